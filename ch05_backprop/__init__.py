@@ -1,0 +1,1 @@
+"""Chapter 5: backpropagation, by hand on a computational graph and with layers."""

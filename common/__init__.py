@@ -1,0 +1,1 @@
+"""What every network shares: functions, gradients, layers, optimizers, training."""
