@@ -207,5 +207,5 @@ def _state(path: Path) -> str:
 def _remedy(kind: str = "that holds") -> str:
     return (
         f"Set MNIST_DIR to a folder {kind} {', '.join(SHA256)}; "
-        'or use the digits of this repository: source="sample".'
+        'or use the digits of this repository: source="sample" (--data sample on a command line).'
     )

@@ -52,7 +52,7 @@ def cache_folder() -> Path:
     if folder.resolve() == SAMPLE_FOLDER:
         raise DatasetError(
             f"MNIST_DIR names {SAMPLE_FOLDER}, which holds the sample and not the full set; "
-            'name another folder, or use source="sample"',
+            'name another folder, or use source="sample" (--data sample)',
             reason="MNIST_DIR names the folder of the sample",
         )
     return folder

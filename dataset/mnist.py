@@ -142,8 +142,8 @@ def _stand_in_note(obstacle: DatasetError) -> str:
     return (
         f"the full MNIST set can't be had ({obstacle.reason}), so 4,000 + 1,000 digits from this "
         "repository are used in its place: expect a test accuracy of about 0.93 rather than 0.97 "
-        'from the two-layer network. source="sample" chooses them without the wait, '
-        'source="full" tells all that was tried.'
+        'from the two-layer network. source="sample" (--data sample on a command line) chooses '
+        'them without the wait, "full" tells all that was tried.'
     )
 
 
@@ -228,7 +228,7 @@ def _parser() -> argparse.ArgumentParser:
         "MNIST_MIRRORS the servers to fetch them from.",
     )
     parser.add_argument(
-        "--source",
+        "--data",
         choices=SOURCES,
         default="auto",
         help="full: the 70,000 original digits; sample: the 5,000 of this repository; "
@@ -246,7 +246,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _report(options: argparse.Namespace) -> None:
-    folder, obstacle = find_files(options.source)
+    folder, obstacle = find_files(options.data)
     if obstacle is not None:
         print("warning:", _stand_in_note(obstacle), file=sys.stderr)
     (x_train, t_train), (x_test, t_test) = _load(folder, True, True, False)

@@ -1,12 +1,9 @@
-"""No test here may reach the real network or the real cache folder."""
+"""Small files in the place of MNIST, and servers on loopback in the place of its mirrors."""
 
 import hashlib
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -16,38 +13,11 @@ import pytest
 from dataset import download, files
 from dataset.idx import write_idx
 
-ORIGINAL_MNIST_DIR = os.environ.get("MNIST_DIR")
-if ORIGINAL_MNIST_DIR:
-    ORIGINAL_MNIST_DIR = Path(ORIGINAL_MNIST_DIR).expanduser().absolute()
-
-# Port 9 ("discard") is never listened to nowadays; on loopback it refuses at once.
-CLOSED = "http://127.0.0.1:9/"
-NOBODY = 65534
-
-
-@pytest.fixture(autouse=True)
-def _no_network(monkeypatch, tmp_path):
-    monkeypatch.setenv("MNIST_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("MNIST_MIRRORS", CLOSED)
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setenv("NO_PROXY", "*")
-
 
 @pytest.fixture
-def cache(tmp_path):
+def cache():
     """The folder that MNIST_DIR names in a test; it doesn't exist yet."""
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def full_mnist_dir():
-    """The folder with the four originals."""
-    folder = ORIGINAL_MNIST_DIR
-    if folder is None or not all((folder / name).exists() for name in files.SHA256):
-        pytest.skip("needs the four original files in the folder that MNIST_DIR names")
-    return folder
+    return Path(os.environ["MNIST_DIR"])
 
 
 @pytest.fixture
@@ -181,44 +151,3 @@ def mirrors():
 def use(monkeypatch):
     """Name the mirrors to use."""
     return lambda *urls: monkeypatch.setenv("MNIST_MIRRORS", " ".join(urls))
-
-
-@pytest.fixture
-def open_folder():
-    """A folder that all users can reach, unlike pytest's own temporary ones."""
-    folder = Path(tempfile.mkdtemp(prefix="dataset-test-"))
-    folder.chmod(0o755)
-    yield folder
-    folder.chmod(0o755)
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def read_only():
-    """A context manager in which a folder cannot be written, not even when tests run as root."""
-    if os.name == "nt":
-        pytest.skip("needs POSIX permissions")
-    return _read_only
-
-
-@contextmanager
-def _read_only(folder: Path):
-    as_root = os.geteuid() == 0
-    folder.chmod(0o555)
-    try:
-        if as_root:
-            try:
-                os.seteuid(NOBODY)
-            except OSError:
-                pytest.skip("needs to be able to give up root's rights")
-        try:
-            next(folder.iterdir(), None)
-        except OSError:
-            pytest.skip("other users cannot reach the temporary folder")
-        if os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
-            pytest.skip("this file system has no read-only folders")
-        yield
-    finally:
-        if as_root:
-            os.seteuid(0)
-        folder.chmod(0o755)

@@ -187,7 +187,7 @@ def test_sample_digits_are_originals(full_mnist_dir, raw):
 
 
 def test_cli_tells_what_is_there(capsys):
-    assert main(["--source", "sample"]) == 0
+    assert main(["--data", "sample"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     for name in files.SHA256:
@@ -199,7 +199,7 @@ def test_cli_tells_what_is_there(capsys):
 
 def test_cli_fetches(cache, small_mnist, mirrors, use, capsys):
     use(mirrors.good(small_mnist))
-    assert main(["--source", "full"]) == 0
+    assert main(["--data", "full"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert "source: full" in out
@@ -215,7 +215,7 @@ def test_cli_warns_on_one_line(capsys):
 
 
 def test_cli_error_is_one_line(capsys):
-    assert main(["--source", "full"]) == 1
+    assert main(["--data", "full"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("error: ")
@@ -224,7 +224,7 @@ def test_cli_error_is_one_line(capsys):
 
 def test_cli_draws(tmp_path, capsys):
     folder = tmp_path / "new" / "folder"
-    assert main(["--source", "sample", "--show", "--output", str(folder)]) == 0
+    assert main(["--data", "sample", "--show", "--output", str(folder)]) == 0
     path = folder / "digits-sample.png"
     assert f"drawing: {path}" in capsys.readouterr().out
     pixels = imread(path)
@@ -235,13 +235,13 @@ def test_cli_draws(tmp_path, capsys):
 
 def test_cli_draws_fewer_than_the_grid_holds(cache, small_mnist, mirrors, use, tmp_path):
     use(mirrors.good(small_mnist))
-    assert main(["--source", "full", "--show", "--output", str(tmp_path)]) == 0
+    assert main(["--data", "full", "--show", "--output", str(tmp_path)]) == 0
     imread(tmp_path / "digits-full.png")
 
 
 def test_cli_output_cannot_be_written(tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")
-    arguments = ["--source", "sample", "--show", "--output", str(tmp_path / "file")]
+    arguments = ["--data", "sample", "--show", "--output", str(tmp_path / "file")]
     assert main(arguments) == 1
     err = capsys.readouterr().err
     assert err.startswith("error: cannot write")
@@ -251,7 +251,7 @@ def test_cli_output_cannot_be_written(tmp_path, capsys):
 
 def test_cli_unknown_source(capsys):
     with pytest.raises(SystemExit) as caught:
-        main(["--source", "web"])
+        main(["--data", "web"])
     assert caught.value.code == 2
     assert "'web'" in capsys.readouterr().err
 
@@ -261,7 +261,7 @@ def test_cli_help(capsys):
         main(["--help"])
     assert caught.value.code == 0
     out = capsys.readouterr().out
-    for part in ("--source", "--show", "--output", "MNIST_DIR", "MNIST_MIRRORS"):
+    for part in ("--data", "--show", "--output", "MNIST_DIR", "MNIST_MIRRORS"):
         assert part in out
 
 
@@ -277,7 +277,7 @@ def test_cli_interrupted(monkeypatch, capsys):
 @pytest.mark.parametrize("how", [["-m", "dataset.mnist"], [str(ROOT / "dataset" / "mnist.py")]])
 def test_cli_as_a_program(how):
     done = subprocess.run(
-        [sys.executable, "-W", "error", *how, "--source", "sample"],
+        [sys.executable, "-W", "error", *how, "--data", "sample"],
         cwd=ROOT,
         capture_output=True,
         text=True,

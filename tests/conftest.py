@@ -1,0 +1,86 @@
+"""No test may reach the real network, the real cache folder or a display."""
+
+import os
+import shutil
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dataset.files import SHA256
+
+os.environ["MPLBACKEND"] = "Agg"  # before matplotlib is imported, and for the scripts that we start
+
+ORIGINAL_MNIST_DIR = os.environ.get("MNIST_DIR")
+if ORIGINAL_MNIST_DIR:
+    ORIGINAL_MNIST_DIR = Path(ORIGINAL_MNIST_DIR).expanduser().absolute()
+
+# Port 9 ("discard") is never listened to nowadays; on loopback it refuses at once.
+CLOSED = "http://127.0.0.1:9/"
+NOBODY = 65534
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch, tmp_path):
+    monkeypatch.setenv("MNIST_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("MNIST_MIRRORS", CLOSED)
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture
+def full_mnist_dir(monkeypatch):
+    """The folder with the four originals, which MNIST_DIR names for the length of the test."""
+    folder = ORIGINAL_MNIST_DIR
+    if not folder or not all((folder / name).exists() for name in SHA256):
+        pytest.skip("needs the four original files in the folder that MNIST_DIR names")
+    monkeypatch.setenv("MNIST_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that all users can reach, unlike pytest's own temporary ones."""
+    folder = Path(tempfile.mkdtemp(prefix="companion-test-"))
+    folder.chmod(0o755)
+    yield folder
+    folder.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def read_only():
+    """A context manager in which a folder cannot be written, not even when tests run as root."""
+    if os.name == "nt":
+        pytest.skip("needs POSIX permissions")
+    return _read_only
+
+
+@contextmanager
+def _read_only(folder: Path):
+    as_root = os.geteuid() == 0
+    folder.chmod(0o555)
+    try:
+        if as_root:
+            try:
+                os.seteuid(NOBODY)
+            except OSError:
+                pytest.skip("needs to be able to give up root's rights")
+        if os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            pytest.skip("this file system has no read-only folders")
+        yield
+    finally:
+        if as_root:
+            os.seteuid(0)
+        folder.chmod(0o755)
