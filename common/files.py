@@ -17,6 +17,7 @@ DAMAGED = (
     EOFError,
     NotImplementedError,
     RuntimeError,
+    OSError,
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -53,6 +54,8 @@ def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     for name, array in arrays.items():
         if np.asarray(array).dtype.hasobject:
             raise TypeError(f"{name} holds Python objects: only numbers and text can be saved")
+        if name in ("file", "allow_pickle"):
+            raise ValueError(f"an array can't be called {name}: numpy.savez means its own argument")
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     write_atomically(path, buffer.getvalue())
@@ -68,11 +71,12 @@ def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
     OSError
         If it can't be read.
     """
-    try:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except DAMAGED as error:
-        raise ValueError(
-            f"{path} is no .npz file of plain arrays, or is damaged (pickled files are refused, "
-            f"since unpickling can run any code): {error}"
-        ) from error
+    with Path(path).open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except DAMAGED as error:
+            raise ValueError(
+                f"{path} is no .npz file of plain arrays, or is damaged (pickled files are "
+                f"refused, since unpickling can run any code): {error}"
+            ) from error
