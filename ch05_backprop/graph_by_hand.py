@@ -65,7 +65,7 @@ def bill(
     >>> round(total, 9)
     715.0
     >>> {name: round(value, 9) for name, value in derivatives.items()}
-    {'apple_price': 2.2, 'apples': 110.0, 'orange_price': 3.3, 'oranges': 165.0, 'tax': 650}
+    {'apple_price': 2.2, 'apples': 110.0, 'orange_price': 3.3, 'oranges': 165.0, 'tax': 650.0}
     """
     apple_node, orange_node, sum_node, tax_node = MulLayer(), MulLayer(), AddLayer(), MulLayer()
 

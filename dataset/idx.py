@@ -28,8 +28,8 @@ from dataset.atomic import written_whole
 from dataset.errors import DatasetError
 
 UNSIGNED_BYTE = 0x08
-# NumPy before 2.0 has no arrays of more axes.
-MAX_RANK = 32
+# NumPy has no arrays of more axes.
+MAX_RANK = 64
 # Deflate never makes less than one byte of 1032 (https://zlib.net/zlib_tech.html).
 MAX_COMPRESSION = 1032
 
@@ -106,7 +106,7 @@ def to_idx(array: NDArray[np.uint8]) -> bytes:
     Parameters
     ----------
     array : ndarray of uint8
-        Any shape of rank 1 to 32.
+        Any shape of rank 1 to 64.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def write_idx(path: str | Path, array: NDArray[np.uint8]) -> None:
     path : str or Path
         The file, in a folder that exists. It is replaced in one step.
     array : ndarray of uint8
-        Any shape of rank 1 to 32.
+        Any shape of rank 1 to 64.
 
     Raises
     ------

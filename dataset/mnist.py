@@ -1,7 +1,9 @@
 """Load MNIST, 70,000 handwritten digits with their labels, as NumPy arrays.
 
 >>> from dataset.mnist import load_mnist
->>> (x_train, t_train), (x_test, t_test) = load_mnist()
+>>> (x_train, t_train), (x_test, t_test) = load_mnist(source="sample")
+>>> x_train.shape, t_train[:10]
+((4000, 784), array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]))
 
 ``python -m dataset.mnist`` fetches and checks the files, and with ``--show`` draws some digits.
 """

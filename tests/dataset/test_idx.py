@@ -60,7 +60,7 @@ def test_a_name_as_str_will_do(path):
         (header(1, zeros=b"\1\0") + b"x", "it starts with 01 00"),
         (header(1, kind=0x0D) + b"xxxx", "0x0d found"),
         (header() + b"x", "0 found"),
-        (b"\0\0\x08\x21" + 33 * struct.pack(">I", 1) + b"x", "33 found"),
+        (b"\0\0\x08\x41" + 65 * struct.pack(">I", 1) + b"x", "65 found"),
         (header(2, 3)[:-1], "within its header of 12 bytes"),
         (header(2, 3) + b"12345", "6 bytes of data expected, 5 found"),
         (header(2, 3) + b"1234567", "more data than the 6 bytes"),
