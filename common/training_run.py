@@ -257,16 +257,16 @@ class TrainingRun:
     def _write_results(self):
         output = self.args.output
         save_arrays(output / "params.npz", self._state["params"])
-        rows = [*self._finished_rows(), *self._row_of_a_stop()]
+        rows = self._finished_rows()
+        if not rows or rows[-1]["iteration"] < self._state["iteration"]:
+            rows += self._row_of_a_stop()
         write_atomically(output / "history.csv", _as_csv(rows))
         columns = {name: [row[name] for row in rows] for name in COLUMNS}
         save_figure(learning_curve(columns), output / "learning_curve.png", show=self.args.show)
         print(f"wrote {output / 'params.npz'}\nwrote {output / 'history.csv'}")
 
     def _row_of_a_stop(self):
-        """Return a row for the iteration that the run was stopped after, unless there is one."""
-        if self.rows and self.rows[-1]["iteration"] >= self._state["iteration"]:
-            return []
+        """Return the row of the last whole iteration of a run that was stopped, if it has one."""
         self.network.set_params(self._state["params"])
         self._recorded = self._state["recorded"]
         try:
