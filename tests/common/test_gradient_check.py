@@ -375,3 +375,37 @@ def test_extrapolation_needs_few_evaluations_and_stops_when_it_may(f):
         return len(calls)
 
     assert evaluations(1e-3) < evaluations(1e-9) <= 10
+
+
+class KinkAhead:
+    """L = 0.3 w + 2 max(0, w − 1/72): steps of 1/16, 1/32 and 1/64 cross the kink, 1/128 doesn't.
+
+    Beside the kink D(h) = 0.3, across it D(h) = 1.3 − d / h. At d = (2/9) / 16 = 1/72 the first
+    extrapolations of two rows coincide, (4 D(h/8) − D(h/4)) / 3 = (4 D(h/4) − D(h/2)) / 3, and both
+    are wrong.
+    """
+
+    def __init__(self, gradient=0.3):
+        self.params = {"w": np.zeros(1)}
+        self._gradient = np.array([gradient])
+
+    def loss(self, x, t):
+        (w,) = self.params["w"]
+        return 0.3 * w + 2 * max(0.0, w - 1 / 72)
+
+    def gradient(self, x, t):
+        return {"w": self._gradient}
+
+
+def test_differences_that_agree_by_chance_across_a_kink_are_seen_through():
+    assert ridders_derivative(lambda w: 0.3 * w + 2 * max(0.0, w - 1 / 72), 0.0)[0] != (
+        pytest.approx(0.3, rel=1e-3)
+    )
+    report = gradient_check(KinkAhead(), None, None)
+    assert report.passed
+    assert report.parameters[0].numerical == pytest.approx(0.3, rel=1e-9)
+
+
+@pytest.mark.parametrize("wrong", [0.3 * (1 + 1e-4), 0.6, 2.3, 0.0])
+def test_a_wrong_gradient_near_a_kink_is_still_wrong(wrong):
+    assert not gradient_check(KinkAhead(wrong), None, None).passed
