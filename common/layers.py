@@ -28,17 +28,17 @@ class Relu:
     """
 
     def __init__(self):
-        self.mask = None
+        self.out = None
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """Return max(0, `x`) in the shape of `x`."""
-        self.mask = x > 0
-        return np.maximum(x, 0)
+        self.out = np.maximum(x, 0)
+        return self.out
 
     def backward(self, dout: np.ndarray) -> np.ndarray:
         """Return ∂L/∂x from `dout` = ∂L/∂y, both in the shape of x."""
-        _require_forward(self, self.mask)
-        return dout * self.mask
+        _require_forward(self, self.out)
+        return dout * (self.out > 0)  # y > 0 where x > 0
 
 
 class Sigmoid:
@@ -90,13 +90,14 @@ class Affine:
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """Return X W + b, of shape (N, M), for `x` of shape (N, ...) with D numbers a row."""
-        if x.ndim < 2 or math.prod(x.shape[1:]) != len(self.W):
+        rows = x if x.ndim == 2 else x.reshape(len(x), math.prod(x.shape[1:]))
+        if x.ndim < 2 or rows.shape[1] != len(self.W):
             raise ValueError(
                 f"Affine expects {len(self.W)} numbers a row, got x of shape {x.shape}"
             )
         self._x_shape = x.shape
-        self._x = x.reshape(len(x), len(self.W))
-        out = self._x @ self.W
+        self._x = rows
+        out = rows @ self.W
         out += self.b
         return out
 
@@ -155,24 +156,22 @@ class SoftmaxWithLoss:
         check_labels(t, x.shape)
         if t.ndim == 2:
             t = t.astype(x.dtype, copy=False)  # float64 labels mustn't turn a float32 network round
-        shifted = x - x.max(axis=1, keepdims=True)
-        y = np.exp(shifted)
-        total = y.sum(axis=1, keepdims=True)
-        y /= total
-        at_label = shifted[np.arange(len(t)), t] if t.ndim == 1 else t * shifted
+        y = x - x.max(axis=1, keepdims=True)
+        score = y[np.arange(len(t)), t] if t.ndim == 1 else (t * y).sum(axis=1)
+        np.exp(y, out=y)
+        total = y.sum(axis=1)
+        y /= total[:, np.newaxis]
         self.y = y
         self.t = t
-        self.loss = (np.log(total).sum() - at_label.sum()) / len(t)
+        self.loss = (np.log(total) - score).sum() / len(t)
         return self.loss
 
     def backward(self, dout: float = 1.0) -> np.ndarray:
         """Return ∂L/∂x · `dout`, of shape (N, K)."""
         _require_forward(self, self.y)
         n = len(self.t)
-        if self.t.ndim == 1:
-            dx = self.y.copy()
-            dx[np.arange(n), self.t] -= 1
-        else:
-            dx = self.y - self.t
-        dx *= dout / n
+        if self.t.ndim == 2:
+            return (self.y - self.t) * (dout / n)
+        dx = self.y * (dout / n)
+        dx[np.arange(n), self.t] -= dout / n
         return dx
