@@ -310,8 +310,8 @@ def ridders_derivative(
 def _second_look(f, x, derivative, error):
     """Return derivative and error of an entry that seems to be wrong, as seen from closer up.
 
-    Steps across a kink agree with each other once in ten thousand times, by chance. And around a
-    kink at `x` itself they agree at every h, on the mean of both slopes.
+    Steps across a kink can agree with each other by chance. And around a kink at `x` itself they
+    agree at every h, on the mean of both slopes.
     """
     closer, its_error = ridders_derivative(f, x, first_step=CLOSE_STEP)
     if abs(closer - derivative) > error + its_error:
