@@ -48,6 +48,8 @@ def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     ------
     TypeError
         If an array holds Python objects, which would have to be pickled.
+    ValueError
+        If an array is called ``file`` or ``allow_pickle``.
     OSError
         If `path` can't be written.
     """
