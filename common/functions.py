@@ -150,7 +150,7 @@ def cross_entropy_error(y: np.ndarray, t: np.ndarray) -> float:
     y, t = _floating(y), np.asarray(t)
     if y.ndim == 1:
         y, t = y[np.newaxis], t[np.newaxis]
-    check_labels(t, y.shape)
+    t = check_labels(t, y.shape)
     with np.errstate(divide="ignore"):  # log 0 = −inf is the answer here, not an accident
         if t.ndim == 1:
             return -np.mean(np.log(y[np.arange(len(y)), t]))
@@ -179,7 +179,7 @@ def softmax_loss(X: np.ndarray, t: np.ndarray) -> float:
     X, t = _floating(X), np.asarray(t)
     if X.ndim == 1:
         X, t = X[np.newaxis], t[np.newaxis]
-    check_labels(t, X.shape)
+    t = check_labels(t, X.shape)
     shifted = X - X.max(axis=1, keepdims=True)
     log_sum = np.log(np.exp(shifted).sum(axis=1))
     if t.ndim == 1:
@@ -187,16 +187,21 @@ def softmax_loss(X: np.ndarray, t: np.ndarray) -> float:
     return np.mean(log_sum - (t * np.where(t > 0, shifted, 0)).sum(axis=1))
 
 
-def check_labels(t: np.ndarray, shape: tuple[int, int]) -> None:
-    """Check that `t` holds labels for scores or probabilities of shape (N, K).
+def check_labels(t: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Check that `t` holds labels for scores or probabilities of shape (N, K), and return it.
 
     Parameters
     ----------
     t : ndarray
-        Integer labels of shape (N,) between 0 and K − 1, or a matrix of shape (N, K) whose rows are
-        probabilities (one-hot, say).
+        Integer labels of shape (N,) or (N, 1) between 0 and K − 1, or a matrix of shape (N, K)
+        whose rows are probabilities (one-hot, say).
     shape : (N, K)
         Batch size and number of classes.
+
+    Returns
+    -------
+    ndarray
+        `t`; a column of labels as shape (N,).
 
     Raises
     ------
@@ -211,6 +216,8 @@ def check_labels(t: np.ndarray, shape: tuple[int, int]) -> None:
     n, classes = shape
     if n == 0:
         raise ValueError("the batch is empty: expected at least one row")
+    if t.shape == (n, 1) and classes > 1:
+        t = t[:, 0]
     if t.ndim == 1:
         if t.dtype.kind not in "iu":
             raise TypeError(f"labels t must be integers, got {t.dtype}")
@@ -227,3 +234,4 @@ def check_labels(t: np.ndarray, shape: tuple[int, int]) -> None:
         good = (t >= 0).all(axis=1) & (np.abs(t.sum(axis=1) - 1) <= 1e-3)
         row = int(good.argmin())
         raise ValueError(f"rows of one-hot t must be ≥ 0 and sum to 1; row {row} is {t[row]}")
+    return t

@@ -255,7 +255,7 @@ BAD_LABELS = {
     "too many": ([0, 1, 2, 0, 1], ValueError, "each of the 4 rows, got 5"),
     "too many classes": (np.eye(4), ValueError, r"\(4, 3\), got \(4, 4\)"),
     "too few classes": (np.eye(4)[:, :2], ValueError, r"\(4, 3\), got \(4, 2\)"),
-    "column": ([[0], [1], [2], [0]], ValueError, r"\(4,\) or one-hot .* got \(4, 1\)"),
+    "two columns": ([[0, 1]] * 4, ValueError, r"\(4,\) or one-hot .* got \(4, 2\)"),
     "rank 3": (np.zeros((4, 3, 1)), ValueError, r"got \(4, 3, 1\)"),
     "rows of zeros": (np.zeros((4, 3)), ValueError, "sum to 1"),
     "integer rows of zeros": (np.zeros((4, 3), np.uint8), ValueError, "sum to 1"),

@@ -1,0 +1,66 @@
+"""The affine layer: every output is a weighted sum of all inputs."""
+
+import math
+
+import numpy as np
+
+from common.layers.checks import require_forward
+
+
+class Affine:
+    """Fully connected layer: Y = X W + b.
+
+    ∂L/∂X = ∂L/∂Y Wᵀ, ∂L/∂W = Xᵀ ∂L/∂Y, ∂L/∂b = Σₙ (∂L/∂Y)ₙ.
+
+    Parameters
+    ----------
+    W : ndarray, shape (D, M)
+    b : ndarray, shape (M,)
+    input_gradient : bool
+        Whether ``backward`` computes ∂L/∂X. A network's first layer has no use for it: nobody asks
+        how the loss depends on the pixels, and it would cost as much as ∂L/∂W.
+
+    Attributes
+    ----------
+    W, b : ndarray
+        The parameters; they may be reassigned at any time.
+    dW, db : ndarray
+        Their gradients, after ``backward``.
+    """
+
+    def __init__(self, W: np.ndarray, b: np.ndarray, *, input_gradient: bool = True):
+        self.W = W
+        self.b = b
+        self.dW = None
+        self.db = None
+        self.input_gradient = input_gradient
+        self._x = None
+        self._x_shape = None
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        """Return X W + b, of shape (N, M), for `x` of shape (N, ...) with D numbers a row."""
+        rows = x if x.ndim == 2 else x.reshape(len(x), math.prod(x.shape[1:]))
+        if x.ndim < 2 or rows.shape[1] != len(self.W):
+            raise ValueError(
+                f"Affine expects {len(self.W)} numbers a row, got x of shape {x.shape}"
+            )
+        self._x_shape = x.shape
+        self._x = rows
+        out = rows @ self.W
+        out += self.b
+        return out
+
+    def backward(self, dout: np.ndarray) -> np.ndarray | None:
+        """Return ∂L/∂X in the shape of x (None without `input_gradient`); set ``dW`` and ``db``.
+
+        Parameters
+        ----------
+        dout : ndarray, shape (N, M)
+            ∂L/∂Y.
+        """
+        require_forward(self, self._x)
+        self.dW = self._x.T @ dout
+        self.db = dout.sum(axis=0)
+        if not self.input_gradient:
+            return None
+        return (dout @ self.W.T).reshape(self._x_shape)

@@ -1,0 +1,66 @@
+"""The last layer: softmax and cross-entropy in one."""
+
+import numpy as np
+
+from common.functions import check_labels
+from common.layers.checks import require_forward
+
+
+class SoftmaxWithLoss:
+    """Softmax and mean cross-entropy in one layer: L = −1/N Σₙ log yₙ[tₙ], y = softmax(x).
+
+    Together the two have the simple derivative ∂L/∂x = (y − t) / N, with t as one-hot rows. The
+    loss is taken from the scores, log y = x − log Σ exp x, and stays exact where y rounds to 0.
+
+    Attributes
+    ----------
+    y : ndarray, shape (N, K)
+        The probabilities softmax(x), after ``forward``.
+    t : ndarray
+        The labels that ``forward`` was given.
+    loss : float
+        The loss that ``forward`` returned.
+    """
+
+    def __init__(self):
+        self.y = None
+        self.t = None
+        self.loss = None
+
+    def forward(self, x: np.ndarray, t: np.ndarray) -> float:
+        """Return the loss, a number in nats.
+
+        Parameters
+        ----------
+        x : ndarray, shape (N, K)
+            Scores.
+        t : ndarray
+            Integer labels of shape (N,), or one-hot rows of shape (N, K).
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `t` doesn't fit `x`; see `common.functions.check_labels`.
+        """
+        t = check_labels(t, x.shape)
+        if t.ndim == 2:
+            t = t.astype(x.dtype, copy=False)  # float64 labels mustn't turn a float32 network round
+        y = x - x.max(axis=1, keepdims=True)
+        score = y[np.arange(len(t)), t] if t.ndim == 1 else (t * y).sum(axis=1)
+        np.exp(y, out=y)
+        total = y.sum(axis=1)
+        y /= total[:, np.newaxis]
+        self.y = y
+        self.t = t
+        self.loss = (np.log(total) - score).sum() / len(t)
+        return self.loss
+
+    def backward(self, dout: float = 1.0) -> np.ndarray:
+        """Return ∂L/∂x · `dout`, of shape (N, K)."""
+        require_forward(self, self.y)
+        n = len(self.t)
+        if self.t.ndim == 2:
+            return (self.y - self.t) * (dout / n)
+        dx = self.y * (dout / n)
+        dx[np.arange(n), self.t] -= dout / n
+        return dx
