@@ -18,6 +18,7 @@ told from it is counted as undecided, not as wrong.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,9 +128,9 @@ def gradient_check(
     Parameters
     ----------
     network : object
-        Anything with ``params`` (a dict of float64 arrays), ``loss(x, t)`` and ``gradient(x, t)``,
-        like `common.network.Network`. The loss must not be random: set dropout aside. ``params``
-        is left bit for bit as it was.
+        Anything with ``params`` (a dict of float64 arrays), ``loss(x, t)`` and ``gradient(x, t)``.
+        The loss must not be random; a `common.network.Network` has an ``objective`` for that, which
+        takes the place of its loss. ``params`` is left bit for bit as it was.
     x, t : ndarray
         A mini-batch; a few examples are enough, and quicker than many.
     tolerance : float
@@ -159,15 +160,17 @@ def gradient_check(
             raise TypeError(f"checking needs float64 parameters, {key} is {param.dtype}")
     if max_entries is not None and max_entries < 1:
         raise ValueError(f"max_entries must be at least 1, got {max_entries}")
-    loss = network.loss(x, t)
+    objective = getattr(network, "objective", network.loss)
+    loss = objective(x, t)
     if np.asarray(loss).dtype != np.float64:
         raise TypeError(f"checking needs a loss in float64, got {np.asarray(loss).dtype}")
     if not np.isfinite(loss):
         raise ValueError(f"the loss must be finite, got {loss}")
-    if loss != network.loss(x, t):
+    if loss != objective(x, t):
         raise ValueError("the loss differs from call to call: switch off what is random, dropout?")
 
-    gradient = network.gradient(x, t)
+    with network.unchanged() if hasattr(network, "unchanged") else nullcontext():
+        gradient = network.gradient(x, t)
     if gradient.keys() != network.params.keys():
         raise ValueError(
             f"gradient has the keys {', '.join(gradient)}, params {', '.join(network.params)}"
@@ -195,7 +198,7 @@ def gradient_check(
                     param,
                     np.asarray(gradient[key]).ravel()[entries[key]],
                     entries[key],
-                    lambda: network.loss(x, t),
+                    lambda: objective(x, t),
                     tolerance,
                     bar.update,
                 )

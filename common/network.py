@@ -7,6 +7,7 @@ stand in one dict, ``params``, that `gradient` answers with a dict of the same k
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from tqdm import tqdm
 from common.files import load_arrays, save_arrays
 from common.functions import check_labels
 from common.gradient import numerical_gradient
+from common.initial_values import initial_weights
 
-__all__ = ["Network", "NonFiniteError", "affine_params"]
+__all__ = ["Network", "NonFiniteError", "affine_params", "check_size"]
 
 
 class NonFiniteError(ValueError):
@@ -38,9 +40,13 @@ class Network(ABC):
     ----------
     params : dict of str to ndarray
         The parameters. Optimizers change the arrays in place; an array may also be replaced.
+    evaluation_batch : int
+        Examples that `accuracy` evaluates at once, unless it is told otherwise. 60,000 images in
+        one go would take 376 MB in float64, and many times as much in a convolutional network.
     """
 
     params: dict[str, np.ndarray]
+    evaluation_batch = 1000
 
     def __init__(self, input_size: int, dtype=np.float64):
         self.input_size = input_size
@@ -58,12 +64,41 @@ class Network(ABC):
 
     @abstractmethod
     def gradient(self, x: np.ndarray, t: np.ndarray) -> dict[str, np.ndarray]:
-        """Return ∂loss/∂params, with the keys of ``params``, by backpropagation."""
+        """Return ∂objective/∂params, with the keys of ``params``, by backpropagation."""
+
+    def loss_and_gradient(
+        self, x: np.ndarray, t: np.ndarray
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        """Return the loss and what `gradient` returns."""
+        grads = self.gradient(x, t)
+        return self.loss(x, t), grads
+
+    def objective(self, x: np.ndarray, t: np.ndarray) -> float:
+        """Return what `gradient` is the gradient of, the same whenever it is called.
+
+        That is the loss, but where a network is random in training.
+        """
+        return self.loss(x, t)
+
+    def unchanged(self) -> AbstractContextManager:
+        """Return a context that undoes, on leaving, what a pass in training changes by itself.
+
+        Parameters don't change by themselves, so here that is nothing.
+        """
+        return nullcontext()
+
+    @property
+    def buffers(self) -> dict[str, np.ndarray]:
+        """What training changes besides ``params``, such as running averages. Here nothing."""
+        return {}
+
+    def _set_buffers(self, buffers):
+        assert not buffers, "a network with buffers must say how to set them"
 
     def numerical_gradient(
         self, x: np.ndarray, t: np.ndarray, h: float = 1e-4, *, progress: bool = False
     ) -> dict[str, np.ndarray]:
-        """Return ∂loss/∂params by central differences: two forward passes for each parameter.
+        """Return ∂objective/∂params by central differences: two forward passes a parameter.
 
         ``params`` is left bit for bit as it was, also if Ctrl-C strikes in the middle.
 
@@ -85,7 +120,7 @@ class Network(ABC):
         x = self.check_input(x)
 
         def loss_of_params(_):  # numerical_gradient moves the entries of self.params in place
-            return self.loss(x, t)
+            return self.objective(x, t)
 
         with tqdm(
             total=sum(param.size for param in self.params.values()),
@@ -99,7 +134,7 @@ class Network(ABC):
                 for key, param in self.params.items()
             }
 
-    def accuracy(self, x: np.ndarray, t: np.ndarray, batch_size: int = 1000) -> float:
+    def accuracy(self, x: np.ndarray, t: np.ndarray, batch_size: int | None = None) -> float:
         """Return the share of examples whose largest prediction is at their label, 0 to 1.
 
         Parameters
@@ -107,10 +142,10 @@ class Network(ABC):
         x : ndarray, shape (N, ...)
         t : ndarray
             Integer labels of shape (N,), or one-hot rows of shape (N, K).
-        batch_size : int
-            Examples that are evaluated at once. 60,000 images in one go would take 376 MB in
-            float64.
+        batch_size : int, optional
+            Examples that are evaluated at once; by default `evaluation_batch`.
         """
+        batch_size = self.evaluation_batch if batch_size is None else batch_size
         x, t = np.asarray(x), np.asarray(t)
         self._check_shape(x)
         length = len(t) if t.ndim else "a single number"
@@ -123,7 +158,7 @@ class Network(ABC):
             chunk = slice(start, start + batch_size)
             y = self.predict(x[chunk])
             if start == 0:
-                check_labels(t, (len(x), y.shape[1]))
+                t = check_labels(t, (len(x), y.shape[1]))
             if not np.isfinite(y).all():
                 raise NonFiniteError(self._why_not_finite("a prediction isn't finite", x))
             labels = t[chunk] if t.ndim == 1 else t[chunk].argmax(axis=1)
@@ -131,8 +166,8 @@ class Network(ABC):
         return correct / len(x)
 
     def save_params(self, file_name: str | Path = "params.npz") -> None:
-        """Write ``params`` to a NumPy ``.npz`` file."""
-        save_arrays(file_name, self.params)
+        """Write ``params``, and `buffers` if there are any, to a NumPy ``.npz`` file."""
+        save_arrays(file_name, self.state())
 
     def load_params(self, file_name: str | Path = "params.npz") -> None:
         """Read ``params`` from a file of `save_params`, into the arrays that are there.
@@ -145,23 +180,29 @@ class Network(ABC):
         OSError
             If it can't be read.
         """
-        self.set_params(load_arrays(file_name), source=str(file_name))
+        self.set_state(load_arrays(file_name), source=str(file_name))
 
-    def set_params(self, new: dict[str, np.ndarray], source: str = "the given dict") -> None:
-        """Copy the values of `new` into ``params``; `source` names them in an error."""
-        if new.keys() != self.params.keys():
+    def state(self) -> dict[str, np.ndarray]:
+        """Return ``params`` and `buffers` in one dict: all that training changes. No copies."""
+        return self.params | self.buffers
+
+    def set_state(self, new: dict[str, np.ndarray], source: str = "the given dict") -> None:
+        """Copy the values of `new` into what `state` returns; `source` names them in an error."""
+        state = self.state()
+        if new.keys() != state.keys():
             raise ValueError(
                 f"{source} holds the parameters {', '.join(new)}; "
-                f"this network has {', '.join(self.params)}"
+                f"this network has {', '.join(state)}"
             )
-        for key, param in self.params.items():
-            if new[key].shape != param.shape or new[key].dtype.kind != "f":
+        for key, array in state.items():
+            if new[key].shape != array.shape or new[key].dtype.kind != "f":
                 raise ValueError(
                     f"{key} in {source} has shape {new[key].shape} and dtype {new[key].dtype}; "
-                    f"this network's has shape {param.shape} and dtype {param.dtype}"
+                    f"this network's has shape {array.shape} and dtype {array.dtype}"
                 )
         for key, param in self.params.items():
             param[...] = new[key]
+        self._set_buffers({key: new[key].astype(b.dtype) for key, b in self.buffers.items()})
 
     def check_input(self, x: np.ndarray) -> np.ndarray:
         """Return `x` as an array of the network's dtype, or say what is wrong with it.
@@ -206,7 +247,7 @@ class Network(ABC):
 
 
 def affine_params(
-    sizes: Sequence[int], weight_init_std: float, rng: np.random.Generator | None, dtype
+    sizes: Sequence[int], weight_init_std: float | str, rng: np.random.Generator | None, dtype
 ) -> dict[str, np.ndarray]:
     """Return initial parameters for a chain of affine layers: W1, b1, W2, b2 and so on.
 
@@ -214,8 +255,9 @@ def affine_params(
     ----------
     sizes : sequence of int
         Width of the input and of each layer, such as (784, 50, 10).
-    weight_init_std : float
-        Standard deviation of the normal distribution that the weights are drawn from. Biases are 0.
+    weight_init_std : float or str
+        Standard deviation of the normal distribution that the weights are drawn from, or a rule for
+        it: see `common.initial_values`. Biases are 0.
     rng : numpy.random.Generator, optional
         Source of the weights. Without one, NumPy's global state, which ``np.random.seed`` sets.
     dtype : floating-point dtype
@@ -226,13 +268,15 @@ def affine_params(
         W1 of shape (sizes[0], sizes[1]), b1 of shape (sizes[1],), and so on.
     """
     for size in sizes:
-        if not isinstance(size, int | np.integer) or size < 1:
-            raise ValueError(f"layer sizes must be positive integers, got {tuple(sizes)}")
-    if not 0 <= weight_init_std < np.inf:
-        raise ValueError(f"weight_init_std must be a number of at least 0, got {weight_init_std}")
-    source = np.random if rng is None else rng
+        check_size("layer sizes", size)
     params = {}
     for layer, shape in enumerate(pairwise(sizes), start=1):
-        params[f"W{layer}"] = (weight_init_std * source.standard_normal(shape)).astype(dtype)
+        params[f"W{layer}"] = initial_weights(shape, shape[0], weight_init_std, rng, dtype)
         params[f"b{layer}"] = np.zeros(shape[1], dtype)
     return params
+
+
+def check_size(name: str, size: int) -> None:
+    """Check that `size` is an integer of at least 1; `name` names it in the error."""
+    if not isinstance(size, int | np.integer) or size < 1:
+        raise ValueError(f"{name} must be positive integers, got {size!r}")

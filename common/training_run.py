@@ -240,7 +240,7 @@ class TrainingRun:
                 raise ValueError(
                     f"{self._checkpoint} is a run of {about['network']}, not {self._network_name()}"
                 )
-            self.network.set_params(params, source=str(self._checkpoint))
+            self.network.set_state(params, source=str(self._checkpoint))
             self.rng.bit_generator.state = about["rng"]
             self.rows = about["rows"]
             self.first = about["iteration"] + 1
@@ -267,7 +267,7 @@ class TrainingRun:
 
     def _row_of_a_stop(self):
         """Return the row of the last whole iteration of a run that was stopped, if it has one."""
-        self.network.set_params(self._state["params"])
+        self.network.set_state(self._state["params"])
         self._recorded = self._state["recorded"]
         try:
             row = self._row()

@@ -110,7 +110,7 @@ def test_numerical_gradient_uses_the_step_it_is_given(net):
 def test_float32_agrees_with_float64(net):
     x, t = mini_batch()
     single, double = new_network(net, dtype=np.float32), new_network(net)
-    single.set_params({key: p.astype(np.float32) for key, p in double.params.items()})
+    single.set_state({key: p.astype(np.float32) for key, p in double.params.items()})
     np.testing.assert_allclose(single.predict(x), double.predict(x), rtol=1e-5, atol=1e-6)
     assert float(single.loss(x, t)) == pytest.approx(float(double.loss(x, t)), rel=1e-6)
     assert_gradients_close(single.gradient(x, t), double.gradient(x, t), 1e-5)

@@ -356,16 +356,16 @@ def test_a_missing_file_is_an_os_error_that_names_it(tmp_path):
         Line().load_params(tmp_path / "params.npz")
 
 
-def test_set_params_copies(tmp_path):
+def test_set_state_copies(tmp_path):
     network, new = Line(), {key: array.copy() for key, array in GOOD.items()}
-    network.set_params(new)
+    network.set_state(new)
     new["W1"][:] = 7
     assert np.array_equal(network.params["W1"], np.ones((2, 3)))
 
 
-def test_set_params_names_where_the_parameters_come_from():
+def test_set_state_names_where_the_parameters_come_from():
     with pytest.raises(ValueError, match=r"the checkpoint holds the parameters W1; .* W1, b1"):
-        Line().set_params({"W1": GOOD["W1"]}, "the checkpoint")
+        Line().set_state({"W1": GOOD["W1"]}, "the checkpoint")
 
 
 def test_numerical_gradient_agrees_with_the_formula():

@@ -1,0 +1,62 @@
+"""The fully connected network of any depth, with dropout and batch normalization."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from common.layer_network import LayerNetwork, activation_layer
+
+__all__ = ["MultiLayerNetExtend"]
+
+
+class MultiLayerNetExtend(LayerNetwork):
+    """Affine layers, each but the last followed by batch normalization, activation and dropout.
+
+    Parameters
+    ----------
+    input_size, hidden_size_list, output_size, activation, weight_init_std, weight_decay_lambda
+        As in `common.multi_layer_net.MultiLayerNet`.
+    use_dropout : bool
+    dropout_ration : float
+        Probability that a hidden unit is switched off in training. (The book's spelling.)
+    use_batchnorm : bool
+    rng : numpy.random.Generator, optional
+        Source of initial weights and dropout; NumPy's global state without one.
+    dtype : floating-point dtype
+        Of parameters and arithmetic.
+
+    Examples
+    --------
+    >>> network = MultiLayerNetExtend(784, [100], 10, use_dropout=True, use_batchnorm=True)
+    >>> list(network.layers)
+    ['Affine1', 'BatchNorm1', 'Relu1', 'Dropout1', 'Affine2']
+    >>> list(network.params)
+    ['W1', 'b1', 'gamma1', 'beta1', 'W2', 'b2']
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size_list: Sequence[int],
+        output_size: int,
+        activation: str = "relu",
+        weight_init_std: float | str = "relu",
+        weight_decay_lambda: float = 0,
+        use_dropout: bool = False,
+        dropout_ration: float = 0.5,
+        use_batchnorm: bool = False,
+        *,
+        rng: np.random.Generator | None = None,
+        dtype=np.float64,
+    ):
+        super().__init__(
+            (input_size,), weight_decay_lambda=weight_decay_lambda, rng=rng, dtype=dtype
+        )
+        for size in hidden_size_list:
+            self.add_affine(size, weight_init_std)
+            if use_batchnorm:
+                self.add_batch_normalization()
+            self.add(activation_layer(activation))
+            if use_dropout:
+                self.add_dropout(dropout_ration)
+        self.add_affine(output_size, weight_init_std)
