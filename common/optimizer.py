@@ -1,8 +1,17 @@
-"""Optimizers: six ways to turn a gradient into a step.
+"""Optimizers: seven ways to turn a gradient into a step.
 
 All have ``update(params, grads)``, which changes the arrays of the dict `params` in place, given a
 dict `grads` of the same keys. What an optimizer remembers from step to step (velocities, sums of
 squares) starts at 0 with its first update. p is a parameter, g its gradient, η the learning rate.
+
+The conventions are the book's. ``torch.optim`` differs in three, and `pytorch` or `epsilon` chooses
+its own:
+
+- Momentum, Nesterov: the velocity of PyTorch is v ← μ v + g, and the step −η v. That is the same
+  until η changes; then the book's velocity keeps the old η for a while, PyTorch's does not.
+- Adam: PyTorch adds ε to the root of the bias-corrected v, the book to that of v itself.
+- ε is 1e-7 in the book; in PyTorch 1e-10 for AdaGrad, 1e-8 for RMSprop and Adam. Both add it
+  outside the root.
 
 ``from common.optimizer import *`` also binds ``np``.
 """
@@ -12,7 +21,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-__all__ = ["SGD", "AdaGrad", "Adam", "Momentum", "Nesterov", "RMSprop", "np"]
+__all__ = ["SGD", "AdaGrad", "Adam", "AdamW", "Momentum", "Nesterov", "RMSprop", "np"]
 
 EPSILON = 1e-7  # added to the root of a sum of squares, so that nothing is divided by 0
 
@@ -27,13 +36,19 @@ class Optimizer(ABC):
 
     Attributes
     ----------
+    lr : float
+        The learning rate; it may be changed between updates.
     iter : int
         Updates so far.
     """
 
+    MEMORIES: tuple[str, ...] = ()  # attributes that hold an array for each parameter
+
     def __init__(self, lr: float):
         self.lr = _checked("lr", lr, 0, np.inf)
         self.iter = 0
+        for name in self.MEMORIES:
+            setattr(self, name, {})
 
     def update(self, params: dict[str, np.ndarray], grads: dict[str, np.ndarray]) -> None:
         """Take one step: change each array of `params` in place.
@@ -41,6 +56,7 @@ class Optimizer(ABC):
         Parameters
         ----------
         params : dict of str to ndarray
+            A plain number, which nothing can change in place, is replaced in the dict.
         grads : dict of str to ndarray
             ∂L/∂params, with the same keys and shapes. It isn't changed.
 
@@ -53,23 +69,53 @@ class Optimizer(ABC):
             differ = ", ".join(sorted(params.keys() ^ grads.keys()))
             raise ValueError(f"params and grads must have the same keys, they differ in {differ}")
         for key in params:
-            if np.shape(grads[key]) != params[key].shape:
+            if np.shape(grads[key]) != np.shape(params[key]):
                 raise ValueError(
-                    f"{key} has shape {params[key].shape}, its gradient {np.shape(grads[key])}"
+                    f"{key} has shape {np.shape(params[key])}, its gradient {np.shape(grads[key])}"
                 )
         self.iter += 1
-        for key in params:
-            self._step(key, params[key], grads[key])
+        for key, value in params.items():
+            p = value if isinstance(value, np.ndarray) else np.array(value, dtype=np.float64)
+            self._step(key, p, grads[key])
+            if p is not value:
+                params[key] = p.item()
 
     @abstractmethod
     def _step(self, key, p, g):
         """Change the array `p`, the parameter named `key`, in place, given its gradient `g`."""
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all that is remembered, in one flat dict of arrays. They are no copies."""
+        arrays = {
+            f"{name}/{key}": array
+            for name in self.MEMORIES
+            for key, array in getattr(self, name).items()
+        }
+        return {"iter": np.array(self.iter), "lr": np.array(self.lr), **arrays}
+
+    def set_state(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from a `state` of an optimizer of the same kind.
+
+        Raises
+        ------
+        ValueError
+            If it is that of another kind; nothing is changed then.
+        """
+        names = {key.partition("/")[0] for key in state}
+        if not {"iter", "lr"} <= names <= {"iter", "lr", *self.MEMORIES}:
+            raise ValueError(f"this isn't the state of a {type(self).__name__}: {', '.join(state)}")
+        self.iter = int(state["iter"])
+        self.lr = float(state["lr"])
+        for name in self.MEMORIES:
+            prefix = f"{name}/"
+            memory = {k.removeprefix(prefix): a for k, a in state.items() if k.startswith(prefix)}
+            setattr(self, name, {key: array.copy() for key, array in memory.items()})
+
 
 def _checked(name, value, low, high):
     if not low <= value < high:
         raise ValueError(f"{name} must be at least {low} and below {high}, got {value}")
-    return value
+    return float(value)
 
 
 def _remembered(memory, key, p):
@@ -107,18 +153,28 @@ class Momentum(Optimizer):
         Learning rate η.
     momentum : float
         Share μ of the velocity that is kept from step to step.
+    pytorch : bool
+        Whether η multiplies the velocity as it is now, in place of each gradient as it was then:
+        v ← μ v − g, then p ← p + η v.
     """
 
-    def __init__(self, lr: float = 0.01, momentum: float = 0.9):
+    MEMORIES = ("v",)
+
+    def __init__(self, lr: float = 0.01, momentum: float = 0.9, *, pytorch: bool = False):
         super().__init__(lr)
         self.momentum = _checked("momentum", momentum, 0, 1)
-        self.v = {}
+        self.pytorch = pytorch
 
     def _step(self, key, p, g):
+        g_scale, v_scale = self._scales()
         v = _remembered(self.v, key, p)
         v *= self.momentum
-        v -= self.lr * g
-        p += v
+        v -= g_scale * g
+        p += v_scale * v
+
+    def _scales(self):
+        """Return where η goes: to the gradient, or to the velocity."""
+        return (1.0, self.lr) if self.pytorch else (self.lr, 1.0)
 
 
 class Nesterov(Momentum):
@@ -130,32 +186,41 @@ class Nesterov(Momentum):
     """
 
     def _step(self, key, p, g):
+        g_scale, v_scale = self._scales()
         v = _remembered(self.v, key, p)
-        step = self.lr * g
         v *= self.momentum
-        v -= step
-        p += self.momentum * v
-        p -= step
+        v -= g_scale * g
+        p += v_scale * self.momentum * v
+        p -= self.lr * g
 
 
 class AdaGrad(Optimizer):
-    """AdaGrad: h ← h + g², then p ← p − η g / (√h + 1e-7).
+    """AdaGrad: h ← h + g², then p ← p − η g / (√h + ε).
 
     Parameters that were moved much get smaller steps. (Duchi, Hazan & Singer 2011, JMLR 12.)
+
+    Parameters
+    ----------
+    lr : float
+        Learning rate η.
+    epsilon : float
+        The number ε.
     """
 
-    def __init__(self, lr: float = 0.01):
+    MEMORIES = ("h",)
+
+    def __init__(self, lr: float = 0.01, *, epsilon: float = EPSILON):
         super().__init__(lr)
-        self.h = {}
+        self.epsilon = _checked("epsilon", epsilon, 0, np.inf)
 
     def _step(self, key, p, g):
         h = _remembered(self.h, key, p)
         h += g * g
-        p -= self.lr * g / (np.sqrt(h) + EPSILON)
+        p -= self.lr * g / (np.sqrt(h) + self.epsilon)
 
 
 class RMSprop(Optimizer):
-    """RMSprop: h ← ρ h + (1 − ρ) g², then p ← p − η g / (√h + 1e-7).
+    """RMSprop: h ← ρ h + (1 − ρ) g², then p ← p − η g / (√h + ε).
 
     AdaGrad with a memory that fades, so that the steps don't shrink to nothing. (Tieleman & Hinton
     2012, lecture 6.5 of *Neural Networks for Machine Learning*.)
@@ -166,26 +231,31 @@ class RMSprop(Optimizer):
         Learning rate η.
     decay_rate : float
         Share ρ of the mean square that is kept from step to step.
+    epsilon : float
+        The number ε.
     """
 
-    def __init__(self, lr: float = 0.01, decay_rate: float = 0.99):
+    MEMORIES = ("h",)
+
+    def __init__(self, lr: float = 0.01, decay_rate: float = 0.99, *, epsilon: float = EPSILON):
         super().__init__(lr)
         self.decay_rate = _checked("decay_rate", decay_rate, 0, 1)
-        self.h = {}
+        self.epsilon = _checked("epsilon", epsilon, 0, np.inf)
 
     def _step(self, key, p, g):
         h = _remembered(self.h, key, p)
         h *= self.decay_rate
         h += (1 - self.decay_rate) * g * g
-        p -= self.lr * g / (np.sqrt(h) + EPSILON)
+        p -= self.lr * g / (np.sqrt(h) + self.epsilon)
 
 
 class Adam(Optimizer):
-    """Adam: m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², then p ← p − η' m / (√v + 1e-7).
+    """Adam: m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², then p ← p − η' m / (√v + ε).
 
     η' = η √(1 − β₂ᵗ) / (1 − β₁ᵗ) at step t corrects m and v for starting at 0. This is the form at
-    the end of section 2 of Kingma & Ba, arXiv:1412.6980, which adds the 1e-7 to the root of the
-    uncorrected v.
+    the end of section 2 of Kingma & Ba, arXiv:1412.6980, which adds ε to the root of the
+    uncorrected v. Their Algorithm 1, and PyTorch, add it to that of the corrected one:
+    p ← p − η / (1 − β₁ᵗ) · m / (√(v / (1 − β₂ᵗ)) + ε).
 
     Parameters
     ----------
@@ -193,18 +263,68 @@ class Adam(Optimizer):
         Learning rate η.
     beta1, beta2 : float
         Shares of the mean gradient and of the mean square that are kept from step to step.
+    epsilon : float
+        The number ε.
+    pytorch : bool
+        Whether ε is added to the root of the corrected v.
     """
 
-    def __init__(self, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999):
+    MEMORIES = ("m", "v")
+
+    def __init__(
+        self,
+        lr: float = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        *,
+        epsilon: float = EPSILON,
+        pytorch: bool = False,
+    ):
         super().__init__(lr)
         self.beta1 = _checked("beta1", beta1, 0, 1)
         self.beta2 = _checked("beta2", beta2, 0, 1)
-        self.m = {}
-        self.v = {}
+        self.epsilon = _checked("epsilon", epsilon, 0, np.inf)
+        self.pytorch = pytorch
 
     def _step(self, key, p, g):
         m, v = _remembered(self.m, key, p), _remembered(self.v, key, p)
         m += (1 - self.beta1) * (g - m)
         v += (1 - self.beta2) * (g * g - v)
-        lr_t = self.lr * math.sqrt(1 - self.beta2**self.iter) / (1 - self.beta1**self.iter)
-        p -= lr_t * m / (np.sqrt(v) + EPSILON)
+        root = math.sqrt(1 - self.beta2**self.iter)  # that of the correction of v
+        lr_t = self.lr * root / (1 - self.beta1**self.iter)
+        epsilon = self.epsilon * root if self.pytorch else self.epsilon
+        p -= lr_t * m / (np.sqrt(v) + epsilon)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: p ← (1 − η λ) p, and then a step of Adam.
+
+    The decay isn't part of the gradient, so that Adam doesn't divide it by the gradient's size:
+    all parameters decay alike. (Loshchilov & Hutter, arXiv:1711.05101.) The book doesn't have it;
+    the conventions and defaults are PyTorch's.
+
+    Parameters
+    ----------
+    lr, beta1, beta2
+        As in `Adam`.
+    weight_decay : float
+        Strength λ of the decay. All parameters decay, biases too.
+    epsilon : float
+        The number ε, which is added to the root of the corrected v.
+    """
+
+    def __init__(
+        self,
+        lr: float = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        weight_decay: float = 0.01,
+        *,
+        epsilon: float = 1e-8,
+    ):
+        super().__init__(lr, beta1, beta2, epsilon=epsilon, pytorch=True)
+        self.weight_decay = _checked("weight_decay", weight_decay, 0, np.inf)
+
+    def _step(self, key, p, g):
+        p *= 1 - self.lr * self.weight_decay
+        super()._step(key, p, g)
