@@ -15,13 +15,13 @@ had never stopped.
 import argparse
 import csv
 import io
-import json
 import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from tqdm import tqdm
 
+from common.checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
 from common.command_line import (
     CommandError,
     output_folder,
@@ -29,7 +29,7 @@ from common.command_line import (
     positive_int,
     script_parser,
 )
-from common.files import load_arrays, save_arrays, write_atomically
+from common.files import save_arrays, write_atomically
 from common.network import Network, NonFiniteError
 from common.plot import learning_curve, save_figure
 
@@ -203,8 +203,8 @@ class TrainingRun:
         # then is this copy: the state after a whole number of iterations.
         self._state = {
             "iteration": iteration,
-            "rng": self.rng.bit_generator.state,
-            "params": {key: param.copy() for key, param in self.network.params.items()},
+            "rng": random_state(self.rng),
+            "network": {key: array.copy() for key, array in self.network.state().items()},
             "recorded": self._recorded,
         }
 
@@ -219,7 +219,7 @@ class TrainingRun:
             "settings": self._settings(),
             "rows": self._finished_rows(),
         }
-        save_arrays(self._checkpoint, {"about": json.dumps(about), **self._state["params"]})
+        save_checkpoint(self._checkpoint, about, self._state["network"])
         self._saved_at = time.monotonic()
 
     def _network_name(self):
@@ -232,16 +232,13 @@ class TrainingRun:
 
     def _resume(self):
         try:
-            params = load_arrays(self._checkpoint)
-            if "about" not in params:
-                raise ValueError(f"{self._checkpoint} holds parameters only, it is no checkpoint")
-            about = json.loads(str(params.pop("about")))
+            about, state = load_checkpoint(self._checkpoint)
             if about["network"] != self._network_name():
                 raise ValueError(
                     f"{self._checkpoint} is a run of {about['network']}, not {self._network_name()}"
                 )
-            self.network.set_state(params, source=str(self._checkpoint))
-            self.rng.bit_generator.state = about["rng"]
+            self.network.set_state(state, source=str(self._checkpoint))
+            set_random_state(self.rng, about["rng"])
             self.rows = about["rows"]
             self.first = about["iteration"] + 1
             old_settings = about["settings"]
@@ -256,7 +253,7 @@ class TrainingRun:
 
     def _write_results(self):
         output = self.args.output
-        save_arrays(output / "params.npz", self._state["params"])
+        save_arrays(output / "params.npz", self._state["network"])
         rows = self._finished_rows()
         if not rows or rows[-1]["iteration"] < self._state["iteration"]:
             rows += self._row_of_a_stop()
@@ -267,7 +264,7 @@ class TrainingRun:
 
     def _row_of_a_stop(self):
         """Return the row of the last whole iteration of a run that was stopped, if it has one."""
-        self.network.set_state(self._state["params"])
+        self.network.set_state(self._state["network"])
         self._recorded = self._state["recorded"]
         try:
             row = self._row()
