@@ -7,8 +7,6 @@ the times, their ratio and the largest difference, and writes them to --output a
 a chart (PNG).
 """
 
-import csv
-import io
 import time
 from dataclasses import asdict, dataclass
 
@@ -17,7 +15,7 @@ import numpy as np
 
 from ch05_backprop.two_layer_net import TwoLayerNet
 from common.command_line import output_folder, positive_int, run, script_parser
-from common.files import write_atomically
+from common.files import write_csv
 from common.plot import BLUE, ORANGE, plot_style, save_figure
 from dataset.mnist import load_mnist
 
@@ -112,11 +110,8 @@ def main(argv=None):
     print(f"largest difference  {difference.max():.1e}")
     print("(a step that crosses a ReLU's kink is off; gradient_check.py tells that from an error)")
 
-    rows = io.StringIO()
-    writer = csv.DictWriter(rows, ("method", "passes", "seconds"), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(map(asdict, (numerical, backprop)))
-    write_atomically(args.output / "compare_gradients.csv", rows.getvalue().encode())
+    rows = [asdict(row) for row in (numerical, backprop)]
+    write_csv(args.output / "compare_gradients.csv", rows)
     print(f"wrote {args.output / 'compare_gradients.csv'}")
     title = f"The same gradient, {ratio:,.0f} times as fast"
     save_figure(

@@ -85,6 +85,16 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescrip
         return super()._get_help_string(action)
 
 
+def peak_memory() -> float | None:
+    """Return the largest memory that this process has used so far, in MiB; None on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB elsewhere
+
+
 def positive_int(text: str) -> int:
     """Parse a whole number of at least 1."""
     return _number(int, text, "a whole number of at least 1", lambda value: value >= 1)

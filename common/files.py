@@ -1,10 +1,11 @@
 """Files that are whole or not there: written under a temporary name, then moved into place."""
 
+import csv
 import io
 import uuid
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,25 @@ def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     write_atomically(path, buffer.getvalue())
+
+
+def write_csv(path: str | Path, rows: Sequence[Mapping]) -> None:
+    """Write `rows`, all with the same keys, to `path` as a CSV table with a header, atomically.
+
+    Raises
+    ------
+    ValueError
+        If there are no rows, or their keys differ.
+    OSError
+        If `path` can't be written.
+    """
+    if not rows:
+        raise ValueError("a table needs at least one row")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(path, text.getvalue().encode())
 
 
 def load_arrays(path: str | Path) -> dict[str, np.ndarray]:

@@ -68,7 +68,10 @@ def save_figure(fig: Figure, path: str | Path, *, show: bool = False) -> None:
     plt.close(fig)
 
 
-def learning_curve(history: Mapping[str, Sequence[float]]) -> Figure:
+def learning_curve(
+    history: Mapping[str, Sequence[float]],
+    title: str = "Learning curve: loss of the mini-batch, accuracy on all digits",
+) -> Figure:
     """Draw loss and accuracy against the iteration.
 
     Parameters
@@ -76,6 +79,8 @@ def learning_curve(history: Mapping[str, Sequence[float]]) -> Figure:
     history : mapping
         Columns of equal length: ``iteration``, ``loss`` (nats), ``train_acc`` and ``test_acc``
         (0 to 1).
+    title : str
+        What the curves are.
     """
     with plot_style():
         fig, (above, below) = plt.subplots(
@@ -85,7 +90,7 @@ def learning_curve(history: Mapping[str, Sequence[float]]) -> Figure:
         above.plot(iteration, history["loss"], color=BLACK, marker=".")
         above.set_ylabel("loss (nats)")
         above.set_ylim(0, 1.1 * max(history["loss"]) or 1)
-        above.set_title("Learning curve: loss of the mini-batch, accuracy on all digits")
+        above.set_title(title)
         below.plot(iteration, history["train_acc"], marker="o", ms=4, label="training digits")
         label = f"test digits ({history['test_acc'][-1]:.3f} at iteration {iteration[-1]:,})"
         below.plot(iteration, history["test_acc"], "--", marker="s", ms=4, label=label)

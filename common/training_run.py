@@ -13,8 +13,6 @@ had never stopped.
 """
 
 import argparse
-import csv
-import io
 import time
 from collections.abc import Iterator, Sequence
 
@@ -29,7 +27,7 @@ from common.command_line import (
     positive_int,
     script_parser,
 )
-from common.files import save_arrays, write_atomically
+from common.files import save_arrays, write_csv
 from common.network import Network, NonFiniteError
 from common.plot import learning_curve, save_figure
 
@@ -257,7 +255,7 @@ class TrainingRun:
         rows = self._finished_rows()
         if not rows or rows[-1]["iteration"] < self._state["iteration"]:
             rows += self._row_of_a_stop()
-        write_atomically(output / "history.csv", _as_csv(rows))
+        write_csv(output / "history.csv", rows)
         columns = {name: [row[name] for row in rows] for name in COLUMNS}
         save_figure(learning_curve(columns), output / "learning_curve.png", show=self.args.show)
         print(f"wrote {output / 'params.npz'}\nwrote {output / 'history.csv'}")
@@ -279,11 +277,3 @@ def _table_row(row):
         f"{row['iteration']:>9}  {row['seconds']:>10.6f}  "
         f"{row['train_acc']:>9.4f}  {row['test_acc']:>8.4f}"
     )
-
-
-def _as_csv(rows) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()

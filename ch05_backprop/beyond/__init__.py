@@ -1,0 +1,1 @@
+"""What backpropagation makes possible: the subjects of the book's chapters 6 to 8."""

@@ -1,0 +1,144 @@
+"""Train one of the ready-made networks on digits, and look at what it has learned.
+
+multi-layer: two hidden layers of 100 and 50 units. simple: one convolution (the book's chapter 7).
+deep: six convolutions and dropout (chapter 8). All are trained with Adam, each epoch through all
+digits in a new order, with a learning rate that falls to 0 along a cosine. In a folder of the
+network's name under --output you find its parameters (.npz), the history (CSV) and the learning
+curve, the weights of the first layer before and after training, and the digits that the network
+misreads (PNG). Ctrl-C keeps what was done; --resume goes on.
+"""
+
+import numpy as np
+
+from common.command_line import (
+    CommandError,
+    output_folder,
+    peak_memory,
+    positive_float,
+    positive_int,
+    run,
+    script_parser,
+)
+from common.deep_convnet import DeepConvNet
+from common.files import write_csv
+from common.multi_layer_net import MultiLayerNet
+from common.pictures import draw_misread_digits, draw_weights
+from common.plot import learning_curve, save_figure
+from common.schedule import cosine
+from common.simple_convnet import SimpleConvNet
+from common.trainer import Trainer
+from dataset.mnist import load_mnist
+
+NETWORKS = {  # how each is made, and how many epochs it is trained for
+    "multi-layer": (lambda **options: MultiLayerNet(784, [100, 50], 10, **options), 10),
+    "simple": (SimpleConvNet, 4),
+    "deep": (DeepConvNet, 12),
+}
+
+
+def main(argv=None):
+    """Run the script with the arguments `argv`, by default those of the command line."""
+    args = parse(argv)
+    folder = output_folder(args.output / args.network)
+    checkpoint = folder / "checkpoint.npz"
+    if args.resume and not checkpoint.exists():
+        raise CommandError(f"there is no run to resume: {checkpoint} doesn't exist")
+
+    train, test = load_mnist(flatten=False, source=args.data)
+    print(f"{len(train[0]):,} training digits, {len(test[0]):,} test digits")
+
+    make, epochs = NETWORKS[args.network]
+    rng = np.random.default_rng(args.seed)
+    network = make(rng=rng, dtype=np.float32)
+    before = network.params["W1"].copy()
+    trainer = Trainer(
+        network,
+        *train,
+        *test,
+        epochs=args.epochs or epochs,
+        mini_batch_size=args.batch_size,
+        optimizer="Adam",
+        optimizer_param={"lr": args.learning_rate},
+        evaluate_sample_num_per_epoch=args.evaluate,
+        shuffle=True,
+        schedule=cosine(),
+        checkpoint=checkpoint,
+        rng=rng,
+    )
+    if args.resume:
+        resume(trainer, checkpoint)
+    elif checkpoint.exists():
+        print(f"{folder} holds an earlier run, which this one will replace")
+    try:
+        trainer.train()
+    except BaseException:
+        print(f"stopped after {trainer.iteration:,} mini-batches; --resume goes on from there")
+        raise
+    finally:
+        write_results(trainer, folder, args.show)
+    seconds = sum(row["seconds"] for row in trainer.history)
+    print(f"test accuracy {network.accuracy(*test):.4f} after {seconds:.0f} s of training")
+    if (peak := peak_memory()) is not None:
+        print(f"peak memory {peak:.0f} MiB")
+
+    save_figure(draw_weights(before, network.params["W1"]), folder / "weights.png", show=args.show)
+    scores = np.concatenate([network.predict(part) for part in np.array_split(test[0], 100)])
+    save_figure(draw_misread_digits(*test, scores), folder / "misread.png", show=args.show)
+
+
+def parse(argv):
+    """Return the arguments of the command line."""
+    parser = script_parser(__doc__, output="output/train_network", seed=0)
+    add = parser.add_argument
+    add("network", choices=NETWORKS, help="the network to train")
+    add(
+        "--epochs",
+        type=positive_int,
+        help="times to go through all digits (default: "
+        + ", ".join(f"{name} {epochs}" for name, (_, epochs) in NETWORKS.items())
+        + ")",
+    )
+    add("--batch-size", type=positive_int, default=100, help="digits in a mini-batch")
+    add("--learning-rate", type=positive_float, default=0.001, help="of Adam, at the start")
+    add(
+        "--evaluate",
+        type=positive_int,
+        metavar="N",
+        default=10_000,
+        help="training and test digits to measure the accuracy on after each epoch",
+    )
+    add(
+        "--data",
+        choices=("auto", "full", "sample"),
+        default="auto",
+        help="all of MNIST, the 5,000 digits of this repository, or the first that can be had",
+    )
+    add("--resume", action="store_true", help="go on with the run that --output holds")
+    return parser.parse_args(argv)
+
+
+def resume(trainer, checkpoint):
+    """Let `trainer` go on from its checkpoint, or say why it can't."""
+    try:
+        trainer.load_checkpoint()
+    except ValueError as error:
+        raise CommandError(f"can't resume: {error}") from error
+    print(f"resuming after {trainer.iteration:,} mini-batches")
+
+
+def write_results(trainer, folder, show):
+    """Write what `trainer` has done so far: parameters, and after an epoch also the history."""
+    trainer.network.save_params(folder / "params.npz")
+    print(f"wrote {folder / 'params.npz'}")
+    if not trainer.history:
+        return
+    write_csv(folder / "history.csv", trainer.history)
+    print(f"wrote {folder / 'history.csv'}")
+    columns = {name: [row[name] for row in trainer.history] for name in trainer.history[0]}
+    digits = trainer.evaluate_sample_num_per_epoch
+    title = f"Mean loss of each epoch, accuracy on up to {digits:,} digits of each kind"
+    save_figure(learning_curve(columns, title), folder / "learning_curve.png", show=show)
+
+
+if __name__ == "__main__":
+    run(main)
