@@ -5,11 +5,9 @@ z W2 forward, zᵀ d2, d2 W2ᵀ and xᵀ d1 backward. What `TwoLayerNet.gradient
 is its overhead. Both are timed in turns in one process; medians and their ratio are printed.
 """
 
-import time
-
 import numpy as np
-from threadpoolctl import threadpool_info
 
+from benchmarks.timing import describe_libraries, medians
 from ch05_backprop.two_layer_net import TwoLayerNet
 from common.command_line import positive_int, run, script_parser
 from dataset.mnist import load_mnist
@@ -18,19 +16,6 @@ from dataset.mnist import load_mnist
 def five_products(x, W1, z, W2, d1, d2):
     """Multiply what one gradient multiplies, and nothing else."""
     return x @ W1, z @ W2, z.T @ d2, d2 @ W2.T, x.T @ d1
-
-
-def medians(functions: dict, repeats: int) -> dict[str, float]:
-    """Return the median time of each function in seconds, calling them in turns."""
-    seconds = {name: np.empty(repeats) for name in functions}
-    for function in functions.values():
-        function()  # the first call pays for what is loaded and allocated once
-    for i in range(repeats):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            function()
-            seconds[name][i] = time.perf_counter() - start
-    return {name: float(np.median(s)) for name, s in seconds.items()}
 
 
 def measure(hidden_size: int, batch_size: int, dtype, repeats: int) -> dict[str, float]:
@@ -52,10 +37,6 @@ def measure(hidden_size: int, batch_size: int, dtype, repeats: int) -> dict[str,
     )
 
 
-def _blas(library):
-    return f"{library['internal_api']} {library['version']} on {library['num_threads']} threads"
-
-
 def main(argv=None):
     """Run the benchmark with the arguments `argv`, by default those of the command line."""
     parser = script_parser(__doc__)
@@ -65,7 +46,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
 
     print(f"784-{args.hidden_size}-10, batch of {args.batch_size}, median of {args.repeats}")
-    print(f"NumPy {np.__version__}", *map(_blas, threadpool_info()), end="\n\n")
+    print(describe_libraries(), end="\n\n")
     print(f"{'dtype':<8}  {'five products':>14}  {'gradient':>10}  {'ratio':>5}")
     for dtype in (np.float64, np.float32):
         m = measure(args.hidden_size, args.batch_size, dtype, args.repeats)
