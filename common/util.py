@@ -47,12 +47,11 @@ def conv_output_size(input_size: int, filter_size: int, stride: int = 1, pad: in
     return int((input_size + 2 * pad - filter_size) // stride + 1)
 
 
-def check_window(filter_size: int, stride: int, pad: int) -> None:
+def check_window(filter_size: int, stride: int, pad: int, *, name: str = "the filter size") -> None:
     """Check that a filter is at least 1 pixel wide, a stride at least 1, a padding at least 0."""
-    sizes = {"filter size": (filter_size, 1), "stride": (stride, 1), "pad": (pad, 0)}
-    for name, (value, least) in sizes.items():
+    for what, value, least in ((name, filter_size, 1), ("stride", stride, 1), ("pad", pad, 0)):
         if not isinstance(value, int | np.integer) or value < least:
-            raise ValueError(f"the {name} must be a whole number of at least {least}, got {value}")
+            raise ValueError(f"{what} must be a whole number of at least {least}, got {value}")
 
 
 def im2col(
@@ -88,7 +87,7 @@ def im2col(
     padded = np.pad(input_data, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
     views = np.lib.stride_tricks.sliding_window_view(padded, (filter_h, filter_w), axis=(2, 3))
     rows = views[:, :, ::stride, ::stride].transpose(0, 2, 3, 1, 4, 5)
-    return rows.reshape(n * out_h * out_w, channels * filter_h * filter_w)
+    return rows.copy().reshape(n * out_h * out_w, channels * filter_h * filter_w)
 
 
 def col2im(
@@ -125,6 +124,8 @@ def col2im(
            [2., 4., 2.],
            [1., 2., 1.]])
     """
+    if len(input_shape) != 4:
+        raise ValueError(f"input_shape must be (N, C, H, W), got {tuple(input_shape)}")
     n, channels, height, width = input_shape
     out_h = conv_output_size(height, filter_h, stride, pad)
     out_w = conv_output_size(width, filter_w, stride, pad)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from common.functions import sigmoid
-from common.layers.checks import require_forward
+from common.layers.checks import require_forward, require_shape
 
 
 class Relu:
@@ -23,6 +23,7 @@ class Relu:
     def backward(self, dout: np.ndarray) -> np.ndarray:
         """Return ∂L/∂x from `dout` = ∂L/∂y, both in the shape of x."""
         require_forward(self, self.out)
+        require_shape("dout", dout, self.out.shape)
         return dout * (self.out > 0)  # y > 0 where x > 0
 
 
@@ -40,4 +41,5 @@ class Sigmoid:
     def backward(self, dout: np.ndarray) -> np.ndarray:
         """Return ∂L/∂x from `dout` = ∂L/∂y, both in the shape of x."""
         require_forward(self, self.out)
+        require_shape("dout", dout, self.out.shape)
         return dout * (self.out * (1 - self.out))

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from common.layers.checks import require_forward
+from common.layers.checks import require_forward, require_shape
 
 
 class Affine:
@@ -44,6 +44,7 @@ class Affine:
             raise ValueError(
                 f"Affine expects {len(self.W)} numbers a row, got x of shape {x.shape}"
             )
+        require_shape("b", self.b, self.W.shape[1:])
         self._x_shape = x.shape
         self._x = rows
         out = rows @ self.W
@@ -59,6 +60,7 @@ class Affine:
             ∂L/∂Y.
         """
         require_forward(self, self._x)
+        require_shape("dout", dout, (len(self._x), len(self.b)))
         self.dW = self._x.T @ dout
         self.db = dout.sum(axis=0)
         if not self.input_gradient:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.layers.checks import require_forward
+from common.layers.checks import require_forward, require_shape
 
 EPSILON = 1e-6  # under the square root, so that a feature that is constant is not divided by 0
 
@@ -70,6 +70,7 @@ class BatchNormalization:
         self._normalized = None
         self._std = None
         self._batch_statistics = None
+        self._shape = None
 
     def forward(self, x: np.ndarray, train_flg: bool = True) -> np.ndarray:
         """Return Y in the shape of `x`.
@@ -86,11 +87,17 @@ class BatchNormalization:
             If `x` has another shape, or there is nothing to measure in training.
         """
         rows = _features_last(x, len(self.gamma))
+        for name in ("beta", "running_mean", "running_var"):
+            require_shape(name, getattr(self, name), self.gamma.shape)
+        self._shape = x.shape
         if train_flg:
             if len(rows) == 0:
                 raise ValueError("the batch is empty: its mean and variance can't be measured")
             mean = rows.mean(axis=0)
             centred = rows - mean
+            rest = centred.mean(axis=0)  # what the rounding of a long sum left of the mean
+            mean += rest
+            centred -= rest
             variance = np.square(centred).mean(axis=0)
             self.running_mean = self._average(self.running_mean, mean)
             self.running_var = self._average(self.running_var, variance)
@@ -106,6 +113,7 @@ class BatchNormalization:
     def backward(self, dout: np.ndarray) -> np.ndarray:
         """Return ∂L/∂X in the shape of x, from `dout` = ∂L/∂Y; set ``dgamma`` and ``dbeta``."""
         require_forward(self, self._normalized)
+        require_shape("dout", dout, self._shape)
         rows = _features_last(dout, len(self.gamma))
         self.dbeta = rows.sum(axis=0)
         self.dgamma = (rows * self._normalized).sum(axis=0)

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from common.layers.checks import require_forward
+from common.layers.checks import require_forward, require_shape
 from common.util import check_window, conv_output_size, image_shape
 
 BLOCK_BYTES = 2**20  # of the matrix of windows
@@ -76,6 +76,7 @@ class Convolution:
         self.db = None
         self.input_gradient = input_gradient
         self._x = None
+        self._out_shape = None
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """Return Y, of shape (N, FN, out_h, out_w), for `x` of shape (N, C, H, W).
@@ -91,6 +92,7 @@ class Convolution:
         if self.W.ndim != 4:
             raise ValueError(f"W must have shape (FN, C, FH, FW), got {self.W.shape}")
         filters, filter_channels, filter_h, filter_w = self.W.shape
+        require_shape("b", self.b, (filters,))
         if channels != filter_channels:
             raise ValueError(
                 f"Convolution expects images of {filter_channels} channels, got x of shape "
@@ -101,7 +103,8 @@ class Convolution:
         self._x = x
 
         W = _as_matrix(self.W)
-        out = np.empty((n, out_h, out_w, filters), np.result_type(x, W))
+        out = np.empty((n, out_h, out_w, filters), np.result_type(x, W, self.b))
+        self._out_shape = (n, filters, out_h, out_w)
         for images, windows in self._windows_of_input(out.dtype):
             np.matmul(windows, W, out=out[images])
             out[images] += self.b
@@ -127,8 +130,9 @@ class Convolution:
         """
         require_forward(self, self._x)
         filters, channels, filter_h, filter_w = self.W.shape
+        require_shape("dout", dout, self._out_shape)
         dout = np.ascontiguousarray(_channels_last(dout))
-        self.db = dout.sum(axis=(0, 1, 2))
+        self.db = dout.sum(axis=(1, 2)).sum(axis=0)  # in two steps, since long sums round more
         if not self.input_gradient:
             self.dW = self._filter_gradient(dout)
             return None

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.functions import check_labels
+from common.functions import _floating, check_labels
 from common.layers.checks import require_forward
 
 
@@ -42,11 +42,13 @@ class SoftmaxWithLoss:
         ValueError, TypeError
             If `t` doesn't fit `x`; see `common.functions.check_labels`.
         """
+        x = _floating(x)
         t = check_labels(t, x.shape)
         if t.ndim == 2:
             t = t.astype(x.dtype, copy=False)  # float64 labels mustn't turn a float32 network round
         y = x - x.max(axis=1, keepdims=True)
-        score = y[np.arange(len(t)), t] if t.ndim == 1 else (t * y).sum(axis=1)
+        # A class that t gives no weight contributes nothing, even where its score is −inf.
+        score = y[np.arange(len(t)), t] if t.ndim == 1 else (t * np.where(t > 0, y, 0)).sum(axis=1)
         np.exp(y, out=y)
         total = y.sum(axis=1)
         y /= total[:, np.newaxis]

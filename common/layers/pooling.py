@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.layers.checks import require_forward
+from common.layers.checks import require_forward, require_shape
 from common.util import check_window, conv_output_size, image_shape
 
 
@@ -34,8 +34,8 @@ class Pooling:
     """
 
     def __init__(self, pool_h: int, pool_w: int, stride: int = 2, pad: int = 0):
-        check_window(pool_h, stride, pad)
-        check_window(pool_w, stride, pad)
+        check_window(pool_h, stride, pad, name="pool_h")
+        check_window(pool_w, stride, pad, name="pool_w")
         if pad >= min(pool_h, pool_w):
             raise ValueError(
                 f"pad must be smaller than the window of {pool_h} × {pool_w}, got {pad}: "
@@ -58,11 +58,15 @@ class Pooling:
         ValueError
             If `x` has another shape, or is smaller than the window.
         """
-        image_shape(x)
-        if self.pad:
-            lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-            p = self.pad
-            x = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)), constant_values=lowest)
+        n, channels, height, width = image_shape(x)
+        p = self.pad
+        for size, window in ((height, self.pool_h), (width, self.pool_w)):
+            conv_output_size(size, window, self.stride, p)  # raises where no window fits
+        if p:
+            shape = (n, channels, height + 2 * p, width + 2 * p)
+            padded = np.full_like(x, _lowest(x.dtype), shape=shape)
+            padded[:, :, p : p + height, p : p + width] = x
+            x = padded
         self._padded = x
 
         first, *others = self._places()
@@ -76,6 +80,10 @@ class Pooling:
         """Return ∂L/∂X in the shape of x, from `dout` = ∂L/∂Y, of shape (N, C, out_h, out_w)."""
         require_forward(self, self._out)
         x, out = self._padded, self._out
+        require_shape("dout", dout, out.shape)
+        p, (height, width) = self.pad, x.shape[2:]
+        inside = np.zeros((height, width), dtype=bool)
+        inside[p : height - p, p : width - p] = True  # a pixel may be as low as the padding
         in_order_of_x = np.empty_like(out, dtype=dout.dtype)  # two orders in one product are slow
         in_order_of_x[...] = dout
         dx = np.zeros_like(x, dtype=dout.dtype)
@@ -83,10 +91,11 @@ class Pooling:
         for place in self._places():
             here = x[place] == out
             here &= not_found
+            if p:
+                here &= inside[place[2:]]
             not_found ^= here
             dx[place] += in_order_of_x * here
-        p = self.pad
-        return dx[:, :, p : dx.shape[2] - p, p : dx.shape[3] - p]
+        return dx[:, :, p : height - p, p : width - p]
 
     def _places(self):
         """Yield, for each pixel (u, v) of the window, where all windows have it in the image."""
@@ -97,3 +106,9 @@ class Pooling:
         for u in range(self.pool_h):
             for v in range(self.pool_w):
                 yield np.s_[:, :, u : u + s * out_h : s, v : v + s * out_w : s]
+
+
+def _lowest(dtype):
+    if dtype.kind == "f":
+        return -np.inf
+    return False if dtype.kind == "b" else np.iinfo(dtype).min
