@@ -50,7 +50,10 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndar
     arrays = load_arrays(path)
     if "about" not in arrays:
         raise ValueError(f"{path} holds arrays only, it is no checkpoint")
-    about = json.loads(str(arrays.pop("about")))
+    try:
+        about = json.loads(str(arrays.pop("about")))
+    except ValueError as error:
+        raise ValueError(f"{path} is no checkpoint: {error}") from error
     if not isinstance(about, dict):
         raise ValueError(f"{path} is no checkpoint: it tells nothing about its run")
     return about, arrays

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from common.arguments import check_sequence
 from common.layer_network import LayerNetwork
 from common.layers import Relu
 
@@ -56,6 +57,7 @@ class DeepConvNet(LayerNetwork):
         dtype=np.float64,
     ):
         super().__init__(input_dim, rng=rng, dtype=dtype)
+        check_sequence("conv_params", conv_params)
         for number, conv_param in enumerate(conv_params, start=1):
             self.add_convolution(**conv_param)
             self.add(Relu())

@@ -11,6 +11,7 @@ arXiv:1502.01852): √(2/n), since ReLU sets half of its inputs to 0.
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def initial_std(weight_init_std: float | str, fan_in: int) -> float:
             return math.sqrt(2 / fan_in)
         case "sigmoid" | "xavier":
             return math.sqrt(1 / fan_in)
-    if isinstance(weight_init_std, str) or not 0 <= weight_init_std < math.inf:
+    if not isinstance(weight_init_std, Real) or not 0 <= weight_init_std < math.inf:
         raise ValueError(
             "weight_init_std must be a number of at least 0, 'relu' ('he') or 'sigmoid' "
             f"('xavier'), got {weight_init_std!r}"

@@ -12,12 +12,14 @@ Each ``add_…`` knows the shape of what the layers before it put out, so that n
 """
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 
+from common.arguments import check_number, check_rng, check_sequence, check_size
 from common.checkpoint import random_state, set_random_state
 from common.initial_values import initial_weights
 from common.layers import (
@@ -30,7 +32,7 @@ from common.layers import (
     Sigmoid,
     SoftmaxWithLoss,
 )
-from common.network import Network, check_size
+from common.network import DivergenceWarning, Network
 from common.util import conv_output_size
 
 __all__ = ["LayerNetwork", "activation_layer"]
@@ -61,6 +63,13 @@ class LayerNetwork(Network):
     layers : dict of str to layer
         Conv1, Relu1, Pool1, Affine1, … in the order in which the input passes through them.
     last_layer : SoftmaxWithLoss
+
+    Warns
+    -----
+    DivergenceWarning
+        If the parameters have become so large that a loss or a prediction isn't finite. A loop of
+        your own goes on, so that it can compare such a network with others; a Trainer stops with a
+        NonFiniteError, and so does the network itself if its input isn't finite.
     """
 
     def __init__(
@@ -71,16 +80,14 @@ class LayerNetwork(Network):
         rng: np.random.Generator | None = None,
         dtype=np.float64,
     ):
+        check_sequence("input_dim", input_shape)
         for size in input_shape:
             check_size("the sizes of the input", size)
+        check_rng(rng)
         super().__init__(math.prod(input_shape), dtype)
-        if not 0 <= weight_decay_lambda < math.inf:
-            raise ValueError(
-                f"weight_decay_lambda must be a number of at least 0, got {weight_decay_lambda}"
-            )
         self.input_shape = tuple(input_shape)
         self.output_shape = self.input_shape
-        self.weight_decay_lambda = float(weight_decay_lambda)
+        self.weight_decay_lambda = check_number("weight_decay_lambda", weight_decay_lambda, 0)
         self.rng = rng
         self.params = {}
         self.layers = {}
@@ -202,7 +209,7 @@ class LayerNetwork(Network):
         Raises
         ------
         ValueError, TypeError
-            If `x` or `t` doesn't fit the network, or the loss isn't finite.
+            If `x` or `t` doesn't fit the network, or `x` isn't finite.
         """
         loss = self.last_layer.forward(self.predict(x, train_flg), np.asarray(t))
         if self.weight_decay_lambda:
@@ -267,6 +274,11 @@ class LayerNetwork(Network):
 
     def _batch_normalizations(self):
         return (layer for layer in self.layers.values() if isinstance(layer, BatchNormalization))
+
+    def _not_finite(self, what, x):
+        if not np.isfinite(x).all():
+            super()._not_finite(what, x)
+        warnings.warn(self._why_not_finite(what, x), DivergenceWarning, stacklevel=4)
 
     def _weight_keys(self):
         return (key for key in self.params if key.startswith("W"))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from common.arguments import check_sequence
 from common.layer_network import LayerNetwork, activation_layer
 
 __all__ = ["MultiLayerNet"]
@@ -55,6 +56,8 @@ class MultiLayerNet(LayerNetwork):
         super().__init__(
             (input_size,), weight_decay_lambda=weight_decay_lambda, rng=rng, dtype=dtype
         )
+        check_sequence("hidden_size_list", hidden_size_list)
+        activation_layer(activation)  # refuses a wrong name even if there is no hidden layer
         for size in hidden_size_list:
             self.add_affine(size, weight_init_std)
             self.add(activation_layer(activation))

@@ -14,16 +14,21 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from common.arguments import check_size
 from common.files import load_arrays, save_arrays
 from common.functions import check_labels
 from common.gradient import numerical_gradient
 from common.initial_values import initial_weights
 
-__all__ = ["Network", "NonFiniteError", "affine_params", "check_size"]
+__all__ = ["DivergenceWarning", "Network", "NonFiniteError", "affine_params"]
 
 
 class NonFiniteError(ValueError):
     """A loss or a prediction is NaN or infinite."""
+
+
+class DivergenceWarning(RuntimeWarning):
+    """Training has diverged: the parameters give a loss or a prediction that isn't finite."""
 
 
 class Network(ABC):
@@ -160,7 +165,7 @@ class Network(ABC):
             if start == 0:
                 t = check_labels(t, (len(x), y.shape[1]))
             if not np.isfinite(y).all():
-                raise NonFiniteError(self._why_not_finite("a prediction isn't finite", x))
+                self._not_finite("a prediction isn't finite", x)
             labels = t[chunk] if t.ndim == 1 else t[chunk].argmax(axis=1)
             correct += np.count_nonzero(y.argmax(axis=1) == labels)
         return correct / len(x)
@@ -231,9 +236,12 @@ class Network(ABC):
 
     def check_loss(self, loss: float, x: np.ndarray) -> float:
         """Return `loss` if it is finite; otherwise raise a NonFiniteError that says why not."""
-        if math.isfinite(loss):
-            return loss
-        raise NonFiniteError(self._why_not_finite(f"the loss is {loss}", x))
+        if not math.isfinite(loss):
+            self._not_finite(f"the loss is {loss}", x)
+        return loss
+
+    def _not_finite(self, what: str, x: np.ndarray) -> None:
+        raise NonFiniteError(self._why_not_finite(what, x))
 
     def _why_not_finite(self, what: str, x: np.ndarray) -> str:
         bad = np.argwhere(~np.isfinite(x))
@@ -274,9 +282,3 @@ def affine_params(
         params[f"W{layer}"] = initial_weights(shape, shape[0], weight_init_std, rng, dtype)
         params[f"b{layer}"] = np.zeros(shape[1], dtype)
     return params
-
-
-def check_size(name: str, size: int) -> None:
-    """Check that `size` is an integer of at least 1; `name` names it in the error."""
-    if not isinstance(size, int | np.integer) or size < 1:
-        raise ValueError(f"{name} must be positive integers, got {size!r}")

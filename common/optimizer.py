@@ -18,8 +18,11 @@ its own:
 
 import math
 from abc import ABC, abstractmethod
+from numbers import Real
 
 import numpy as np
+
+from common.arguments import check_number
 
 __all__ = ["SGD", "AdaGrad", "Adam", "AdamW", "Momentum", "Nesterov", "RMSprop", "np"]
 
@@ -45,7 +48,7 @@ class Optimizer(ABC):
     MEMORIES: tuple[str, ...] = ()  # attributes that hold an array for each parameter
 
     def __init__(self, lr: float):
-        self.lr = _checked("lr", lr, 0, np.inf)
+        self.lr = check_number("lr", lr, 0)
         self.iter = 0
         for name in self.MEMORIES:
             setattr(self, name, {})
@@ -64,15 +67,19 @@ class Optimizer(ABC):
         ------
         ValueError
             If the keys or shapes differ; nothing is changed then.
+        TypeError
+            If a parameter is neither a number nor an array of floating-point numbers; nor then.
         """
         if params.keys() != grads.keys():
             differ = ", ".join(sorted(params.keys() ^ grads.keys()))
             raise ValueError(f"params and grads must have the same keys, they differ in {differ}")
-        for key in params:
-            if np.shape(grads[key]) != np.shape(params[key]):
+        for key, p in params.items():
+            if np.shape(grads[key]) != np.shape(p):
                 raise ValueError(
-                    f"{key} has shape {np.shape(params[key])}, its gradient {np.shape(grads[key])}"
+                    f"{key} has shape {np.shape(p)}, its gradient {np.shape(grads[key])}"
                 )
+            if p.dtype.kind not in "fc" if isinstance(p, np.ndarray) else not isinstance(p, Real):
+                raise TypeError(f"{key} must be an array of floating-point numbers, got {p!r}")
         self.iter += 1
         for key, value in params.items():
             p = value if isinstance(value, np.ndarray) else np.array(value, dtype=np.float64)
@@ -102,20 +109,14 @@ class Optimizer(ABC):
             If it is that of another kind; nothing is changed then.
         """
         names = {key.partition("/")[0] for key in state}
-        if not {"iter", "lr"} <= names <= {"iter", "lr", *self.MEMORIES}:
+        expected = {"iter", "lr", *self.MEMORIES}
+        if names != expected and not (names == {"iter", "lr"} and state["iter"] == 0):
             raise ValueError(f"this isn't the state of a {type(self).__name__}: {', '.join(state)}")
-        self.iter = int(state["iter"])
-        self.lr = float(state["lr"])
+        self.iter, self.lr = int(state["iter"]), float(state["lr"])
         for name in self.MEMORIES:
             prefix = f"{name}/"
             memory = {k.removeprefix(prefix): a for k, a in state.items() if k.startswith(prefix)}
             setattr(self, name, {key: array.copy() for key, array in memory.items()})
-
-
-def _checked(name, value, low, high):
-    if not low <= value < high:
-        raise ValueError(f"{name} must be at least {low} and below {high}, got {value}")
-    return float(value)
 
 
 def _remembered(memory, key, p):
@@ -162,7 +163,7 @@ class Momentum(Optimizer):
 
     def __init__(self, lr: float = 0.01, momentum: float = 0.9, *, pytorch: bool = False):
         super().__init__(lr)
-        self.momentum = _checked("momentum", momentum, 0, 1)
+        self.momentum = check_number("momentum", momentum, 0, 1)
         self.pytorch = pytorch
 
     def _step(self, key, p, g):
@@ -190,8 +191,7 @@ class Nesterov(Momentum):
         v = _remembered(self.v, key, p)
         v *= self.momentum
         v -= g_scale * g
-        p += v_scale * self.momentum * v
-        p -= self.lr * g
+        p += v_scale * self.momentum * v - self.lr * g
 
 
 class AdaGrad(Optimizer):
@@ -211,7 +211,7 @@ class AdaGrad(Optimizer):
 
     def __init__(self, lr: float = 0.01, *, epsilon: float = EPSILON):
         super().__init__(lr)
-        self.epsilon = _checked("epsilon", epsilon, 0, np.inf)
+        self.epsilon = check_number("epsilon", epsilon, 0)
 
     def _step(self, key, p, g):
         h = _remembered(self.h, key, p)
@@ -239,8 +239,8 @@ class RMSprop(Optimizer):
 
     def __init__(self, lr: float = 0.01, decay_rate: float = 0.99, *, epsilon: float = EPSILON):
         super().__init__(lr)
-        self.decay_rate = _checked("decay_rate", decay_rate, 0, 1)
-        self.epsilon = _checked("epsilon", epsilon, 0, np.inf)
+        self.decay_rate = check_number("decay_rate", decay_rate, 0, 1)
+        self.epsilon = check_number("epsilon", epsilon, 0)
 
     def _step(self, key, p, g):
         h = _remembered(self.h, key, p)
@@ -281,9 +281,9 @@ class Adam(Optimizer):
         pytorch: bool = False,
     ):
         super().__init__(lr)
-        self.beta1 = _checked("beta1", beta1, 0, 1)
-        self.beta2 = _checked("beta2", beta2, 0, 1)
-        self.epsilon = _checked("epsilon", epsilon, 0, np.inf)
+        self.beta1 = check_number("beta1", beta1, 0, 1)
+        self.beta2 = check_number("beta2", beta2, 0, 1)
+        self.epsilon = check_number("epsilon", epsilon, 0)
         self.pytorch = pytorch
 
     def _step(self, key, p, g):
@@ -323,8 +323,9 @@ class AdamW(Adam):
         epsilon: float = 1e-8,
     ):
         super().__init__(lr, beta1, beta2, epsilon=epsilon, pytorch=True)
-        self.weight_decay = _checked("weight_decay", weight_decay, 0, np.inf)
+        self.weight_decay = check_number("weight_decay", weight_decay, 0)
 
     def _step(self, key, p, g):
-        p *= 1 - self.lr * self.weight_decay
+        decay = self.lr * self.weight_decay * p
         super()._step(key, p, g)
+        p -= decay

@@ -54,8 +54,9 @@ def step_decay(at: Sequence[float] = (0.5, 0.75), factor: float = 0.1) -> Schedu
     >>> [round(schedule(done), 3) for done in (0.0, 0.5, 0.9)]
     [1.0, 0.1, 0.01]
     """
+    at = tuple(at)
     if not all(0 <= share <= 1 for share in at):
-        raise ValueError(f"at must hold shares between 0 and 1, got {tuple(at)}")
+        raise ValueError(f"at must hold shares between 0 and 1, got {at}")
     if not 0 < factor <= 1:
         raise ValueError(f"factor must be above 0 and at most 1, got {factor}")
     return lambda done: factor ** sum(done >= share for share in at)

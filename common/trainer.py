@@ -6,7 +6,9 @@ accuracy. All else, such as schedules, checkpoints or a second run that goes on 
 stopped, is there if you ask for it.
 """
 
+import math
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,9 @@ import numpy as np
 from tqdm import tqdm
 
 from common import optimizer as optimizers
+from common.arguments import check_number, check_rng, check_size
 from common.checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
-from common.network import check_size
+from common.network import DivergenceWarning, NonFiniteError
 from common.optimizer import Optimizer
 
 __all__ = ["Trainer", "make_optimizer"]
@@ -134,6 +137,11 @@ class Trainer:
                     f"x_{kind} and t_{kind} must have the same length of at least 1, got {len(x)} "
                     f"and {len(t)}"
                 )
+        check_rng(rng)
+        if schedule is not None:
+            if not callable(schedule):
+                raise TypeError(f"schedule must be a function of the share done, got {schedule!r}")
+            check_number("schedule must give a factor: schedule(0)", schedule(0.0), 0)
         self.network = network
         self.x_train, self.t_train = x_train, t_train
         self.x_test, self.t_test = x_test, t_test
@@ -176,6 +184,11 @@ class Trainer:
         Whatever stops it on the way, such as Ctrl-C or a loss that is no longer finite, leaves
         network, optimizer and trainer as they were after one of the last mini-batches (of about the
         last second), and then `train` goes on from there.
+
+        Raises
+        ------
+        NonFiniteError
+            If a loss, or a prediction after an epoch, isn't finite.
         """
         last = self.epochs * self.iter_per_epoch
         self._take_snapshot()
@@ -189,20 +202,32 @@ class Trainer:
             ) as bar,
             # A run that diverges ends in one clear error; NumPy's warnings on the way only hide it.
             np.errstate(over="ignore", invalid="ignore"),
+            warnings.catch_warnings(),
         ):
+            warnings.simplefilter("error", DivergenceWarning)
+            unproven = None  # a snapshot of parameters whose loss nobody knows yet
             try:
                 while self.iteration < last and not self._out_of_patience():
                     self._train_step()
+                    if unproven is not None:
+                        self._snapshot, unproven = unproven, None
                     bar.update()
                     if self.iteration % self.iter_per_epoch == 0:
                         self._end_epoch()
                         self._take_snapshot()
                         self.save_checkpoint()
                     elif time.monotonic() - self._snapshot_at > SECONDS_BETWEEN_SNAPSHOTS:
+                        proven = self._snapshot
                         self._take_snapshot()
-            except BaseException:
+                        self._snapshot, unproven = proven, self._snapshot
+            except BaseException as error:
+                diverged = isinstance(error, DivergenceWarning | NonFiniteError)
+                if unproven is not None and not diverged:
+                    self._snapshot = unproven
                 self._set_state(*self._snapshot)
                 self.save_checkpoint()
+                if isinstance(error, DivergenceWarning):
+                    raise NonFiniteError(str(error)) from None
                 raise
         self._finish()
 
@@ -222,6 +247,8 @@ class Trainer:
         else:
             loss = self.network.loss(x_batch, t_batch)
             grads = self.network.gradient(x_batch, t_batch)
+        if not math.isfinite(loss):
+            raise NonFiniteError(f"the loss is {loss} (is the learning rate too large?)")
         if self.schedule is not None:
             done = self.iteration / (self.epochs * self.iter_per_epoch)
             self.optimizer.lr = self.base_lr * float(self.schedule(done))
@@ -320,11 +347,32 @@ class Trainer:
             )
         self._take_snapshot()
         try:
+            self._check_state(about, arrays)
             self._set_state(about, arrays)
         except (KeyError, TypeError, ValueError) as error:
             self._set_state(*self._snapshot)
             raise ValueError(f"{path} can't be resumed from: {error}") from error
         self._take_snapshot()
+
+    def _check_state(self, about, arrays):
+        """Raise an error if the parts of a checkpoint contradict each other."""
+        iteration, history, best = about["iteration"], about["history"], about["best_epoch"]
+        shapes = {key: p.shape for key, p in self.network.params.items()}
+        memories = _without_prefix("optimizer", arrays)
+        sound = (
+            isinstance(iteration, int)
+            and len(history) == iteration // self.iter_per_epoch
+            and best in ({row["epoch"] for row in history} or {None})
+            and arrays["losses"].shape == (iteration,)
+            and np.array_equal(np.sort(arrays["order"]), np.arange(len(self.x_train)))
+            and all(
+                array.shape == shapes.get(key.partition("/")[2])
+                for key, array in memories.items()
+                if "/" in key
+            )
+        )
+        if not sound:
+            raise ValueError("its parts contradict each other")
 
     def _settings(self):
         return {
@@ -385,14 +433,16 @@ def make_optimizer(optimizer: str | Optimizer, param: Mapping[str, Any] | None =
     ValueError
         If there is none of that name, or `param` comes with an optimizer that is made already.
     TypeError
-        If `param` holds what this optimizer doesn't take.
+        If `optimizer` is neither, or `param` holds what this optimizer doesn't take.
 
     Examples
     --------
     >>> make_optimizer("ADAM", {"lr": 0.001}).lr
     0.001
     """
-    if not isinstance(optimizer, str):
+    if not isinstance(optimizer, str | Optimizer):
+        raise TypeError(f"optimizer must be a name or an Optimizer, got {optimizer!r}")
+    if isinstance(optimizer, Optimizer):
         if param is not None:
             raise ValueError("optimizer_param needs the name of an optimizer, got an optimizer")
         return optimizer
@@ -410,6 +460,9 @@ def _set_network_state(network, state):
     if hasattr(network, "set_state"):
         network.set_state(state)
     else:
+        shapes = ({key: p.shape for key, p in arrays.items()} for arrays in (state, network.params))
+        if next(shapes) != next(shapes):
+            raise ValueError("its parameters have other names or shapes than this network's")
         for key, param in network.params.items():
             param[...] = state[key]
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from common.arguments import check_number
 from common.layers.checks import require_forward, require_shape
 
 
@@ -35,9 +36,7 @@ class Dropout:
         inverted: bool = False,
         rng: np.random.Generator | None = None,
     ):
-        if not 0 <= dropout_ratio < 1:
-            raise ValueError(f"dropout_ratio must be at least 0 and below 1, got {dropout_ratio}")
-        self.dropout_ratio = float(dropout_ratio)
+        self.dropout_ratio = check_number("dropout_ratio", dropout_ratio, 0, 1)
         self.inverted = inverted
         self.rng = rng
         self.mask = None
