@@ -209,14 +209,14 @@ def measure(name, dtype, batch_size, repeats, threads):
     check_agreement((loss, list(grads.values())), others, dtype)
     functions["ours"] = lambda: network.loss_and_gradient(x, t)
     functions["products"] = products(network, batch_size)
-    return medians(functions, repeats)
+    return medians(functions, repeats, in_a_row=5)
 
 
 def main(argv=None):
     """Run the benchmark with the arguments `argv`, by default those of the command line."""
     parser = script_parser(__doc__)
     parser.add_argument("--batch-size", type=positive_int, default=100, help="digits in the batch")
-    parser.add_argument("--repeats", type=positive_int, default=15, help="calls of each")
+    parser.add_argument("--repeats", type=positive_int, default=20, help="calls of each")
     args = parser.parse_args(argv)
 
     pools = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
