@@ -8,16 +8,18 @@ Timed in turns in one process, on the same weights and digits, after a check tha
   for the whole batch, and pooling is undone by col2im. (Always float64.)
 - PyTorch: the same network in eager mode, if it is installed, on as many threads as NumPy's BLAS.
 
-Medians in milliseconds, and the ratio of each to ours.
+Medians in milliseconds, the ratio of each to ours, and the most memory that NumPy's arrays take
+during one gradient of ours.
 """
 
 import math
+import tracemalloc
 
 import numpy as np
 from threadpoolctl import threadpool_info
 
 from benchmarks.timing import describe_libraries, medians
-from common.command_line import peak_memory, positive_int, run, script_parser
+from common.command_line import positive_int, run, script_parser
 from common.deep_convnet import DeepConvNet
 from common.layers import Affine, Convolution, Dropout, Pooling, Relu, SoftmaxWithLoss
 from common.simple_convnet import SimpleConvNet
@@ -198,7 +200,7 @@ def check_agreement(ours, others, dtype):
 
 
 def measure(name, dtype, batch_size, repeats, threads):
-    """Return the medians of all that can be had here, in seconds."""
+    """Return the medians of all that can be had here, in seconds, and our peak memory in bytes."""
     (x, t), _ = load_mnist(flatten=False, source="sample")
     x, t = x[:batch_size].astype(dtype), t[:batch_size]
     network = NETWORKS[name](rng=np.random.default_rng(0), dtype=dtype)
@@ -209,7 +211,11 @@ def measure(name, dtype, batch_size, repeats, threads):
     check_agreement((loss, list(grads.values())), others, dtype)
     functions["ours"] = lambda: network.loss_and_gradient(x, t)
     functions["products"] = products(network, batch_size)
-    return medians(functions, repeats, in_a_row=5)
+    tracemalloc.start()
+    functions["ours"]()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return medians(functions, repeats, in_a_row=5), peak
 
 
 def main(argv=None):
@@ -222,22 +228,22 @@ def main(argv=None):
     pools = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
     threads = max(pools, default=1)
     rows = [
-        (name, dtype, measure(name, dtype, args.batch_size, args.repeats, threads))
+        (name, dtype, *measure(name, dtype, args.batch_size, args.repeats, threads))
         for name in NETWORKS
         for dtype in (np.dtype(np.float64), np.dtype(np.float32))
     ]
     print(f"batch of {args.batch_size}, median of {args.repeats}")
     print(describe_libraries(), end="\n\n")
     kinds = ("products", "ours", "PyTorch", "textbook")
-    print(f"{'network':<8} {'dtype':<8}" + "".join(f"  {kind:>18}" for kind in kinds))
-    for name, dtype, m in rows:
+    header = "".join(f"  {kind:>18}" for kind in kinds)
+    print(f"{'network':<8} {'dtype':<8}{header}  {'memory':>8}")
+    for name, dtype, m, peak in rows:
         cells = (
             f"{m[kind] * 1e3:>8.1f} ms ({m[kind] / m['ours']:>5.2f})" if kind in m else "–"
             for kind in kinds
         )
-        print(f"{name:<8} {dtype.name:<8}" + "".join(f"  {cell:>18}" for cell in cells))
-    if (peak := peak_memory()) is not None:
-        print(f"\npeak memory of this process, all of the above: {peak:,.0f} MiB")
+        line = "".join(f"  {cell:>18}" for cell in cells)
+        print(f"{name:<8} {dtype.name:<8}{line}  {peak / 2**20:>4.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ from threadpoolctl import threadpool_info
 __all__ = ["describe_libraries", "medians"]
 
 
-def medians(
-    functions: Mapping[str, Callable], repeats: int, in_a_row: int = 1
-) -> dict[str, float]:
+def medians(functions: Mapping[str, Callable], repeats: int, in_a_row: int = 1) -> dict[str, float]:
     """Return the median time of each function in seconds, calling them in turns.
 
     Parameters

@@ -154,7 +154,9 @@ class Convolution:
         filters, channels, filter_h, filter_w = self.W.shape
         dW = np.zeros((filter_h * filter_w * channels, filters), np.result_type(self._x, dout))
         for images, windows in self._windows_of_input(dW.dtype):
-            dW += windows.reshape(-1, len(dW)).T @ dout[images].reshape(-1, filters)
+            windows = windows.reshape(len(windows), -1, len(dW))  # (images, out_h · out_w, …)
+            of_each = dout[images].reshape(len(windows), -1, filters)
+            dW += (windows.transpose(0, 2, 1) @ of_each).sum(axis=0)
         dW = dW.reshape(filter_h, filter_w, channels, filters)
         return np.ascontiguousarray(dW.transpose(3, 2, 0, 1))
 
@@ -249,7 +251,11 @@ def windows_by_blocks(
     _, of_one = frames(1)
     count = min(n, max(1, BLOCK_BYTES // max(1, of_one.size * item_bytes)))
     interior, views = frames(count)
-    windows = np.empty(views.shape, dtype)
+    if channels < window[1]:  # then the longest runs of memory are the rows of the output
+        _, out_h, out_w, *window_shape = views.shape
+        windows = np.empty((count, *window_shape, out_h, out_w), dtype).transpose(0, 4, 5, 1, 2, 3)
+    else:
+        windows = np.empty(views.shape, dtype)
     row_length = window[0] * window[1] * channels
     for start in range(0, n, count):
         m = min(count, n - start)
