@@ -17,6 +17,8 @@ def check_size(name: str, size: int) -> None:
 
 def check_number(name: str, value: float, low: float, high: float = math.inf) -> float:
     """Return `value` as a float if it is at least `low` and below `high`."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
     if not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     if not low <= value < high:

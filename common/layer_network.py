@@ -278,7 +278,7 @@ class LayerNetwork(Network):
     def _not_finite(self, what, x):
         if not np.isfinite(x).all():
             super()._not_finite(what, x)
-        warnings.warn(self._why_not_finite(what, x), DivergenceWarning, stacklevel=4)
+        warnings.warn(self._why_not_finite(what, x), DivergenceWarning, stacklevel=2)
 
     def _weight_keys(self):
         return (key for key in self.params if key.startswith("W"))

@@ -59,6 +59,9 @@ class MultiLayerNet(LayerNetwork):
         check_sequence("hidden_size_list", hidden_size_list)
         activation_layer(activation)  # refuses a wrong name even if there is no hidden layer
         for size in hidden_size_list:
-            self.add_affine(size, weight_init_std)
-            self.add(activation_layer(activation))
+            self._add_hidden_layer(size, activation, weight_init_std)
         self.add_affine(output_size, weight_init_std)
+
+    def _add_hidden_layer(self, size, activation, weight_init_std):
+        self.add_affine(size, weight_init_std)
+        self.add(activation_layer(activation))

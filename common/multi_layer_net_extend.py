@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.arguments import check_sequence
-from common.layer_network import LayerNetwork, activation_layer
+from common.layer_network import activation_layer
+from common.multi_layer_net import MultiLayerNet
 
 __all__ = ["MultiLayerNetExtend"]
 
 
-class MultiLayerNetExtend(LayerNetwork):
+class MultiLayerNetExtend(MultiLayerNet):
     """Affine layers, each but the last followed by batch normalization, activation and dropout.
 
     Parameters
@@ -50,16 +50,24 @@ class MultiLayerNetExtend(LayerNetwork):
         rng: np.random.Generator | None = None,
         dtype=np.float64,
     ):
+        self.use_dropout = use_dropout
+        self.dropout_ration = dropout_ration
+        self.use_batchnorm = use_batchnorm
         super().__init__(
-            (input_size,), weight_decay_lambda=weight_decay_lambda, rng=rng, dtype=dtype
+            input_size,
+            hidden_size_list,
+            output_size,
+            activation,
+            weight_init_std,
+            weight_decay_lambda,
+            rng=rng,
+            dtype=dtype,
         )
-        check_sequence("hidden_size_list", hidden_size_list)
-        activation_layer(activation)  # refuses a wrong name even if there is no hidden layer
-        for size in hidden_size_list:
-            self.add_affine(size, weight_init_std)
-            if use_batchnorm:
-                self.add_batch_normalization()
-            self.add(activation_layer(activation))
-            if use_dropout:
-                self.add_dropout(dropout_ration)
-        self.add_affine(output_size, weight_init_std)
+
+    def _add_hidden_layer(self, size, activation, weight_init_std):
+        self.add_affine(size, weight_init_std)
+        if self.use_batchnorm:
+            self.add_batch_normalization()
+        self.add(activation_layer(activation))
+        if self.use_dropout:
+            self.add_dropout(self.dropout_ration)

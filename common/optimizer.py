@@ -83,7 +83,7 @@ class Optimizer(ABC):
         self.iter += 1
         for key, value in params.items():
             p = value if isinstance(value, np.ndarray) else np.array(value, dtype=np.float64)
-            self._step(key, p, grads[key])
+            self._step(key, p, np.asarray(grads[key]))
             if p is not value:
                 params[key] = p.item()
 
@@ -111,7 +111,9 @@ class Optimizer(ABC):
         names = {key.partition("/")[0] for key in state}
         expected = {"iter", "lr", *self.MEMORIES}
         if names != expected and not (names == {"iter", "lr"} and state["iter"] == 0):
-            raise ValueError(f"this isn't the state of a {type(self).__name__}: {', '.join(state)}")
+            kind = type(self).__name__
+            article = "an" if kind[0] == "A" else "a"
+            raise ValueError(f"this isn't the state of {article} {kind}: {', '.join(state)}")
         self.iter, self.lr = int(state["iter"]), float(state["lr"])
         for name in self.MEMORIES:
             prefix = f"{name}/"

@@ -96,7 +96,8 @@ def learning_curve(
         below.plot(iteration, history["test_acc"], "--", marker="s", ms=4, label=label)
         below.set_xlabel("iteration (mini-batches seen)")
         below.set_ylabel("accuracy")
-        below.set_ylim(0, 1)
+        lowest = min(*history["train_acc"], *history["test_acc"])
+        below.set_ylim(0.9 if lowest > 0.9 else 0, 1)  # close up where all the curve is high
         below.set_xlim(left=0)
         below.xaxis.get_major_locator().set_params(integer=True)
         below.legend()

@@ -191,6 +191,9 @@ class Trainer:
             If a loss, or a prediction after an epoch, isn't finite.
         """
         last = self.epochs * self.iter_per_epoch
+        if self.keep_best and self.best_epoch is not None:
+            # The network may hold the best parameters; training goes on from the last ones.
+            _set_network_state(self.network, _without_prefix("network", self._snapshot[1]))
         self._take_snapshot()
         with (
             tqdm(

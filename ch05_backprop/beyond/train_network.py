@@ -31,7 +31,7 @@ from dataset.mnist import load_mnist
 
 NETWORKS = {  # how each is made, and how many epochs it is trained for
     "multi-layer": (lambda **options: MultiLayerNet(784, [100, 50], 10, **options), 10),
-    "simple": (SimpleConvNet, 4),
+    "simple": (SimpleConvNet, 10),
     "deep": (DeepConvNet, 12),
 }
 
@@ -81,7 +81,9 @@ def main(argv=None):
     if (peak := peak_memory()) is not None:
         print(f"peak memory {peak:.0f} MiB")
 
-    save_figure(draw_weights(before, network.params["W1"]), folder / "weights.png", show=args.show)
+    after = network.params["W1"]
+    figure = draw_weights(before, after, most=30 if after.ndim == 4 else 10)
+    save_figure(figure, folder / "weights.png", show=args.show)
     scores = np.concatenate([network.predict(part) for part in np.array_split(test[0], 100)])
     save_figure(draw_misread_digits(*test, scores), folder / "misread.png", show=args.show)
 

@@ -141,6 +141,15 @@ def test_multi_layer_net():
     assert network.buffers == {}
 
 
+@pytest.mark.parametrize("net", [MultiLayerNet, MultiLayerNetExtend])
+def test_by_default_nothing_is_added(net):
+    network = net(4, [3], 2, rng=np.random.default_rng(0))
+    assert list(network.layers) == ["Affine1", "Relu1", "Affine2"]
+    assert network.weight_decay_lambda == LayerNetwork((4,)).weight_decay_lambda == 0
+    assert network.params["W1"].dtype == np.float64
+    assert net(500, [400], 2).params["W1"].std() == pytest.approx(math.sqrt(2 / 500), rel=0.02)
+
+
 def test_a_network_without_hidden_layers_is_one_affine_layer():
     network = MultiLayerNet(4, [], 3)
     assert list(network.layers) == ["Affine1"]

@@ -119,3 +119,12 @@ def test_a_learning_curve_shows_the_whole_scale_and_all_losses():
     low, high = above.get_ylim()
     assert low == 0
     assert high > max(columns["loss"])
+
+
+@pytest.mark.parametrize(("lowest", "bottom"), [(0.91, 0.9), (0.89, 0), (0.1, 0)])
+def test_accuracies_that_are_all_high_are_shown_from_closer_up(lowest, bottom):
+    columns = history(5)
+    columns["train_acc"] = [0.95, 0.96, 0.97, 0.98, 1.0]
+    columns["test_acc"] = [lowest, 0.95, 0.95, 0.96, 0.96]
+    _, below = learning_curve(columns).axes
+    assert below.get_ylim() == (bottom, 1)

@@ -3,6 +3,7 @@ import json
 import math
 import re
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -127,6 +128,35 @@ def test_history_has_a_row_for_each_epoch():
     assert trainer.train_acc_list == [0.25] * 3
     assert all(row["seconds"] > 0 for row in trainer.history)
     assert json.loads(json.dumps(trainer.history)) == trainer.history
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock of which each look takes one second."""
+    ticks = itertools.count()
+    fake = SimpleNamespace(perf_counter=lambda: next(ticks), monotonic=lambda: next(ticks))
+    monkeypatch.setattr(trainer_module, "time", fake)
+
+
+def test_seconds_are_those_of_the_mini_batches_of_an_epoch(clock, monkeypatch):
+    for seconds in (-1.0, math.inf):
+        monkeypatch.setattr(trainer_module, "SECONDS_BETWEEN_SNAPSHOTS", seconds)
+        trainer = spied()
+        stop_at_call(trainer.network, "gradient", 5)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.train()
+        trainer.train()
+        assert [row["seconds"] for row in trainer.history] == [3, 3, 3]
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(0, 8), (10, 8), (13, 5), (15, 6), (25, 0)])
+def test_snapshots_are_so_many_seconds_apart(clock, monkeypatch, seconds, kept):
+    monkeypatch.setattr(trainer_module, "SECONDS_BETWEEN_SNAPSHOTS", seconds)
+    trainer = spied(40)  # each mini-batch looks at the clock three times
+    stop_at_call(trainer.network, "gradient", 8)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train()
+    assert trainer.iteration == kept
 
 
 def test_accuracies_are_measured_on_all_examples_or_on_the_first_ones():
@@ -342,7 +372,7 @@ class OnlyUpdates:
         ({"schedule": "cosine"}, "schedule must"),
         ({"schedule": cosine}, "schedule must"),
     ],
-    ids=repr,
+    ids=str.split("none class updates number RandomState word factory"),
 )
 def test_arguments_of_a_wrong_type_are_named(options, name):
     with pytest.raises((TypeError, ValueError), match=name):
@@ -373,6 +403,16 @@ def test_the_schedule_gives_each_step_its_learning_rate(schedule):
     expected = [0.5 * schedule(n / 9) for n in range(9)]
     assert trainer.optimizer.used == expected
     assert [row["lr"] for row in trainer.history] == expected[2::3]
+
+
+@pytest.mark.parametrize(
+    "number",
+    [float, int, np.float32, np.float64, np.array],  # arrays, as np.where gives them
+)
+def test_a_schedule_may_give_numbers_of_numpy(number):
+    trainer = spied(optimizer=Noting(), schedule=lambda done: number(float(done < 0.5)))
+    trainer.train()
+    assert trainer.optimizer.used == [0.5] * 5 + [0] * 4
 
 
 def test_without_a_schedule_the_learning_rate_is_the_readers():
@@ -502,6 +542,24 @@ def test_verbose_tells_what_was_done_at_the_end(capsys):
         "kept the parameters of epoch 2",
         "accuracy on all 4 test examples: 0.5000",
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [
+        ({}, []),
+        (
+            {"keep_best": True},
+            ["kept the parameters of epoch 2", "accuracy on all 4 test examples"],
+        ),
+        ({"evaluate_sample_num_per_epoch": 2}, ["accuracy on all 4 test examples"]),
+        ({"patience": 1}, ["stopped early: the best test accuracy was that of epoch 2"]),
+    ],
+)
+def test_verbose_tells_no_more_than_was_asked_for(capsys, options, lines):
+    spied(accuracies=[0.5, 0.75, 0.6], verbose=True, **options).train()
+    said = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()[4:]]
+    assert said == [line.partition(":")[0] for line in lines]
 
 
 @pytest.mark.parametrize(
@@ -1249,3 +1307,25 @@ def test_nor_does_that_of_a_network_with_one_unit_or_with_more_parameters(tmp_pa
         network.gradient = lambda x, t: gradient(x, t) | {"scale": np.zeros(2)}
     readers(network, checkpoint=path).train()
     refuses(readers(), path, "can't be resumed from")
+
+
+def test_more_epochs_after_the_best_was_kept_go_on_from_the_last_one():
+    straight = build(Adam(0.05), "shared", keep_best=True, schedule=None)
+    straight.train()
+    trainer = build(Adam(0.05), "shared", keep_best=True, schedule=None)
+    epochs, trainer.epochs = trainer.epochs, 1
+    trainer.train()
+    trainer.epochs = epochs
+    trainer.train()
+    assert everything(trainer) == everything(straight)
+
+
+def test_a_checkpoint_can_be_written_again_as_soon_as_it_was_read(tmp_path):
+    paths = tmp_path / "run.npz", tmp_path / "again.npz"
+    build(Adam(0.05), "shared", checkpoint=paths[0]).train()
+    trainer = halfway()
+    trainer.load_checkpoint(paths[0])
+    trainer.save_checkpoint(paths[1])
+    about, arrays = zip(*map(load_checkpoint, paths), strict=True)
+    assert about[0] == about[1]
+    assert all(np.array_equal(arrays[0][key], arrays[1][key]) for key in arrays[0])
