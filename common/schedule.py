@@ -59,4 +59,4 @@ def step_decay(at: Sequence[float] = (0.5, 0.75), factor: float = 0.1) -> Schedu
         raise ValueError(f"at must hold shares between 0 and 1, got {at}")
     if not 0 < factor <= 1:
         raise ValueError(f"factor must be above 0 and at most 1, got {factor}")
-    return lambda done: factor ** sum(done >= share for share in at)
+    return lambda done: factor ** sum(bool(done >= share) for share in at)
