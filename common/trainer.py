@@ -208,6 +208,8 @@ class Trainer:
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("error", DivergenceWarning)
+            if self.verbose and self.iteration < last:
+                tqdm.write("epoch     seconds     loss  train_acc  test_acc")
             unproven = None  # a snapshot of parameters whose loss nobody knows yet
             try:
                 while self.iteration < last and not self._out_of_patience():
@@ -281,8 +283,6 @@ class Trainer:
             self.best_epoch = row["epoch"]
             self.best_params = _copies(_network_state(self.network))
         if self.verbose:
-            if row["epoch"] == 1:
-                tqdm.write("epoch     seconds     loss  train_acc  test_acc")
             tqdm.write(
                 f"{row['epoch']:>5}  {row['seconds']:>10.1f}  {row['loss']:>7.4f}  "
                 f"{row['train_acc']:>9.4f}  {row['test_acc']:>8.4f}"

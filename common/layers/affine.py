@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from common.layers.checks import require_forward, require_shape
+from common.layers.checks import require_bias, require_forward, require_shape
 
 
 class Affine:
@@ -15,7 +15,8 @@ class Affine:
     Parameters
     ----------
     W : ndarray, shape (D, M)
-    b : ndarray, shape (M,)
+    b : ndarray, shape (M,), or number
+        A single number is the same bias for all units.
     input_gradient : bool
         Whether ``backward`` computes ∂L/∂X. A network's first layer has no use for it: nobody asks
         how the loss depends on the pixels, and it would cost as much as ∂L/∂W.
@@ -44,7 +45,7 @@ class Affine:
             raise ValueError(
                 f"Affine expects {len(self.W)} numbers a row, got x of shape {x.shape}"
             )
-        require_shape("b", self.b, self.W.shape[1:])
+        require_bias(self.b, self.W.shape[1])
         self._x_shape = x.shape
         self._x = rows
         out = rows @ self.W
@@ -60,7 +61,7 @@ class Affine:
             ∂L/∂Y.
         """
         require_forward(self, self._x)
-        require_shape("dout", dout, (len(self._x), len(self.b)))
+        require_shape("dout", dout, (len(self._x), self.W.shape[1]))
         self.dW = self._x.T @ dout
         self.db = dout.sum(axis=0)
         if not self.input_gradient:

@@ -16,3 +16,9 @@ def require_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
     """Raise a ValueError if `array`, called `name`, has another shape than `shape`."""
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+
+
+def require_bias(b: np.ndarray | float, units: int) -> None:
+    """Raise a ValueError if `b` is neither one number for each of `units`, nor one for all."""
+    if np.ndim(b):
+        require_shape("b", b, (units,))

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from common.layers.checks import require_forward, require_shape
+from common.layers.checks import require_bias, require_forward, require_shape
 from common.util import check_window, conv_output_size, image_shape
 
 BLOCK_BYTES = 2**20  # of the matrix of windows
@@ -34,7 +34,8 @@ class Convolution:
     ----------
     W : ndarray, shape (FN, C, FH, FW)
         Filters.
-    b : ndarray, shape (FN,)
+    b : ndarray, shape (FN,), or number
+        A single number is the same bias for all filters.
     stride : int
         Pixels from one window to the next.
     pad : int
@@ -92,7 +93,7 @@ class Convolution:
         if self.W.ndim != 4:
             raise ValueError(f"W must have shape (FN, C, FH, FW), got {self.W.shape}")
         filters, filter_channels, filter_h, filter_w = self.W.shape
-        require_shape("b", self.b, (filters,))
+        require_bias(self.b, filters)
         if channels != filter_channels:
             raise ValueError(
                 f"Convolution expects images of {filter_channels} channels, got x of shape "

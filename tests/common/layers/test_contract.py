@@ -521,6 +521,22 @@ def test_a_dout_that_is_no_derivative_of_the_output_is_refused(name, shape):
         layer.backward(np.zeros(shape))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_bias_may_be_one_number_for_all(dtype):
+    rng = np.random.default_rng(0)
+    for layer, W, x in (
+        (Affine, (3, 2), (4, 3)),
+        (Convolution, (2, 1, 2, 2), (4, 1, 3, 3)),
+    ):
+        W, x = rng.normal(size=W).astype(dtype), rng.normal(size=x).astype(dtype)
+        one, each = layer(W, 0.5), layer(W, np.full(2, 0.5, dtype))
+        y = one.forward(x)
+        assert y.dtype == dtype
+        np.testing.assert_array_equal(y, each.forward(x))
+        np.testing.assert_array_equal(one.backward(y), each.backward(y))
+        np.testing.assert_array_equal(one.db, each.db)
+
+
 def test_softmax_with_loss_of_whole_numbers():
     layer = SoftmaxWithLoss()
     assert layer.forward(np.array([[3, 3]]), np.array([0])) == pytest.approx(math.log(2))
