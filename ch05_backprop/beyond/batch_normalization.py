@@ -6,48 +6,30 @@ its way through the layers; too large, and the loss is soon no longer finite. Wi
 input is brought to mean 0 and variance 1 again, and the network learns from all of them.
 """
 
+from contextlib import suppress
+
 import matplotlib.pyplot as plt
 import numpy as np
 
+from ch05_backprop.beyond.few_digits import TRAINING_DIGITS, few_digits_trainer
 from common.command_line import output_folder, positive_int, run, script_parser
-from common.multi_layer_net_extend import MultiLayerNetExtend
 from common.network import NonFiniteError
 from common.plot import BLUE, ORANGE, plot_style, save_figure
 from common.trainer import Trainer
-from dataset.mnist import load_mnist
 
-TRAINING_DIGITS = 300
 INITIAL_STDS = (1.0, 0.3, 0.1, 0.03, 0.01, "he")
 
 
 def train(use_batchnorm: bool, weight_init_std, seed: int, epochs: int) -> Trainer:
     """Return a trainer that has trained on 300 digits, perhaps until it diverged."""
-    (x_train, t_train), test = load_mnist(source="sample")
-    rng = np.random.default_rng(seed)
-    network = MultiLayerNetExtend(
-        784,
-        [100] * 5,
-        10,
-        weight_init_std=weight_init_std,
-        use_batchnorm=use_batchnorm,
-        rng=rng,
-        dtype=np.float32,
+    trainer = few_digits_trainer(
+        5,
+        {"weight_init_std": weight_init_std, "use_batchnorm": use_batchnorm},
+        {"optimizer_param": {"lr": 0.05}, "epochs": epochs},
+        seed,
     )
-    trainer = Trainer(
-        network,
-        x_train[:TRAINING_DIGITS],
-        t_train[:TRAINING_DIGITS],
-        *test,
-        epochs=epochs,
-        optimizer_param={"lr": 0.05},
-        verbose=False,
-        shuffle=True,
-        rng=rng,
-    )
-    try:
+    with suppress(NonFiniteError):
         trainer.train()
-    except NonFiniteError:
-        print(f"  (initial std {weight_init_std}, no batch normalization: it diverged)")
     return trainer
 
 

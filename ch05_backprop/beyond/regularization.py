@@ -11,13 +11,11 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 
+from ch05_backprop.beyond.few_digits import TRAINING_DIGITS, few_digits_trainer
 from common.command_line import output_folder, positive_int, run, script_parser
-from common.multi_layer_net_extend import MultiLayerNetExtend
 from common.plot import BLUE, ORANGE, plot_style, save_figure
 from common.trainer import Trainer
-from dataset.mnist import load_mnist
 
-TRAINING_DIGITS = 300
 EXPERIMENTS = {  # name: options of the network, of the trainer
     "weight decay": (
         {"weight_decay_lambda": 0.03},
@@ -32,19 +30,7 @@ EXPERIMENTS = {  # name: options of the network, of the trainer
 
 def train(options: Mapping, training: Mapping, seed: int) -> Trainer:
     """Return a trainer that has trained a network with `options` on 300 digits."""
-    (x_train, t_train), test = load_mnist(source="sample")
-    rng = np.random.default_rng(seed)
-    network = MultiLayerNetExtend(784, [100] * 6, 10, **options, rng=rng, dtype=np.float32)
-    trainer = Trainer(
-        network,
-        x_train[:TRAINING_DIGITS],
-        t_train[:TRAINING_DIGITS],
-        *test,
-        **training,
-        verbose=False,
-        shuffle=True,
-        rng=rng,
-    )
+    trainer = few_digits_trainer(6, options, training, seed)
     trainer.train()
     return trainer
 
