@@ -80,6 +80,12 @@ class TwoLayerNet(Network):
         The same formulas as `predict` and `loss`, as layers that can also run backward. Arguments
         and errors are those of `loss`; the result has the keys and shapes of ``params``.
         """
+        return self.loss_and_gradient(x, t)[1]
+
+    def loss_and_gradient(
+        self, x: np.ndarray, t: np.ndarray
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        """Return what `loss` and `gradient` return: the gradient's pass forward has the loss."""
         x, t = self.check_input(x), np.asarray(t)
         affine1 = Affine(self.params["W1"], self.params["b1"], input_gradient=False)
         sigmoid1 = Sigmoid()
@@ -87,8 +93,9 @@ class TwoLayerNet(Network):
         softmax_with_loss = SoftmaxWithLoss()
 
         scores = affine2.forward(sigmoid1.forward(affine1.forward(x)))
-        self.check_loss(softmax_with_loss.forward(scores, t), x)
+        loss = self.check_loss(softmax_with_loss.forward(scores, t), x)
 
         dscores = softmax_with_loss.backward()
         affine1.backward(sigmoid1.backward(affine2.backward(dscores)))
-        return {"W1": affine1.dW, "b1": affine1.db, "W2": affine2.dW, "b2": affine2.db}
+        grads = {"W1": affine1.dW, "b1": affine1.db, "W2": affine2.dW, "b2": affine2.db}
+        return loss, grads

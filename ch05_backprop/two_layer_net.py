@@ -98,3 +98,10 @@ class TwoLayerNet(Network):
 
         affine1, affine2 = self.layers["Affine1"], self.layers["Affine2"]
         return {"W1": affine1.dW, "b1": affine1.db, "W2": affine2.dW, "b2": affine2.db}
+
+    def loss_and_gradient(
+        self, x: np.ndarray, t: np.ndarray
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        """Return what `loss` and `gradient` return: the gradient's pass forward has the loss."""
+        grads = self.gradient(x, t)
+        return self.last_layer.loss, grads

@@ -3,6 +3,9 @@
 The names are those of *Deep Learning from Scratch*, chapters 3 to 5. Every function keeps the dtype
 of a floating-point input, works along the last axis where it works along one, and leaves its
 arguments as they were. ``from common.functions import *`` also binds ``np``.
+
+All but `step_function` take complex numbers too, as analytic functions of them; what decides on
+a branch, such as x > 0, is the real part. `common.ladder.complex_step` is why.
 """
 
 import numpy as np
@@ -59,8 +62,9 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     array([0. , 0.5, 1. ])
     """
     x = _floating(x)
-    z = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, z) / (1 + z)
+    magnitude = np.where(x.real >= 0, x, -x) if x.dtype.kind == "c" else np.abs(x)
+    z = np.exp(-magnitude)
+    return np.where(x.real >= 0, 1, z) / (1 + z)
 
 
 def sigmoid_grad(x: np.ndarray) -> np.ndarray:
@@ -71,6 +75,9 @@ def sigmoid_grad(x: np.ndarray) -> np.ndarray:
 
 def relu(x: np.ndarray) -> np.ndarray:
     """Return max(0, x), the rectified linear unit, in the shape of `x`."""
+    x = np.asarray(x)
+    if x.dtype.kind == "c":
+        return x * (x.real > 0)
     return np.maximum(x, 0)
 
 
@@ -80,7 +87,7 @@ def relu_grad(x: np.ndarray) -> np.ndarray:
     At the kink x = 0 the derivative doesn't exist; 0 is one of its subgradients.
     """
     x = np.asarray(x)
-    return (x > 0).astype(x.dtype)
+    return (x.real > 0).astype(x.dtype)
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
@@ -216,14 +223,15 @@ def check_labels(t: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     n, classes = shape
     if n == 0:
         raise ValueError("the batch is empty: expected at least one row")
-    if t.shape == (n, 1) and classes > 1:
+    if t.ndim == 2 and t.shape == (n, 1) and classes > 1:
         t = t[:, 0]
     if t.ndim == 1:
         if t.dtype.kind not in "iu":
             raise TypeError(f"labels t must be integers, got {t.dtype}")
         if len(t) != n:
             raise ValueError(f"t must hold one label for each of the {n} rows, got {len(t)}")
-        if t.min() < 0 or t.max() >= classes:
+        # An unsigned −1 is huge, so that a look at the largest label finds a negative one too.
+        if t.astype(np.uint64).max() >= classes:
             bad = t[(t < 0) | (t >= classes)][0]
             raise ValueError(f"labels t must lie between 0 and {classes - 1}, got {bad}")
     elif t.shape != shape:

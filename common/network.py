@@ -4,7 +4,7 @@ A network is a function of its input and of its parameters. Training moves the p
 stand in one dict, ``params``, that `gradient` answers with a dict of the same keys.
 """
 
-import math
+import cmath
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -223,10 +223,10 @@ class Network(ABC):
         self._check_shape(x)
         if x.dtype.kind not in "fiub":
             raise TypeError(f"x must hold real numbers, got {x.dtype}")
-        return x.astype(self.dtype, copy=False)
+        return x if x.dtype == self.dtype else x.astype(self.dtype)
 
     def _check_shape(self, x):
-        if x.ndim < 2 or math.prod(x.shape[1:]) != self.input_size:
+        if x.ndim < 2 or x.size != len(x) * self.input_size:
             one = "; a single example is x[np.newaxis]" if x.shape == (self.input_size,) else ""
             raise ValueError(
                 f"x must be a batch of shape (N, {self.input_size}), got {x.shape}{one}"
@@ -236,7 +236,7 @@ class Network(ABC):
 
     def check_loss(self, loss: float, x: np.ndarray) -> float:
         """Return `loss` if it is finite; otherwise raise a NonFiniteError that says why not."""
-        if not math.isfinite(loss):
+        if not cmath.isfinite(loss):
             self._not_finite(f"the loss is {loss}", x)
         return loss
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from common.functions import sigmoid
-from common.layers.checks import require_forward, require_shape
+from common.functions import relu, sigmoid
+from common.layers.checks import require_dout
 
 
 class Relu:
@@ -14,17 +14,20 @@ class Relu:
 
     def __init__(self):
         self.out = None
+        self._out_shape = None
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """Return max(0, `x`) in the shape of `x`."""
-        self.out = np.maximum(x, 0)
+        self.out = relu(x)
+        self._out_shape = x.shape
         return self.out
 
     def backward(self, dout: np.ndarray) -> np.ndarray:
         """Return ∂L/∂x from `dout` = ∂L/∂y, both in the shape of x."""
-        require_forward(self, self.out)
-        require_shape("dout", dout, self.out.shape)
-        return dout * (self.out > 0)  # y > 0 where x > 0
+        require_dout(self, dout, self._out_shape)
+        dx = (self.out.real > 0).astype(dout.dtype)  # y > 0 where x > 0
+        dx *= dout
+        return dx
 
 
 class Sigmoid:
@@ -32,14 +35,15 @@ class Sigmoid:
 
     def __init__(self):
         self.out = None
+        self._out_shape = None
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """Return σ(`x`) in the shape of `x`."""
         self.out = sigmoid(x)
+        self._out_shape = x.shape
         return self.out
 
     def backward(self, dout: np.ndarray) -> np.ndarray:
         """Return ∂L/∂x from `dout` = ∂L/∂y, both in the shape of x."""
-        require_forward(self, self.out)
-        require_shape("dout", dout, self.out.shape)
+        require_dout(self, dout, self._out_shape)
         return dout * (self.out * (1 - self.out))

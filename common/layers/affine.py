@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from common.layers.checks import require_bias, require_forward, require_shape
+from common.layers.checks import require_bias, require_dout
 
 
 class Affine:
@@ -37,6 +37,7 @@ class Affine:
         self.input_gradient = input_gradient
         self._x = None
         self._x_shape = None
+        self._out_shape = None
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """Return X W + b, of shape (N, M), for `x` of shape (N, ...) with D numbers a row."""
@@ -50,6 +51,7 @@ class Affine:
         self._x = rows
         out = rows @ self.W
         out += self.b
+        self._out_shape = out.shape
         return out
 
     def backward(self, dout: np.ndarray) -> np.ndarray | None:
@@ -60,10 +62,10 @@ class Affine:
         dout : ndarray, shape (N, M)
             ∂L/∂Y.
         """
-        require_forward(self, self._x)
-        require_shape("dout", dout, (len(self._x), self.W.shape[1]))
-        self.dW = self._x.T @ dout
+        require_dout(self, dout, self._out_shape)
         self.db = dout.sum(axis=0)
+        self.dW = None  # so that the new one may take the memory of the old, which the cache holds
+        self.dW = self._x.T @ dout
         if not self.input_gradient:
             return None
         return (dout @ self.W.T).reshape(self._x_shape)

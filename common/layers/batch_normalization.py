@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.layers.checks import require_forward, require_shape
+from common.layers.checks import require_dout, require_shape
 
 EPSILON = 1e-6  # under the square root, so that a feature that is constant is not divided by 0
 
@@ -70,7 +70,7 @@ class BatchNormalization:
         self._normalized = None
         self._std = None
         self._batch_statistics = None
-        self._shape = None
+        self._out_shape = None
 
     def forward(self, x: np.ndarray, train_flg: bool = True) -> np.ndarray:
         """Return Y in the shape of `x`.
@@ -89,7 +89,7 @@ class BatchNormalization:
         rows = _features_last(x, len(self.gamma))
         for name in ("beta", "running_mean", "running_var"):
             require_shape(name, getattr(self, name), self.gamma.shape)
-        self._shape = x.shape
+        self._out_shape = x.shape
         if train_flg:
             if len(rows) == 0:
                 raise ValueError("the batch is empty: its mean and variance can't be measured")
@@ -112,8 +112,7 @@ class BatchNormalization:
 
     def backward(self, dout: np.ndarray) -> np.ndarray:
         """Return ∂L/∂X in the shape of x, from `dout` = ∂L/∂Y; set ``dgamma`` and ``dbeta``."""
-        require_forward(self, self._normalized)
-        require_shape("dout", dout, self._shape)
+        require_dout(self, dout, self._out_shape)
         rows = _features_last(dout, len(self.gamma))
         self.dbeta = rows.sum(axis=0)
         self.dgamma = (rows * self._normalized).sum(axis=0)

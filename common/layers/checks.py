@@ -6,12 +6,6 @@ NumPy would broadcast many a wrong shape, and so compute a gradient of something
 import numpy as np
 
 
-def require_forward(layer: object, remembered: object) -> None:
-    """Raise a RuntimeError if `layer` has not `remembered` anything from a forward pass."""
-    if remembered is None:
-        raise RuntimeError(f"{type(layer).__name__}.backward needs a forward pass before it")
-
-
 def require_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
     """Raise a ValueError if `array`, called `name`, has another shape than `shape`."""
     if array.shape != shape:
@@ -20,5 +14,22 @@ def require_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
 
 def require_bias(b: np.ndarray | float, units: int) -> None:
     """Raise a ValueError if `b` is neither one number for each of `units`, nor one for all."""
-    if np.ndim(b):
-        require_shape("b", b, (units,))
+    shape = b.shape if isinstance(b, np.ndarray) else np.shape(b)
+    if shape and shape != (units,):
+        raise ValueError(f"b must have shape ({units},), got {shape}")
+
+
+def require_dout(layer: object, dout: np.ndarray, out_shape: tuple[int, ...] | None) -> None:
+    """Raise unless `dout` has the shape that the output of the last forward pass had.
+
+    Raises
+    ------
+    RuntimeError
+        If there was none, which a layer tells by an `out_shape` of None.
+    ValueError
+        If the shape is another one.
+    """
+    if out_shape is None:
+        raise RuntimeError(f"{type(layer).__name__}.backward needs a forward pass before it")
+    if dout.shape != out_shape:
+        raise ValueError(f"dout must have shape {out_shape}, got {dout.shape}")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from common.arguments import check_number
-from common.layers.checks import require_forward, require_shape
+from common.layers.checks import require_dout
 
 
 class Dropout:
@@ -41,11 +41,11 @@ class Dropout:
         self.rng = rng
         self.mask = None
         self._scale = None
-        self._shape = None
+        self._out_shape = None
 
     def forward(self, x: np.ndarray, train_flg: bool = True) -> np.ndarray:
         """Return Y in the shape of `x`; `train_flg` tells training from use."""
-        self._shape = x.shape
+        self._out_shape = x.shape
         keep = 1 - self.dropout_ratio
         if not train_flg:
             self.mask = None
@@ -58,8 +58,7 @@ class Dropout:
 
     def backward(self, dout: np.ndarray) -> np.ndarray:
         """Return ∂L/∂X from `dout` = ∂L/∂Y, scaled and masked as the last forward pass was."""
-        require_forward(self, self._scale)
-        require_shape("dout", dout, self._shape)
+        require_dout(self, dout, self._out_shape)
         return dout * self._scale if self.mask is None else self._masked(dout)
 
     def _masked(self, x):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.layers.checks import require_forward, require_shape
+from common.layers.checks import require_dout
 from common.util import check_window, conv_output_size, image_shape
 
 
@@ -47,6 +47,7 @@ class Pooling:
         self.pad = pad
         self._padded = None
         self._out = None
+        self._out_shape = None
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """Return Y, of shape (N, C, out_h, out_w), for `x` of shape (N, C, H, W).
@@ -74,13 +75,13 @@ class Pooling:
         for place in others:
             np.maximum(out, x[place], out=out)
         self._out = out
+        self._out_shape = out.shape
         return out
 
     def backward(self, dout: np.ndarray) -> np.ndarray:
         """Return ∂L/∂X in the shape of x, from `dout` = ∂L/∂Y, of shape (N, C, out_h, out_w)."""
-        require_forward(self, self._out)
+        require_dout(self, dout, self._out_shape)
         x, out = self._padded, self._out
-        require_shape("dout", dout, out.shape)
         p, (height, width) = self.pad, x.shape[2:]
         inside = np.zeros((height, width), dtype=bool)
         inside[p : height - p, p : width - p] = True  # a pixel may be as low as the padding
@@ -112,6 +113,6 @@ class Pooling:
 
 
 def _lowest(dtype):
-    if dtype.kind == "f":
+    if dtype.kind in "fc":
         return -np.inf
     return False if dtype.kind == "b" else np.iinfo(dtype).min
