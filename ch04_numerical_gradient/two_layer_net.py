@@ -29,7 +29,11 @@ class TwoLayerNet(Network):
     params : dict of str to ndarray
         W1 (input_size, hidden_size), b1 (hidden_size,), W2 (hidden_size, output_size) and
         b2 (output_size,).
+    activation : function
+        The hidden layer's, from an array to an array.
     """
+
+    activation = staticmethod(sigmoid)
 
     def __init__(
         self,
@@ -55,7 +59,7 @@ class TwoLayerNet(Network):
         """
         W1, b1, W2, b2 = (self.params[key] for key in ("W1", "b1", "W2", "b2"))
         x = self.check_input(x)
-        z = sigmoid(x.reshape(len(x), -1) @ W1 + b1)
+        z = self.activation(x.reshape(len(x), -1) @ W1 + b1)
         return softmax(z @ W2 + b2)
 
     def loss(self, x: np.ndarray, t: np.ndarray) -> float:

@@ -1,122 +1,347 @@
-"""Forty seconds against one millisecond: the same gradient, numerically and by backpropagation.
+"""Forty seconds against one millisecond: every way to the same gradient, side by side.
 
-Both gradients of the same two-layer network, on the same mini-batch, in float64. The numerical one
-moves each parameter up and down and looks at the loss: two passes for each parameter.
-Backpropagation takes one pass forward and one backward, however many parameters there are. Prints
-the times, their ratio and the largest difference, and writes them to --output as a table (CSV) and
-a chart (PNG).
+One two-layer network and one mini-batch of digits, in float64. Each rung of common.ladder computes
+the gradient of the loss; the table tells how many passes through the network it took, how long,
+how many times as fast as the book's central differences it was, how far it is from reverse mode
+(backpropagation), and the memory of its arrays. Without names all rungs are measured, in full: a
+minute or two, most of it the complex step. With --quick the rungs that go weight by weight are
+timed on some weights, drawn at random, and what they would take for all is marked as an estimate.
+
+Writes the table (CSV) and three charts (PNG) to --output: the times, the error of differences
+against the step h, and the cost against the number of hidden units. Ctrl-C leaves what is finished.
 """
 
 import time
-from dataclasses import asdict, dataclass
+import tracemalloc
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import matplotlib.pyplot as plt
 import numpy as np
+from tqdm import tqdm
 
+from ch05_backprop.gradient_charts import draw_costs, draw_errors, draw_times
 from ch05_backprop.two_layer_net import TwoLayerNet
 from common.command_line import output_folder, positive_int, run, script_parser
 from common.files import write_csv
-from common.plot import BLUE, ORANGE, plot_style, save_figure
+from common.ladder.rungs import RUNGS, Rung
+from common.ladder.weights import count, random_entries
+from common.plot import save_figure
+from common.units import readable_time
 from dataset.mnist import load_mnist
 
-REPEATS = 200  # of backpropagation, whose time is the median
+# The fast ones first, so that Ctrl-C in a long one finds a table worth printing.
+ORDER = (
+    "reverse",
+    "structured",
+    "random",
+    "batched",
+    "forward-mode",
+    "forward",
+    "central",
+    "complex",
+)
+WEIGHTS_OF_AN_ESTIMATE = 300
+WEIGHTS_OF_A_WIDTH = 40
+WEIGHTS_OF_AN_ERROR = 200
+REPEAT_FOR = 0.5  # seconds; what takes less is repeated, and the median is taken
+MOST_REPEATS = 200
+STEPS = {  # of the differences whose error is drawn, h
+    "central": np.logspace(-1, -14, 27),
+    "forward": np.logspace(-1, -14, 27),
+    "complex": np.logspace(-1, -20, 20),
+}
+WIDTHS = (10, 30, 100, 300, 1000)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One way to get the gradient: its name, passes through the network, and time in seconds."""
+    """What a rung took, and what it gave.
 
-    method: str
+    Attributes
+    ----------
+    rung : Rung
+    passes : int
+        Through the network, for all weights.
+    seconds : float
+        For all weights.
+    estimate : bool
+        Whether `seconds` was reckoned from some of the weights.
+    largest_error, mean_error : float
+        Of |difference from reverse mode| over the weights that were asked about.
+    mebibytes : float
+        Most memory that arrays took meanwhile.
+    """
+
+    rung: Rung
     passes: int
     seconds: float
+    estimate: bool
+    largest_error: float
+    mean_error: float
+    mebibytes: float
 
 
-def measure_numerical(network, x, t):
-    """Return the Measurement of the numerical gradient, and the gradient."""
-    weights = sum(param.size for param in network.params.values())
-    start = time.perf_counter()
-    grads = network.numerical_gradient(x, t, progress=True)
-    return Measurement("numerical", 2 * weights, time.perf_counter() - start), grads
+def measure(
+    rung: Rung,
+    network: TwoLayerNet,
+    x: np.ndarray,
+    t: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    weights: int | None = None,
+    directions: int = 100,
+) -> Measurement:
+    """Measure one rung, with a progress bar if it takes long.
 
+    Parameters
+    ----------
+    rung : Rung
+    network, x, t
+        The network, its input and the labels.
+    rng : numpy.random.Generator
+        Source of random directions, and of the weights of an estimate.
+    weights : int, optional
+        How many weights to time, if the rung goes weight by weight. All by default.
+    directions : int
+        How many directions to take the mean of, if the rung takes random ones.
+    """
+    total = count(network.params)
+    estimate = weights is not None and weights < total and "entries" in rung.takes
+    asked = weights if estimate else total
 
-def measure_backprop(network, x, t):
-    """Return the Measurement of backpropagation, and the gradient."""
+    def gradient(entries, bar):
+        options = {"progress": bar.update} if "progress" in rung.takes else {}
+        if "entries" in rung.takes:
+            options["entries"] = entries
+        if "directions" in rung.takes:
+            options |= {"directions": directions, "rng": rng}
+        return rung.method(network, x, t, **options)
+
+    few = random_entries(network.params, 100, rng)
+    with tqdm(disable=True) as silent:
+        tracemalloc.start()
+        gradient(few, silent)  # not timed: the first call pays for what is set up once
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+    entries = random_entries(network.params, asked, rng) if estimate else None
+    steps = directions if "directions" in rung.takes else asked
     seconds = []
-    for _ in range(REPEATS):
+    while not seconds or (sum(seconds) < REPEAT_FOR and len(seconds) < MOST_REPEATS):
+        with tqdm(total=steps, desc=rung.title, leave=False, disable=None) as bar:
+            start = time.perf_counter()
+            grads = gradient(entries, bar)
+            seconds.append(time.perf_counter() - start)
+
+    errors = differences(grads, network.gradient(x, t))
+    return Measurement(
+        rung,
+        rung.passes(total) * (directions if "directions" in rung.takes else 1),
+        float(np.median(seconds)) * total / asked,
+        estimate,
+        float(errors.max()),
+        float(errors.mean()),
+        peak / 2**20,
+    )
+
+
+def differences(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> np.ndarray:
+    """Return |a − b| of all entries of two gradients that are known, as one array."""
+    errors = np.concatenate([np.abs(a[key] - b[key]).ravel() for key in a])
+    return errors[~np.isnan(errors)]
+
+
+def print_table(measurements: Sequence[Measurement]) -> None:
+    """Print `measurements` in the order of the ladder."""
+    print(
+        f"\n{'rung':<22}  {'passes':<36}  {'seconds':>13}  {'speed-up':>9}  "
+        f"{'largest error':>13}  {'mean error':>10}  {'memory':>8}"
+    )
+    for m, faster in zip(measurements, speed_ups(measurements), strict=True):
+        passes = f"{m.passes:,} {m.rung.kind}"
+        passes += f" ({m.rung.formula})" if str(m.passes) != m.rung.formula else ""
+        seconds = f"{'≈ ' if m.estimate else ''}{m.seconds:.6f}"
+        print(
+            f"{m.rung.title:<22}  {passes:<36}  {seconds:>13}  {faster:>9}  "
+            f"{m.largest_error:>13.1e}  {m.mean_error:>10.1e}  {m.mebibytes:>4.1f} MiB"
+        )
+
+
+def speed_ups(measurements: Sequence[Measurement]) -> list[str]:
+    """Return how many times as fast as central differences each was; "–" if nobody knows."""
+    central = next((m.seconds for m in measurements if m.rung.name == "central"), None)
+    if central is None:
+        return ["–"] * len(measurements)
+    factors = [central / m.seconds for m in measurements]
+    return [f"{factor:,.0f}" if factor >= 10 else f"{factor:.1f}" for factor in factors]
+
+
+def print_ratio(central: Measurement, reverse: Measurement, seconds_a_pass: float) -> None:
+    """Print the measured ratio of central differences to reverse mode, and the one of theory."""
+    measured = central.seconds / reverse.seconds
+    theory = central.passes * seconds_a_pass / reverse.seconds
+    print(f"\ncentral differences : reverse mode = {measured:,.0f} : 1")
+    print(
+        f"in theory {theory:,.0f} : 1 ({measured / theory - 1:+.1%}): {central.passes:,} passes of "
+        f"{readable_time(seconds_a_pass)}, against one gradient of {readable_time(reverse.seconds)}"
+    )
+
+
+def measure_pass(network: TwoLayerNet, x: np.ndarray, t: np.ndarray) -> float:
+    """Return the median time of one evaluation of the loss, in seconds."""
+    seconds = []
+    for _ in range(MOST_REPEATS):
         start = time.perf_counter()
-        grads = network.gradient(x, t)
+        network.loss(x, t)
         seconds.append(time.perf_counter() - start)
-    return Measurement("backpropagation", 2, float(np.median(seconds))), grads
+    return float(np.median(seconds))
 
 
-def differences(a, b):
-    """Return |a − b| of all entries of two dicts of gradients, as one array."""
-    return np.concatenate([np.abs(a[key] - b[key]).ravel() for key in a])
+def errors_against_step(
+    rungs: Sequence[Rung],
+    network: TwoLayerNet,
+    x: np.ndarray,
+    t: np.ndarray,
+    rng: np.random.Generator,
+) -> list[dict]:
+    """Return rows of rung, h and the median of |error / gradient| over some weights.
+
+    They are drawn from those whose gradient isn't 0, as it is by a pixel that is always blank.
+    """
+    exact = network.gradient(x, t)
+    entries = {
+        key: indices[exact[key].ravel()[indices] != 0]
+        for key, indices in random_entries(network.params, WEIGHTS_OF_AN_ERROR, rng).items()
+    }
+    gradient = np.concatenate([exact[key].ravel()[indices] for key, indices in entries.items()])
+    todo = [(rung, h) for rung in rungs if rung.name in STEPS for h in STEPS[rung.name]]
+    rows = []
+    for rung, h in tqdm(todo, desc="error against h", leave=False, disable=None):
+        grads = rung.method(network, x, t, h, entries=entries)
+        error = np.median(differences(grads, exact) / np.abs(gradient))
+        rows.append({"rung": rung.name, "h": float(h), "relative_error": float(error)})
+    return rows
 
 
-def draw(measurements, title):
-    """Return a chart of the times, in seconds on a logarithmic scale."""
-    with plot_style():
-        fig, ax = plt.subplots(figsize=(7.0, 2.8))
-        names = [m.method for m in measurements]
-        seconds = [m.seconds for m in measurements]
-        # Points: a logarithmic axis has no 0 for bars to start from.
-        ax.scatter(seconds, names, s=120, color=[ORANGE, BLUE])
-        for m in measurements:
-            label = f"{_readable(m.seconds)}, {m.passes:,} passes"
-            offset = {"xytext": (12, 0), "textcoords": "offset points"}
-            ax.annotate(label, (m.seconds, m.method), va="center", **offset)
-        ax.set_xscale("log")
-        ax.set_xlim(min(seconds) / 10, max(seconds) * 1000)
-        ax.margins(y=0.5)
-        ax.set_xlabel("time for one gradient (seconds, logarithmic scale)")
-        ax.invert_yaxis()
-        ax.set_title(title)
-    return fig
+def costs_against_width(rungs: Sequence[Rung], args, x: np.ndarray, t: np.ndarray, rng) -> list:
+    """Return rows of rung, hidden units and seconds, estimated from some weights."""
+    rows = []
+    todo = [(rung, width) for width in WIDTHS for rung in rungs]
+    for rung, width in tqdm(todo, desc="cost against width", leave=False, disable=None):
+        network = TwoLayerNet(args.input_size, width, args.output_size, rng=rng)
+        m = measure(
+            rung, network, x, t, rng, weights=WEIGHTS_OF_A_WIDTH, directions=args.directions
+        )
+        rows.append({"rung": rung.name, "hidden_size": width, "seconds": m.seconds})
+    return rows
 
 
-def _readable(seconds):
-    for unit, name in ((1, "s"), (1e-3, "ms")):
-        if seconds >= unit:
-            return f"{seconds / unit:.3g} {name}"
-    return f"{seconds / 1e-6:.3g} µs"
+def draw_batch(args, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return a mini-batch of digits; if sizes don't fit digits, of random numbers as sparse."""
+    if (args.input_size, args.output_size) == (784, 10):
+        (x_train, t_train), _ = load_mnist(source="sample")
+        batch = rng.choice(len(x_train), args.batch_size)
+        return x_train[batch].astype(np.float64), t_train[batch]
+    shape = (args.batch_size, args.input_size)
+    x = rng.random(shape) * (rng.random(shape) < 0.2)
+    return x, rng.integers(0, args.output_size, args.batch_size)
+
+
+def arguments(argv: Sequence[str] | None):
+    """Parse the command line `argv`, and make the output folder ready."""
+    parser = script_parser(__doc__, output="output/compare_gradients", seed=0)
+    parser.add_argument(
+        "rungs",
+        nargs="*",
+        metavar="RUNG",
+        help=f"what to measure, of {', '.join(RUNGS)} (default: all)",
+    )
+    add = parser.add_argument
+    add("--quick", action="store_true", help="time some weights, and estimate from them")
+    add("--hidden-size", type=positive_int, default=50, help="hidden units")
+    add("--batch-size", type=positive_int, default=100, help="digits in the batch")
+    add("--input-size", type=positive_int, default=784, help="numbers in an example")
+    add("--output-size", type=positive_int, default=10, help="classes")
+    add("--directions", type=positive_int, default=100, help="of the rung random")
+    args = parser.parse_args(argv)
+    for name in args.rungs:
+        if name not in RUNGS:
+            parser.error(f"there is no rung {name!r}; there are {', '.join(RUNGS)}")
+    output_folder(args.output)
+    return args
 
 
 def main(argv=None):
     """Run the script with the arguments `argv`, by default those of the command line."""
-    parser = script_parser(__doc__, output="output/compare_gradients", seed=0)
-    parser.add_argument("--hidden-size", type=positive_int, default=50, help="hidden units")
-    parser.add_argument("--batch-size", type=positive_int, default=100, help="digits in the batch")
-    args = parser.parse_args(argv)
-    output_folder(args.output)
-
+    args = arguments(argv)
     rng = np.random.default_rng(args.seed)
-    network = TwoLayerNet(784, args.hidden_size, 10, rng=rng, dtype=np.float64)
-    (x_train, t_train), _ = load_mnist(source="sample")
-    batch = rng.choice(len(x_train), args.batch_size)
-    x, t = x_train[batch].astype(network.dtype), t_train[batch]
-
-    backprop, by_backprop = measure_backprop(network, x, t)
-    print(f"one gradient of a 784-{args.hidden_size}-10 network, batch of {args.batch_size}:\n")
-    print(f"{'method':<16}  {'passes':>8}  {'seconds':>12}")
-    print(f"{backprop.method:<16}  {backprop.passes:>8,}  {backprop.seconds:>12.6f}")
-    numerical, by_differences = measure_numerical(network, x, t)
-    print(f"{numerical.method:<16}  {numerical.passes:>8,}  {numerical.seconds:>12.6f}\n")
-
-    ratio = numerical.seconds / backprop.seconds
-    difference = differences(by_differences, by_backprop)
-    print(f"ratio               {ratio:,.0f} to 1")
-    print(f"median difference   {np.median(difference):.1e}")
-    print(f"largest difference  {difference.max():.1e}")
-    print("(a step that crosses a ReLU's kink is off; gradient_check.py tells that from an error)")
-
-    rows = [asdict(row) for row in (numerical, backprop)]
-    write_csv(args.output / "compare_gradients.csv", rows)
-    print(f"wrote {args.output / 'compare_gradients.csv'}")
-    title = f"The same gradient, {ratio:,.0f} times as fast"
-    save_figure(
-        draw((numerical, backprop), title), args.output / "compare_gradients.png", show=args.show
+    network = TwoLayerNet(args.input_size, args.hidden_size, args.output_size, rng=rng)
+    x, t = draw_batch(args, rng)
+    sizes = f"{args.input_size}-{args.hidden_size}-{args.output_size}"
+    largest = max(np.abs(grad).max() for grad in network.gradient(x, t).values())
+    print(
+        f"the gradient of a {sizes} network on a batch of {args.batch_size}: "
+        f"P = {count(network.params):,} weights, largest entry {largest:.2g}"
     )
+
+    rungs = [rung for name, rung in RUNGS.items() if not args.rungs or name in args.rungs]
+    finished = {}
+    try:
+        for rung in sorted(rungs, key=lambda rung: ORDER.index(rung.name)):
+            finished[rung.name] = measure(
+                rung,
+                network,
+                x,
+                t,
+                rng,
+                weights=WEIGHTS_OF_AN_ESTIMATE if args.quick else None,
+                directions=args.directions,
+            )
+            print(f"{rung.title}: {readable_time(finished[rung.name].seconds)}")
+            if rung.name == "central":
+                seconds_a_pass = measure_pass(network, x, t)
+    finally:  # also after Ctrl-C
+        measurements = [finished[rung.name] for rung in rungs if rung.name in finished]
+        if measurements:
+            print_table(measurements)
+            save_measurements(measurements, network, sizes, args)
+    if {"central", "reverse"} <= finished.keys():
+        print_ratio(finished["central"], finished["reverse"], seconds_a_pass)
+
+    errors = errors_against_step(rungs, network, x, t, rng)
+    if errors:
+        save_table(errors, args.output / "error_against_step.csv")
+        save_figure(draw_errors(errors), args.output / "error_against_step.png", show=args.show)
+    costs = costs_against_width(rungs, args, x, t, rng)
+    save_table(costs, args.output / "cost_against_width.csv")
+    save_figure(draw_costs(costs), args.output / "cost_against_width.png", show=args.show)
+
+
+def save_measurements(measurements, network, sizes, args):
+    """Write the table and the chart of times to --output."""
+    rows = [
+        {
+            "rung": m.rung.name,
+            "weights": count(network.params),
+            "passes": m.passes,
+            "seconds": m.seconds,
+            "estimate": m.estimate,
+            "largest_error": m.largest_error,
+            "mean_error": m.mean_error,
+            "mebibytes": m.mebibytes,
+        }
+        for m in measurements
+    ]
+    save_table(rows, args.output / "compare_gradients.csv")
+    title = f"One gradient of a {sizes} network, batch of {args.batch_size}"
+    times = [(m.rung, m.passes, m.seconds, m.estimate) for m in measurements]
+    save_figure(draw_times(times, title), args.output / "compare_gradients.png", show=args.show)
+
+
+def save_table(rows, path):
+    """Write `rows` as CSV, and say so."""
+    write_csv(path, rows)
+    print(f"wrote {path}")
 
 
 if __name__ == "__main__":

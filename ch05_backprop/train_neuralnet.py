@@ -12,6 +12,7 @@ import numpy as np
 
 from ch05_backprop.two_layer_net import TwoLayerNet
 from common.command_line import run
+from common.ladder import structured_differences
 from common.optimizer import SGD
 from common.training_run import TrainingRun, training_arguments
 from dataset.mnist import load_mnist
@@ -22,8 +23,7 @@ def main(argv=None):
     args = training_arguments(
         argv,
         __doc__,
-        gradients=("backprop", "numerical"),
-        iterations=10_000,
+        iterations={"backprop": 10_000, "structured": 2000, "numerical": 3},
         output="output/ch05_backprop",
     )
     (x_train, t_train), test = load_mnist(source=args.data)
@@ -38,6 +38,8 @@ def main(argv=None):
     def gradient(x, t):
         if args.gradient == "backprop":
             return network.gradient(x, t)
+        if args.gradient == "structured":
+            return structured_differences(network, x, t)
         return network.numerical_gradient(x, t, progress=True)
 
     with TrainingRun(args, network, rng, train=(x_train, t_train), test=test) as training:

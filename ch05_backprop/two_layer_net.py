@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from common.functions import relu
 from common.layers import Affine, Relu, SoftmaxWithLoss
 from common.network import Network, affine_params
 
@@ -28,7 +29,11 @@ class TwoLayerNet(Network):
     layers : dict of str to layer
         Affine1, Relu1 and Affine2, in the order in which the input passes through them.
     last_layer : SoftmaxWithLoss
+    activation : function
+        The hidden layer's, from an array to an array.
     """
+
+    activation = staticmethod(relu)
 
     def __init__(
         self,

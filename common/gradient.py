@@ -6,7 +6,7 @@ numbers are subtracted). `best_step` gives the `h` where the two balance;
 ``ch04_numerical_gradient/step_size.py`` draws it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -75,6 +75,7 @@ def numerical_gradient(
     x: np.ndarray,
     h: float = 1e-4,
     *,
+    entries: Iterable[int] | None = None,
     progress: Callable[[], object] | None = None,
 ) -> np.ndarray:
     """Return the gradient of `f` at `x` by central differences: two evaluations for each entry.
@@ -94,6 +95,8 @@ def numerical_gradient(
     h : float
         Step, the book's by default. In float32 differences lose half of the digits; work in float64
         if you can, and see `best_step` if you can't.
+    entries : iterable of int, optional
+        Flat indices of the entries to move; the others come out as NaN. All by default.
     progress : callable, optional
         Called after each entry, without arguments.
 
@@ -115,7 +118,7 @@ def numerical_gradient(
     >>> numerical_gradient(lambda x: np.sum(x**2), np.array([3.0, 4.0])).round(6)
     array([6., 8.])
     """
-    return _difference_quotients(f, x, h, progress, central=True)
+    return _difference_quotients(f, x, h, entries, progress, central=True)
 
 
 def numerical_gradient_forward(
@@ -123,6 +126,7 @@ def numerical_gradient_forward(
     x: np.ndarray,
     h: float | None = None,
     *,
+    entries: Iterable[int] | None = None,
     progress: Callable[[], object] | None = None,
 ) -> np.ndarray:
     """Return the gradient of `f` at `x` by forward differences: one evaluation for each entry.
@@ -131,10 +135,10 @@ def numerical_gradient_forward(
     The parameters are those of `numerical_gradient`, but that `h` is by default the best one for
     the dtype of `x`.
     """
-    return _difference_quotients(f, x, h, progress, central=False)
+    return _difference_quotients(f, x, h, entries, progress, central=False)
 
 
-def _difference_quotients(f, x, h, progress, *, central):
+def _difference_quotients(f, x, h, entries, progress, *, central):
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
         kind = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
         raise TypeError(f"x must be an array of floating-point numbers, got {kind}")
@@ -146,10 +150,11 @@ def _difference_quotients(f, x, h, progress, *, central):
         raise ValueError(f"the step h must be a number above 0, got {h}")
 
     original = x.copy()
-    gradient = np.empty_like(x)
+    gradient = np.full_like(x, np.nan)
+    indices = np.ndindex(x.shape) if entries is None else _multi_indices(entries, x.shape)
     try:
         f_x = None if central else f(x)
-        for index in np.ndindex(x.shape):
+        for index in indices:
             value = original[index]
             x[index] = value + h
             f_plus = f(x)
@@ -164,6 +169,10 @@ def _difference_quotients(f, x, h, progress, *, central):
     finally:
         x[...] = original
     return gradient
+
+
+def _multi_indices(entries, shape):
+    return zip(*np.unravel_index(np.asarray(entries, dtype=int), shape), strict=True)
 
 
 def numerical_gradient_2d(f: Callable[[np.ndarray], float], X: np.ndarray) -> np.ndarray:

@@ -71,6 +71,8 @@ def save_figure(fig: Figure, path: str | Path, *, show: bool = False) -> None:
 def learning_curve(
     history: Mapping[str, Sequence[float]],
     title: str = "Learning curve: loss of the mini-batch, accuracy on all digits",
+    *,
+    beside: tuple[str, Mapping[str, Sequence[float]]] | None = None,
 ) -> Figure:
     """Draw loss and accuracy against the iteration.
 
@@ -81,6 +83,8 @@ def learning_curve(
         (0 to 1).
     title : str
         What the curves are.
+    beside : (str, mapping), optional
+        Name and history of another run, drawn as wide bands behind this one.
     """
     with plot_style():
         fig, (above, below) = plt.subplots(
@@ -89,11 +93,19 @@ def learning_curve(
         iteration = history["iteration"]
         above.plot(iteration, history["loss"], color=BLACK, marker=".")
         above.set_ylabel("loss (nats)")
-        above.set_ylim(0, 1.1 * max(history["loss"]) or 1)
+        losses = [*history["loss"], *(beside[1]["loss"] if beside else ())]
+        above.set_ylim(0, 1.1 * max(losses) or 1)
         above.set_title(title)
         below.plot(iteration, history["train_acc"], marker="o", ms=4, label="training digits")
         label = f"test digits ({history['test_acc'][-1]:.3f} at iteration {iteration[-1]:,})"
         below.plot(iteration, history["test_acc"], "--", marker="s", ms=4, label=label)
+        if beside is not None:
+            name, other = beside
+            band = {"lw": 8, "alpha": 0.3, "zorder": 0}
+            above.plot(other["iteration"], other["loss"], color=BLACK, **band)
+            below.plot(other["iteration"], other["train_acc"], color=BLUE, **band)
+            label = f"wide bands: {name} (test {other['test_acc'][-1]:.3f})"
+            below.plot(other["iteration"], other["test_acc"], color=ORANGE, label=label, **band)
         below.set_xlabel("iteration (mini-batches seen)")
         below.set_ylabel("accuracy")
         lowest = min(*history["train_acc"], *history["test_acc"])

@@ -13,8 +13,10 @@ had never stopped.
 """
 
 import argparse
+import csv
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -32,6 +34,7 @@ from common.network import Network, NonFiniteError
 from common.plot import learning_curve, save_figure
 
 CHECKPOINT = "checkpoint.npz"
+HISTORY = "history.csv"
 COLUMNS = ("iteration", "seconds", "loss", "train_acc", "test_acc")
 SECONDS_BETWEEN_CHECKPOINTS = 10
 
@@ -40,8 +43,7 @@ def training_arguments(
     argv: Sequence[str] | None,
     description: str,
     *,
-    gradients: Sequence[str],
-    iterations: int,
+    iterations: Mapping[str, int],
     output: str,
 ) -> argparse.Namespace:
     """Parse the command line of a ``train_neuralnet.py`` and make its output folder ready.
@@ -52,22 +54,24 @@ def training_arguments(
         The arguments; those of the running program by default.
     description : str
         The script's docstring.
-    gradients : sequence of str
-        Choices of ``--gradient``, the first one being the default.
-    iterations : int
-        Default of ``--iterations``.
+    iterations : mapping of str to int
+        Choices of ``--gradient``, the first one being the default, and the default of
+        ``--iterations`` with each.
     output : str
         Default of ``--output``.
 
     Raises
     ------
     CommandError
-        If the output folder can't be written, or holds no run to resume.
+        If the output folder can't be written or holds no run to resume, or ``--beside`` names a
+        folder without a run.
     """
     parser = script_parser(description, output=output, seed=0)
     add = parser.add_argument
-    add("--gradient", choices=gradients, default=gradients[0], help="how the gradient is computed")
-    add("--iterations", type=positive_int, default=iterations, help="mini-batches to train on")
+    first, *_ = iterations
+    add("--gradient", choices=iterations, default=first, help="how the gradient is computed")
+    defaults = ", ".join(f"{number:,} with {name}" for name, number in iterations.items())
+    add("--iterations", type=positive_int, help=f"mini-batches to train on (default: {defaults})")
     add("--batch-size", type=positive_int, default=100, help="digits in a mini-batch")
     add("--learning-rate", type=positive_float, default=0.1, help="of gradient descent")
     add("--hidden-size", type=positive_int, default=50, help="hidden units")
@@ -84,11 +88,43 @@ def training_arguments(
         help="iterations from one line of the table to the next (default: a twentieth of the run)",
     )
     add("--resume", action="store_true", help="go on with the run that --output holds")
+    add(
+        "--beside",
+        type=Path,
+        metavar="DIR",
+        help="draw the learning curve of the run in DIR too, to compare",
+    )
     args = parser.parse_args(argv)
+    if args.iterations is None:
+        args.iterations = iterations[args.gradient]
+    if args.beside is not None:
+        read_history(args.beside)  # now, and not when hours have gone by
     if args.resume and not (args.output / CHECKPOINT).exists():
         raise CommandError(f"there is no run to resume: {args.output / CHECKPOINT} doesn't exist")
     output_folder(args.output)
     return args
+
+
+def read_history(folder: Path) -> dict[str, list[float]]:
+    """Return the columns of the ``history.csv`` that a run left in `folder`.
+
+    Raises
+    ------
+    CommandError
+        If there is none, or it is something else.
+    """
+    path = folder / HISTORY
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        columns = {name: [float(row[name]) for row in rows] for name in COLUMNS}
+    except OSError as error:
+        raise CommandError(f"{folder} holds no run to draw: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise CommandError(f"{path} isn't the history of a training run") from error
+    if not rows:
+        raise CommandError(f"{path} is empty")
+    return columns
 
 
 class TrainingRun:
@@ -255,10 +291,14 @@ class TrainingRun:
         rows = self._finished_rows()
         if not rows or rows[-1]["iteration"] < self._state["iteration"]:
             rows += self._row_of_a_stop()
-        write_csv(output / "history.csv", rows)
+        write_csv(output / HISTORY, rows)
         columns = {name: [row[name] for row in rows] for name in COLUMNS}
-        save_figure(learning_curve(columns), output / "learning_curve.png", show=self.args.show)
-        print(f"wrote {output / 'params.npz'}\nwrote {output / 'history.csv'}")
+        beside = None
+        if self.args.beside is not None:
+            beside = (str(self.args.beside), read_history(self.args.beside))
+        chart = learning_curve(columns, beside=beside)
+        save_figure(chart, output / "learning_curve.png", show=self.args.show)
+        print(f"wrote {output / 'params.npz'}\nwrote {output / HISTORY}")
 
     def _row_of_a_stop(self):
         """Return the row of the last whole iteration of a run that was stopped, if it has one."""

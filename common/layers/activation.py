@@ -3,7 +3,7 @@
 import numpy as np
 
 from common.functions import relu, sigmoid
-from common.layers.checks import require_dout
+from common.layers.checks import require_dout, require_forward
 
 
 class Relu:
@@ -29,6 +29,11 @@ class Relu:
         dx *= dout
         return dx
 
+    def jvp(self, dx: np.ndarray) -> np.ndarray:
+        """Return the tangent of y from that of x, both of shape (..., *shape of x)."""
+        require_forward(self, self._out_shape, "jvp")
+        return dx * (self.out.real > 0)
+
 
 class Sigmoid:
     """Logistic function: y = 1 / (1 + exp(−x)), ∂L/∂x = ∂L/∂y · y (1 − y)."""
@@ -47,3 +52,8 @@ class Sigmoid:
         """Return ∂L/∂x from `dout` = ∂L/∂y, both in the shape of x."""
         require_dout(self, dout, self._out_shape)
         return dout * (self.out * (1 - self.out))
+
+    def jvp(self, dx: np.ndarray) -> np.ndarray:
+        """Return the tangent of y from that of x, both of shape (..., *shape of x)."""
+        require_forward(self, self._out_shape, "jvp")
+        return dx * (self.out * (1 - self.out))

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from common.layers.checks import require_bias, require_dout
+from common.layers.checks import require_bias, require_dout, require_forward
 
 
 class Affine:
@@ -27,6 +27,8 @@ class Affine:
         The parameters; they may be reassigned at any time.
     dW, db : ndarray
         Their gradients, after ``backward``.
+    x : ndarray, shape (N, D)
+        The input of the last forward pass, an example a row.
     """
 
     def __init__(self, W: np.ndarray, b: np.ndarray, *, input_gradient: bool = True):
@@ -35,7 +37,7 @@ class Affine:
         self.dW = None
         self.db = None
         self.input_gradient = input_gradient
-        self._x = None
+        self.x = None
         self._x_shape = None
         self._out_shape = None
 
@@ -48,7 +50,7 @@ class Affine:
             )
         require_bias(self.b, self.W.shape[1])
         self._x_shape = x.shape
-        self._x = rows
+        self.x = rows
         out = rows @ self.W
         out += self.b
         self._out_shape = out.shape
@@ -65,7 +67,35 @@ class Affine:
         require_dout(self, dout, self._out_shape)
         self.db = dout.sum(axis=0)
         self.dW = None  # so that the new one may take the memory of the old, which the cache holds
-        self.dW = self._x.T @ dout
+        self.dW = self.x.T @ dout
         if not self.input_gradient:
             return None
         return (dout @ self.W.T).reshape(self._x_shape)
+
+    def jvp(
+        self, dx: np.ndarray | None, dW: np.ndarray | None = None, db: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the tangent of Y, dX W + X dW + db, from those of X, W and b; None stands for 0.
+
+        (Not ∂L/∂W: here dW is the direction in which W moves.)
+
+        Parameters
+        ----------
+        dx : ndarray, shape (..., N, D), or None
+        dW : ndarray, shape (..., D, M), or None
+        db : ndarray, shape (..., M), or None
+            Leading axes count tangents that are pushed forward together.
+
+        Returns
+        -------
+        ndarray, shape (..., N, M)
+        """
+        require_forward(self, self._out_shape, "jvp")
+        dout = 0
+        if dx is not None:
+            dout = dout + dx @ self.W
+        if dW is not None:
+            dout = dout + self.x @ dW
+        if db is not None:
+            dout = dout + db[..., np.newaxis, :]
+        return np.broadcast_to(dout, (*np.shape(dout)[:-2], *self._out_shape))

@@ -19,6 +19,12 @@ def require_bias(b: np.ndarray | float, units: int) -> None:
         raise ValueError(f"b must have shape ({units},), got {shape}")
 
 
+def require_forward(layer: object, remembered: object, method: str = "backward") -> None:
+    """Raise a RuntimeError if `layer` has not `remembered` anything from a forward pass."""
+    if remembered is None:
+        raise RuntimeError(f"{type(layer).__name__}.{method} needs a forward pass before it")
+
+
 def require_dout(layer: object, dout: np.ndarray, out_shape: tuple[int, ...] | None) -> None:
     """Raise unless `dout` has the shape that the output of the last forward pass had.
 
@@ -29,7 +35,6 @@ def require_dout(layer: object, dout: np.ndarray, out_shape: tuple[int, ...] | N
     ValueError
         If the shape is another one.
     """
-    if out_shape is None:
-        raise RuntimeError(f"{type(layer).__name__}.backward needs a forward pass before it")
+    require_forward(layer, out_shape)
     if dout.shape != out_shape:
         raise ValueError(f"dout must have shape {out_shape}, got {dout.shape}")

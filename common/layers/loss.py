@@ -3,6 +3,7 @@
 import numpy as np
 
 from common.functions import _floating, check_labels
+from common.layers.checks import require_forward
 
 
 class SoftmaxWithLoss:
@@ -61,11 +62,20 @@ class SoftmaxWithLoss:
 
     def backward(self, dout: float = 1.0) -> np.ndarray:
         """Return ∂L/∂x · `dout`, of shape (N, K)."""
-        if self.y is None:
-            raise RuntimeError("SoftmaxWithLoss.backward needs a forward pass before it")
+        require_forward(self, self.y)
         n = len(self.t)
         if self.t.ndim == 2:
             return (self.y - self.t) * (dout / n)
         dx = self.y * (dout / n)
         dx[self._rows, self.t] -= dout / n
         return dx
+
+    def jvp(self, dx: np.ndarray) -> np.ndarray:
+        """Return the tangent of L, Σ (y − t) dx / N, from that of x, of shape (..., N, K).
+
+        Returns
+        -------
+        ndarray of the shape of the leading axes
+            A number if there are none.
+        """
+        return np.einsum("...nk,nk->...", dx, self.backward())

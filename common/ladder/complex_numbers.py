@@ -1,0 +1,58 @@
+"""The complex step: a derivative without a difference, and so without rounding's ruin."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from common.ladder.weights import Entries, chosen, unknown_gradient
+from common.network import Network
+
+__all__ = ["complex_step"]
+
+
+def complex_step(
+    network: Network,
+    x: np.ndarray,
+    t: np.ndarray,
+    h: float = 1e-20,
+    *,
+    entries: Entries | None = None,
+    progress: Callable[[], object] | None = None,
+) -> dict[str, np.ndarray]:
+    """Return ∂L/∂w = Im L(w + i h) / h: one pass in complex numbers for each weight.
+
+    The Taylor series L(w + i h) = L + i h L' − ½ h² L'' − … has the derivative alone in its
+    imaginary part, up to h² L'''/6. Nothing is subtracted, so nothing is lost, and h may be so
+    small that the h² term is beyond the last digit. It takes a loss that is analytic in its
+    weights, where max(0, x) asks only for the sign of the real part. (Squire & Trapp 1998, SIAM
+    Review 40, pp. 110-112.)
+
+    A complex product is four real ones, and a pass here takes about as many times as long.
+
+    Parameters are those of `central_differences`.
+
+    Raises
+    ------
+    ValueError
+        If `h` isn't above 0.
+    """
+    if not 0 < h < np.inf:
+        raise ValueError(f"the step h must be a number above 0, got {h}")
+    x = network.check_input(x)
+    real = network.params
+    todo = list(chosen(real, entries))
+    grads = unknown_gradient(real)
+    network.params = {key: param.astype(np.result_type(param, 1j)) for key, param in real.items()}
+    try:
+        for key, indices in todo:
+            weights, grad = network.params[key].reshape(-1), grads[key].reshape(-1)
+            for index in indices:
+                weights[index] += 1j * h
+                grad[index] = network.objective(x, t).imag / h
+                weights[index] = real[key].flat[index]
+                if progress is not None:
+                    progress()
+    finally:
+        network.params = real
+        network.predict(x[:1])  # layers take up their parameters as they go forward
+    return grads

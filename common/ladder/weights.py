@@ -1,0 +1,51 @@
+"""Which weights to ask about: all of them, or some, so that a long rung can be tried on a part."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+
+__all__ = ["Entries", "chosen", "count", "random_entries", "unknown_gradient"]
+
+Entries = Mapping[str, Iterable[int]]  # of each parameter, flat indices
+
+
+def chosen(params: Mapping[str, np.ndarray], entries: Entries | None) -> Iterator[tuple[str, list]]:
+    """Yield each key of `params`, and the flat indices to ask about: by default all there are.
+
+    Raises
+    ------
+    ValueError
+        If `entries` names a parameter that there is not, or an index beyond its size.
+    """
+    for key in entries or ():
+        if key not in params:
+            raise ValueError(f"entries names {key!r}; the parameters are {', '.join(params)}")
+    for key, param in params.items():
+        indices = range(param.size) if entries is None else [int(i) for i in entries.get(key, ())]
+        if entries is not None and indices and not 0 <= min(indices) <= max(indices) < param.size:
+            raise ValueError(f"entries of {key} must lie between 0 and {param.size - 1}")
+        yield key, indices
+
+
+def count(params: Mapping[str, np.ndarray], entries: Entries | None = None) -> int:
+    """Return how many weights `entries` chooses: the P of all formulas, by default."""
+    return sum(len(indices) for _, indices in chosen(params, entries))
+
+
+def random_entries(
+    params: Mapping[str, np.ndarray], number: int, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Return `number` of all weights (all, if there are fewer), each equally likely."""
+    total = count(params)
+    drawn = np.sort(rng.choice(total, min(number, total), replace=False))
+    entries, start = {}, 0
+    for key, param in params.items():
+        here = drawn[(start <= drawn) & (drawn < start + param.size)]
+        entries[key] = here - start
+        start += param.size
+    return entries
+
+
+def unknown_gradient(params: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return a gradient of `params` that is still NaN everywhere."""
+    return {key: np.full(param.shape, np.nan, param.dtype) for key, param in params.items()}
