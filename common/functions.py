@@ -77,7 +77,7 @@ def relu(x: np.ndarray) -> np.ndarray:
     """Return max(0, x), the rectified linear unit, in the shape of `x`."""
     x = np.asarray(x)
     if x.dtype.kind == "c":
-        return x * (x.real > 0)
+        return np.where(x.real <= 0, x.dtype.type(0), x)
     return np.maximum(x, 0)
 
 
@@ -191,7 +191,7 @@ def softmax_loss(X: np.ndarray, t: np.ndarray) -> float:
     log_sum = np.log(np.exp(shifted).sum(axis=1))
     if t.ndim == 1:
         return np.mean(log_sum - shifted[np.arange(len(X)), t])
-    return np.mean(log_sum - (t * np.where(t > 0, shifted, 0)).sum(axis=1))
+    return np.mean(t.sum(axis=1) * log_sum - (t * np.where(t > 0, shifted, 0)).sum(axis=1))
 
 
 def check_labels(t: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -145,7 +145,7 @@ def _difference_quotients(f, x, h, entries, progress, *, central):
     if not x.flags.writeable:
         raise ValueError("x must be writable, since its entries are moved in place; got read-only")
     if h is None:
-        h = best_step(1, x.dtype)
+        h = best_step(2 if central else 1, x.dtype)
     if not 0 < h < np.inf:
         raise ValueError(f"the step h must be a number above 0, got {h}")
 

@@ -1,6 +1,7 @@
 """The complex step: a derivative without a difference, and so without rounding's ruin."""
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import numpy as np
 
@@ -38,21 +39,20 @@ def complex_step(
     """
     if not 0 < h < np.inf:
         raise ValueError(f"the step h must be a number above 0, got {h}")
+    todo = chosen(network.params, entries)
+    grads = unknown_gradient(network.params)
     x = network.check_input(x)
-    real = network.params
-    todo = list(chosen(real, entries))
-    grads = unknown_gradient(real)
-    network.params = {key: param.astype(np.result_type(param, 1j)) for key, param in real.items()}
-    try:
-        for key, indices in todo:
-            weights, grad = network.params[key].reshape(-1), grads[key].reshape(-1)
-            for index in indices:
-                weights[index] += 1j * h
+    network = deepcopy(network)  # the caller's stays real, whatever happens
+    for key, param in network.params.items():
+        network.params[key] = param.astype(np.result_type(param, 1j), order="C")
+    for key, indices in todo:
+        weights, grad = network.params[key].reshape(-1), grads[key].reshape(-1)
+        for index in indices:
+            real = weights[index]
+            weights[index] = real + 1j * h
+            with np.errstate(invalid="ignore"):  # check_loss says what is wrong, and better
                 grad[index] = network.objective(x, t).imag / h
-                weights[index] = real[key].flat[index]
-                if progress is not None:
-                    progress()
-    finally:
-        network.params = real
-        network.predict(x[:1])  # layers take up their parameters as they go forward
+            weights[index] = real
+            if progress is not None:
+                progress()
     return grads

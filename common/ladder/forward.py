@@ -40,16 +40,18 @@ def directional_derivative(
     ValueError
         If `direction` names a parameter that there is not, or has another shape.
     """
+    direction = {key: np.asarray(tangent) for key, tangent in direction.items()}
     for key, tangent in direction.items():
         if key not in network.params:
             raise ValueError(f"direction names {key!r}; there are {', '.join(network.params)}")
-        if np.shape(tangent) != network.params[key].shape:
+        if tangent.shape != network.params[key].shape:
             raise ValueError(
                 f"the direction of {key} must have shape {network.params[key].shape}, "
-                f"got {np.shape(tangent)}"
+                f"got {tangent.shape}"
             )
     _forward(network, x, t)
-    return float(_push(network, direction))
+    decay = sum(np.sum(_weight_decay(network, key) * dw) for key, dw in direction.items())
+    return float(_push(network, direction) + decay)
 
 
 def forward_mode(
@@ -75,6 +77,7 @@ def forward_mode(
             tangent.flat[index] = 0
             if progress is not None:
                 progress()
+        grads[key] += _weight_decay(network, key)
     return grads
 
 
@@ -111,6 +114,7 @@ def batched_forward_mode(
                 grads[key].flat[batch] = _push(network, {}, dout, position + 1)
                 if progress is not None:
                     progress(len(batch))
+            grads[key] += _weight_decay(network, key)
     return grads
 
 
@@ -127,6 +131,12 @@ def _forward(network, x, t):
     network.loss(x, t)
 
 
+def _weight_decay(network, key):
+    """Return λ W, what the penalty ½ λ Σ W² adds to the derivative by the weights W; else 0."""
+    strength = getattr(network, "weight_decay_lambda", 0)
+    return strength * network.params[key] if strength and key.startswith("W") else 0
+
+
 def _layers(network):
     """Yield position, layer, and which of ``params`` its attributes are: W1 and b1 of the first."""
     number = 0
@@ -139,12 +149,15 @@ def _layers(network):
 
 
 def _push(network, direction, dout=None, first=0):
-    """Push tangents from the input of the layer at position `first` to the loss."""
+    """Push tangents from the input of the layer at position `first` to the loss.
+
+    As long as `dout` is None nothing moves yet.
+    """
     for position, layer, keys in _layers(network):
         if position < first:
             continue
         if keys:
             dout = layer.jvp(dout, *(direction.get(key) for key in keys.values()))
-        elif dout is not None:  # else nothing moves yet
+        elif dout is not None:
             dout = layer.jvp(dout)
-    return network.last_layer.jvp(dout)
+    return 0.0 if dout is None else network.last_layer.jvp(dout)

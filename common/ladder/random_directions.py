@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from common.arguments import check_size
 from common.network import Network
 
 __all__ = ["random_directions"]
@@ -49,11 +50,12 @@ def random_directions(
     ------
     ValueError
         If `h` isn't above 0, or `directions` is below 1.
+    TypeError
+        If `directions` isn't a whole number.
     """
     if not 0 < h < np.inf:
         raise ValueError(f"the step h must be a number above 0, got {h}")
-    if directions < 1:
-        raise ValueError(f"directions must be at least 1, got {directions}")
+    check_size("directions", directions)
     x = network.check_input(x)
     source = np.random if rng is None else rng
     original = {key: param.copy() for key, param in network.params.items()}
@@ -68,7 +70,7 @@ def random_directions(
     try:
         for _ in range(directions):
             delta = {
-                key: np.where(source.random(param.shape, np.float32) < 0.5, -1, 1)
+                key: np.where(source.random(param.shape) < 0.5, -1, 1)
                 for key, param in original.items()
             }
             slope = (loss_at(h, delta) - loss_at(-h, delta)) / (2 * h)

@@ -48,7 +48,7 @@ def structured_differences(
     ----------
     network : Network
         With ``params`` W1, b1, W2 and b2, softmax with cross-entropy at the end, and its hidden
-        layer's ``activation``, a function of an array that works entry by entry.
+        layer's ``activation``, a monotonic function that works entry by entry.
     x : ndarray, shape (N, ...)
     t : ndarray
         Integer labels of shape (N,), or one-hot rows of shape (N, K).
@@ -164,7 +164,8 @@ def _into_unit(before, out, steps, y, one_hot, activation):
     up, down = activation(here + step) - now, activation(here - step) - now
     y = y.T[:, example]  # a row for each class, a column for each pair
     growth = _mean_growth(y, out, up) / _mean_growth(y, out, down)
-    change = np.log(growth) - (up - down) * (one_hot @ out)[example]
+    change = one_hot.sum(axis=1)[example] * np.log(growth)  # the sum is 1, but for rounding
+    change -= (up - down) * (one_hot @ out)[example]
     return np.bincount(source, change, minlength=steps.inputs)
 
 
@@ -180,7 +181,8 @@ def _out_of_units(z, y, one_hot, h):
     """Return Σₙ L(w + h) − L(w − h) for all weights into the scores, shape (H + 1, K)."""
     step = h * np.column_stack([z, np.ones(len(z), z.dtype)])
     up, down = np.expm1(step), np.expm1(-step)
+    weight = one_hot.sum(axis=1)
     total = -2 * step.T @ one_hot
     for k, y_k in enumerate(y.T[:, :, np.newaxis]):
-        total[:, k] += (np.log1p(y_k * up) - np.log1p(y_k * down)).sum(axis=0)
+        total[:, k] += weight @ (np.log1p(y_k * up) - np.log1p(y_k * down))
     return total

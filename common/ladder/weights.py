@@ -1,6 +1,6 @@
 """Which weights to ask about: all of them, or some, so that a long rung can be tried on a part."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -9,8 +9,10 @@ __all__ = ["Entries", "chosen", "count", "random_entries", "unknown_gradient"]
 Entries = Mapping[str, Iterable[int]]  # of each parameter, flat indices
 
 
-def chosen(params: Mapping[str, np.ndarray], entries: Entries | None) -> Iterator[tuple[str, list]]:
-    """Yield each key of `params`, and the flat indices to ask about: by default all there are.
+def chosen(
+    params: Mapping[str, np.ndarray], entries: Entries | None
+) -> list[tuple[str, Sequence[int]]]:
+    """Return each key of `params`, and the flat indices to ask about: by default all there are.
 
     Raises
     ------
@@ -20,11 +22,15 @@ def chosen(params: Mapping[str, np.ndarray], entries: Entries | None) -> Iterato
     for key in entries or ():
         if key not in params:
             raise ValueError(f"entries names {key!r}; the parameters are {', '.join(params)}")
+    if entries is None:
+        return [(key, range(param.size)) for key, param in params.items()]
+    result = []
     for key, param in params.items():
-        indices = range(param.size) if entries is None else [int(i) for i in entries.get(key, ())]
-        if entries is not None and indices and not 0 <= min(indices) <= max(indices) < param.size:
+        indices = [int(i) for i in entries.get(key, ())]
+        if indices and not 0 <= min(indices) <= max(indices) < param.size:
             raise ValueError(f"entries of {key} must lie between 0 and {param.size - 1}")
-        yield key, indices
+        result.append((key, indices))
+    return result
 
 
 def count(params: Mapping[str, np.ndarray], entries: Entries | None = None) -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from common.functions import relu, sigmoid
-from common.layers.checks import require_dout, require_forward
+from common.layers.checks import require_dout, require_forward, require_tangent
 
 
 class Relu:
@@ -32,6 +32,7 @@ class Relu:
     def jvp(self, dx: np.ndarray) -> np.ndarray:
         """Return the tangent of y from that of x, both of shape (..., *shape of x)."""
         require_forward(self, self._out_shape, "jvp")
+        require_tangent("dx", dx, self._out_shape)
         return dx * (self.out.real > 0)
 
 
@@ -56,4 +57,5 @@ class Sigmoid:
     def jvp(self, dx: np.ndarray) -> np.ndarray:
         """Return the tangent of y from that of x, both of shape (..., *shape of x)."""
         require_forward(self, self._out_shape, "jvp")
+        require_tangent("dx", dx, self._out_shape)
         return dx * (self.out * (1 - self.out))

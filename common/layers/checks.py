@@ -12,6 +12,14 @@ def require_shape(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
         raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
 
 
+def require_tangent(name: str, tangent: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raise a ValueError if the last axes of `tangent`, called `name`, haven't that `shape`."""
+    if tangent.shape[-len(shape) :] != shape:
+        raise ValueError(
+            f"{name} must have shape (..., {', '.join(map(str, shape))}), got {tangent.shape}"
+        )
+
+
 def require_bias(b: np.ndarray | float, units: int) -> None:
     """Raise a ValueError if `b` is neither one number for each of `units`, nor one for all."""
     shape = b.shape if isinstance(b, np.ndarray) else np.shape(b)

@@ -3,14 +3,15 @@
 import numpy as np
 
 from common.functions import _floating, check_labels
-from common.layers.checks import require_forward
+from common.layers.checks import require_forward, require_tangent
 
 
 class SoftmaxWithLoss:
     """Softmax and mean cross-entropy in one layer: L = −1/N Σₙ log yₙ[tₙ], y = softmax(x).
 
-    Together the two have the simple derivative ∂L/∂x = (y − t) / N, with t as one-hot rows. The
-    loss is taken from the scores, log y = x − log Σ exp x, and stays exact where y rounds to 0.
+    Together the two have the simple derivative ∂L/∂x = (y − t) / N, with t as one-hot rows. (In
+    full it is y Σ t − t, as the sum of a row may be off 1 by rounding.) The loss is taken from the
+    scores, log y = x − log Σ exp x, and stays exact where y rounds to 0.
 
     Attributes
     ----------
@@ -57,7 +58,10 @@ class SoftmaxWithLoss:
         y /= total
         self.y = y.T
         self.t = t
-        self.loss = (np.log(total) - score).sum() / len(t)
+        log_total = np.log(total)
+        if t.ndim == 2:
+            log_total *= t.sum(axis=1)
+        self.loss = (log_total - score).sum() / len(t)
         return self.loss
 
     def backward(self, dout: float = 1.0) -> np.ndarray:
@@ -65,7 +69,7 @@ class SoftmaxWithLoss:
         require_forward(self, self.y)
         n = len(self.t)
         if self.t.ndim == 2:
-            return (self.y - self.t) * (dout / n)
+            return (self.y * self.t.sum(axis=1, keepdims=True) - self.t) * (dout / n)
         dx = self.y * (dout / n)
         dx[self._rows, self.t] -= dout / n
         return dx
@@ -78,4 +82,6 @@ class SoftmaxWithLoss:
         ndarray of the shape of the leading axes
             A number if there are none.
         """
+        require_forward(self, self.y, "jvp")
+        require_tangent("dx", dx, self.y.shape)
         return np.einsum("...nk,nk->...", dx, self.backward())

@@ -73,7 +73,10 @@ class Pooling:
         first, *others = self._places()
         out = x[first].copy(order="K")
         for place in others:
-            np.maximum(out, x[place], out=out)
+            if x.dtype.kind == "c":  # of equals the first, whatever their imaginary parts
+                np.copyto(out, x[place], where=x[place].real > out.real)
+            else:
+                np.maximum(out, x[place], out=out)
         self._out = out
         self._out_shape = out.shape
         return out

@@ -5,6 +5,8 @@ from autograd import grad
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.functions import cross_entropy_error, softmax, softmax_loss
+from common.gradient import numerical_gradient
 from common.layers import Affine, Relu, Sigmoid, SoftmaxWithLoss
 
 few = settings(max_examples=40, deadline=None, database=None)
@@ -346,3 +348,14 @@ def test_what_forward_and_backward_return_is_not_an_argument(name):
     layer = new()
     assert not np.shares_memory(layer.forward(x, *labels), x)
     assert not np.shares_memory(layer.backward(dout), dout)
+
+
+def test_the_gradient_of_labels_that_are_off_a_sum_of_1_is_that_of_the_loss():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4, 3))
+    t = rng.dirichlet(np.ones(3), size=4) * rng.uniform(0.9995, 1.0005, (4, 1))
+    layer = SoftmaxWithLoss()
+    assert layer.forward(x, t) == pytest.approx(cross_entropy_error(softmax(x), t), rel=1e-13)
+    assert layer.forward(x, t) == pytest.approx(softmax_loss(x, t), rel=1e-13)
+    numerical = numerical_gradient(lambda x: SoftmaxWithLoss().forward(x, t), x.copy(), 1e-5)
+    np.testing.assert_allclose(layer.backward(), numerical, atol=1e-10)
