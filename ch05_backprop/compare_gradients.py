@@ -43,7 +43,8 @@ ORDER = (
 WEIGHTS_OF_AN_ESTIMATE = 300
 WEIGHTS_OF_A_WIDTH = 40
 WEIGHTS_OF_AN_ERROR = 200
-REPEAT_FOR = 0.5  # seconds; what takes less is repeated, and the median is taken
+REPEAT_FOR = 0.5  # seconds
+REPEAT_A_WIDTH_FOR = 0.1
 MOST_REPEATS = 200
 STEPS = {  # of the differences whose error is drawn, h
     "central": np.logspace(-1, -14, 27),
@@ -90,6 +91,7 @@ def measure(
     *,
     weights: int | None = None,
     directions: int = 100,
+    repeat_for: float = REPEAT_FOR,
 ) -> Measurement:
     """Measure one rung, with a progress bar if it takes long.
 
@@ -104,12 +106,14 @@ def measure(
         How many weights to time, if the rung goes weight by weight. All by default.
     directions : int
         How many directions to take the mean of, if the rung takes random ones.
+    repeat_for : float
+        Seconds. What takes less is repeated, and the median is taken.
     """
     total = count(network.params)
     estimate = weights is not None and weights < total and "entries" in rung.takes
     asked = weights if estimate else total
 
-    def gradient(entries, bar):
+    def gradient(entries, directions, bar):
         options = {"progress": bar.update} if "progress" in rung.takes else {}
         if "entries" in rung.takes:
             options["entries"] = entries
@@ -117,20 +121,22 @@ def measure(
             options |= {"directions": directions, "rng": rng}
         return rung.method(network, x, t, **options)
 
-    few = random_entries(network.params, 100, rng)
+    few = random_entries(network.params, 30, rng)
     with tqdm(disable=True) as silent:
         tracemalloc.start()
-        gradient(few, silent)  # not timed: the first call pays for what is set up once
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
+        try:
+            gradient(few, 1, silent)  # not timed: the first call pays for what is set up once
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
 
     entries = random_entries(network.params, asked, rng) if estimate else None
     steps = directions if "directions" in rung.takes else asked
     seconds = []
-    while not seconds or (sum(seconds) < REPEAT_FOR and len(seconds) < MOST_REPEATS):
+    while not seconds or (sum(seconds) < repeat_for and len(seconds) < MOST_REPEATS):
         with tqdm(total=steps, desc=rung.title, leave=False, disable=None) as bar:
             start = time.perf_counter()
-            grads = gradient(entries, bar)
+            grads = gradient(entries, directions, bar)
             seconds.append(time.perf_counter() - start)
 
     errors = differences(grads, network.gradient(x, t))
@@ -214,6 +220,8 @@ def errors_against_step(
         for key, indices in random_entries(network.params, WEIGHTS_OF_AN_ERROR, rng).items()
     }
     gradient = np.concatenate([exact[key].ravel()[indices] for key, indices in entries.items()])
+    if gradient.size == 0:
+        return []
     todo = [(rung, h) for rung in rungs if rung.name in STEPS for h in STEPS[rung.name]]
     rows = []
     for rung, h in tqdm(todo, desc="error against h", leave=False, disable=None):
@@ -230,7 +238,14 @@ def costs_against_width(rungs: Sequence[Rung], args, x: np.ndarray, t: np.ndarra
     for rung, width in tqdm(todo, desc="cost against width", leave=False, disable=None):
         network = TwoLayerNet(args.input_size, width, args.output_size, rng=rng)
         m = measure(
-            rung, network, x, t, rng, weights=WEIGHTS_OF_A_WIDTH, directions=args.directions
+            rung,
+            network,
+            x,
+            t,
+            rng,
+            weights=WEIGHTS_OF_A_WIDTH,
+            directions=args.directions,
+            repeat_for=REPEAT_A_WIDTH_FOR,
         )
         rows.append({"rung": rung.name, "hidden_size": width, "seconds": m.seconds})
     return rows

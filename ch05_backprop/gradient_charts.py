@@ -46,7 +46,7 @@ def draw_times(rows: Sequence[tuple[Rung, int, float, bool]], title: str) -> Fig
             ax.annotate(label, (seconds, position), va="center", bbox=box, **offset)
         ax.set_yticks(range(len(rows)), [row[0].title for row in rows])
         ax.set_xscale("log")
-        ax.set_xlim(min(times) / 5, max(times) * 20_000)
+        ax.set_xlim(min(times) / 5, max(times) * 50_000)
         ax.margins(y=0.1)
         ax.set_xlabel("time for one gradient (seconds, logarithmic scale)")
         ax.invert_yaxis()

@@ -6,6 +6,7 @@ numbers are subtracted). `best_step` gives the `h` where the two balance;
 ``ch04_numerical_gradient/step_size.py`` draws it.
 """
 
+import operator
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -172,7 +173,9 @@ def _difference_quotients(f, x, h, entries, progress, *, central):
 
 
 def _multi_indices(entries, shape):
-    return zip(*np.unravel_index(np.asarray(entries, dtype=int), shape), strict=True)
+    entries = [operator.index(entry) for entry in entries]
+    # A number has one entry, whose index is ().
+    return [np.unravel_index(entry, shape or (1,))[: len(shape)] for entry in entries]
 
 
 def numerical_gradient_2d(f: Callable[[np.ndarray], float], X: np.ndarray) -> np.ndarray:

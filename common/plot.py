@@ -93,8 +93,8 @@ def learning_curve(
         iteration = history["iteration"]
         above.plot(iteration, history["loss"], color=BLACK, marker=".")
         above.set_ylabel("loss (nats)")
-        losses = [*history["loss"], *(beside[1]["loss"] if beside else ())]
-        above.set_ylim(0, 1.1 * max(losses) or 1)
+        runs = [history] if beside is None else [history, beside[1]]
+        above.set_ylim(0, 1.1 * max(max(run["loss"]) for run in runs) or 1)
         above.set_title(title)
         below.plot(iteration, history["train_acc"], marker="o", ms=4, label="training digits")
         label = f"test digits ({history['test_acc'][-1]:.3f} at iteration {iteration[-1]:,})"
@@ -104,11 +104,13 @@ def learning_curve(
             band = {"lw": 8, "alpha": 0.3, "zorder": 0}
             above.plot(other["iteration"], other["loss"], color=BLACK, **band)
             below.plot(other["iteration"], other["train_acc"], color=BLUE, **band)
+            name = name if len(name) <= 30 else f"…{name[-29:]}"
+            name = name.replace("$", r"\$")  # else matplotlib takes it for the start of a formula
             label = f"wide bands: {name} (test {other['test_acc'][-1]:.3f})"
             below.plot(other["iteration"], other["test_acc"], color=ORANGE, label=label, **band)
         below.set_xlabel("iteration (mini-batches seen)")
         below.set_ylabel("accuracy")
-        lowest = min(*history["train_acc"], *history["test_acc"])
+        lowest = min(min(*run["train_acc"], *run["test_acc"]) for run in runs)
         below.set_ylim(0.9 if lowest > 0.9 else 0, 1)  # close up where all the curve is high
         below.set_xlim(left=0)
         below.xaxis.get_major_locator().set_params(integer=True)

@@ -97,8 +97,9 @@ def training_arguments(
     args = parser.parse_args(argv)
     if args.iterations is None:
         args.iterations = iterations[args.gradient]
+    # Read now: an error mustn't wait for the end, and the run may be about to overwrite it.
     if args.beside is not None:
-        read_history(args.beside)  # now, and not when hours have gone by
+        args.beside = (str(args.beside), read_history(args.beside))
     if args.resume and not (args.output / CHECKPOINT).exists():
         raise CommandError(f"there is no run to resume: {args.output / CHECKPOINT} doesn't exist")
     output_folder(args.output)
@@ -118,9 +119,11 @@ def read_history(folder: Path) -> dict[str, list[float]]:
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
         columns = {name: [float(row[name]) for row in rows] for name in COLUMNS}
+        if not np.isfinite(list(columns.values())).all():
+            raise ValueError("a number isn't finite")
     except OSError as error:
         raise CommandError(f"{folder} holds no run to draw: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise CommandError(f"{path} isn't the history of a training run") from error
     if not rows:
         raise CommandError(f"{path} is empty")
@@ -293,10 +296,7 @@ class TrainingRun:
             rows += self._row_of_a_stop()
         write_csv(output / HISTORY, rows)
         columns = {name: [row[name] for row in rows] for name in COLUMNS}
-        beside = None
-        if self.args.beside is not None:
-            beside = (str(self.args.beside), read_history(self.args.beside))
-        chart = learning_curve(columns, beside=beside)
+        chart = learning_curve(columns, beside=self.args.beside)
         save_figure(chart, output / "learning_curve.png", show=self.args.show)
         print(f"wrote {output / 'params.npz'}\nwrote {output / HISTORY}")
 

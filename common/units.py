@@ -1,7 +1,5 @@
 """Numbers with units, for people."""
 
-import math
-
 __all__ = ["readable_time"]
 
 
@@ -20,4 +18,6 @@ def readable_time(seconds: float) -> str:
 
 
 def _three_digits(number):
-    return f"{number:.{max(0, 2 - math.floor(math.log10(number)))}f}" if number > 0 else "0"
+    if number == 0:
+        return "0"
+    return f"{number:.0f}" if number >= 999.5 else f"{number:#.3g}".rstrip(".")

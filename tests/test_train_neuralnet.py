@@ -145,11 +145,93 @@ def test_both_gradients_train_alike(chapter, tmp_path):
     assert np.abs(params["numerical"]["b2"]).max() > 1e-3
 
 
+def test_structured_differences_train_in_float64_and_as_backpropagation_does(chapter, tmp_path):
+    options = ("--hidden-size", 3, "--iterations", 8, "--log-every", 2, "--learning-rate", 0.5)
+    params = {
+        name: train(chapter, tmp_path / name, *options, "--gradient", name)
+        for name in ("structured", "backprop")
+    }
+    assert {param.dtype for param in params["structured"].values()} == {np.dtype(np.float64)}
+    assert {param.dtype for param in params["backprop"].values()} == {np.dtype(np.float32)}
+    structured, backprop = (history(tmp_path / name) for name in params)
+    for column in ("iteration", "train_acc", "test_acc"):
+        assert [row[column] for row in structured] == [row[column] for row in backprop]
+    losses = [[row["loss"] for row in rows] for rows in (structured, backprop)]
+    np.testing.assert_allclose(*losses, rtol=0, atol=1e-4)
+    assert len(structured) == 5
+    assert np.ptp(losses) > 1e-2  # there is something to agree on
+    for key, value in params["structured"].items():
+        np.testing.assert_allclose(params["backprop"][key], value, rtol=0, atol=1e-5, err_msg=key)
+
+
+def test_a_structured_run_that_is_stopped_resumes_bit_for_bit(chapter, tmp_path, monkeypatch):
+    options = ("--gradient", "structured", "--iterations", 4)
+    expected = train(chapter, tmp_path / "whole", *options)
+    folder = tmp_path / "interrupted"
+    with monkeypatch.context() as patch:
+        interrupt_midway(patch, 3)
+        with pytest.raises(KeyboardInterrupt):
+            train(chapter, folder, *options)
+    assert [row["iteration"] for row in history(folder)] == [1, 2]
+    assert_same_params(train(chapter, folder, *options, "--resume"), expected)
+
+
+def test_a_run_stands_beside_one_with_another_gradient(chapter, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, *beside in (("backprop",), ("structured", "--beside", "backprop")):
+        train(chapter, Path(name), "--iterations", 2, "--gradient", name, *beside)
+        assert names(tmp_path / name) == FILES
+    assert plt.imread(tmp_path / "structured" / "learning_curve.png").std() > 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_folder_without_a_run_is_refused_before_the_data_are_loaded(
+    chapter, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(chapter, "load_mnist", lambda **_: pytest.fail("data were loaded"))
+    message = exit_code(partial(train, chapter, tmp_path / "out", "--beside", tmp_path))
+    assert message.startswith(f"error: {tmp_path} holds no run to draw: ")
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "gradient", "iterations"),
+    [
+        (module, gradient, iterations)
+        for module in CHAPTERS.values()
+        for gradient, iterations in (("numerical", 3), ("structured", 2000), ("backprop", 10_000))
+    ],
+)
+def test_each_gradient_has_its_number_of_iterations(
+    module, gradient, iterations, tmp_path, monkeypatch
+):
+    class Begun(Exception):
+        """Raised in the place of training."""
+
+    def begin(args, *_, **__):
+        assert args.iterations == iterations
+        raise Begun
+
+    monkeypatch.setattr(module, "TrainingRun", begin)
+    with pytest.raises(Begun):
+        train(module, tmp_path, "--gradient", gradient)
+
+
 @pytest.mark.parametrize(
     ("module", "gradient", "iterations", "folder"),
     [
-        (ch04, "numerical", 3, "output/ch04_numerical_gradient"),
-        (ch05, "backprop", 10_000, "output/ch05_backprop"),
+        (
+            ch04,
+            "numerical",
+            "3 with numerical, 2,000 with structured, 10,000 with backprop",
+            "output/ch04_numerical_gradient",
+        ),
+        (
+            ch05,
+            "backprop",
+            "10,000 with backprop, 2,000 with structured, 3 with numerical",
+            "output/ch05_backprop",
+        ),
     ],
 )
 def test_the_defaults_are_shown_by_help(module, gradient, iterations, folder, capsys):

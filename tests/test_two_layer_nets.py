@@ -8,6 +8,7 @@ from autograd import grad
 from ch04_numerical_gradient.two_layer_net import TwoLayerNet as SigmoidNet
 from ch05_backprop.two_layer_net import TwoLayerNet as ReluNet
 from common import layers
+from common.functions import relu, sigmoid, softmax
 from common.gradient import best_step
 from common.network import NonFiniteError
 
@@ -231,6 +232,72 @@ def test_initial_weights_have_the_standard_deviation_of_the_book(net):
     assert not params["b2"].any()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_loss_and_gradient_are_exactly_the_loss_and_the_gradient(net, dtype, one_hot):
+    network, (x, t) = new_network(net, dtype=dtype), mini_batch()
+    t = np.eye(CLASSES, dtype=dtype)[t] if one_hot else t
+    expected = network.loss(x, t), network.gradient(x, t)
+    loss, grads = network.loss_and_gradient(x, t)
+    assert np.ndim(loss) == 0
+    assert loss == expected[0]
+    assert list(grads) == KEYS
+    for key, gradient in grads.items():
+        assert gradient.dtype == dtype
+        np.testing.assert_array_equal(gradient, expected[1][key], err_msg=key)
+
+
+def test_the_loss_with_the_gradient_is_the_loss_for_one_hot_labels_of_another_dtype(net):
+    network, (x, t) = new_network(net, dtype=np.float32), mini_batch()
+    one_hot = np.eye(CLASSES, dtype=np.float64)[t]
+    loss = network.loss_and_gradient(x, one_hot)[0]
+    assert loss == pytest.approx(network.loss(x, one_hot), rel=1e-6)
+
+
+def test_loss_and_gradient_go_forward_and_backward_once(net, monkeypatch):
+    passes = []
+
+    def count(layer, method):
+        original = getattr(layer, method)
+
+        def counting(self, *args):
+            passes.append((layer.__name__, method))
+            return original(self, *args)
+
+        monkeypatch.setattr(layer, method, counting)
+
+    for layer in (layers.Affine, layers.SoftmaxWithLoss):
+        count(layer, "forward")
+        count(layer, "backward")
+    new_network(net).loss_and_gradient(*mini_batch())
+    assert passes == [
+        ("Affine", "forward"),
+        ("Affine", "forward"),
+        ("SoftmaxWithLoss", "forward"),
+        ("SoftmaxWithLoss", "backward"),
+        ("Affine", "backward"),
+        ("Affine", "backward"),
+    ]
+
+
+def test_the_activation_is_the_function_that_the_network_uses(net):
+    network, (x, _) = new_network(net), mini_batch()
+    params = network.params
+    z = network.activation(x @ params["W1"] + params["b1"])
+    scores = z @ params["W2"] + params["b2"]
+    y = softmax(scores) if net is SigmoidNet else scores
+    np.testing.assert_array_equal(network.predict(x), y)
+    assert net.activation is {SigmoidNet: sigmoid, ReluNet: relu}[net]
+
+
+def test_the_activation_goes_entry_by_entry_and_leaves_its_argument(net):
+    before = np.random.default_rng(0).normal(size=(3, 4))
+    kept = before.copy()
+    activation = new_network(net).activation
+    np.testing.assert_array_equal(activation(before)[1], activation(before[1]))
+    np.testing.assert_array_equal(before, kept)
+
+
 def test_no_input_gradient_is_computed_for_the_first_layer(net, monkeypatch):
     original, returned = layers.Affine.backward, []
 
@@ -267,10 +334,11 @@ def call(network, method, x, t):
 
 
 WITH_LABELS = pytest.mark.parametrize(
-    "method", ["loss", "gradient", "numerical_gradient", "accuracy"]
+    "method", ["loss", "gradient", "loss_and_gradient", "numerical_gradient", "accuracy"]
 )
 EVERY = pytest.mark.parametrize(
-    "method", ["predict", "loss", "gradient", "numerical_gradient", "accuracy"]
+    "method",
+    ["predict", "loss", "gradient", "loss_and_gradient", "numerical_gradient", "accuracy"],
 )
 
 

@@ -245,6 +245,90 @@ def test_number_of_evaluations_and_of_progress_calls(method, evaluations):
 
 
 @BOTH
+@pytest.mark.parametrize(
+    ("shape", "entries"),
+    [
+        ((6,), [4]),
+        ((2, 3), [0, 5]),
+        ((2, 3), (3, 1)),
+        ((2, 3), range(1, 6, 2)),
+        ((2, 1, 3), np.array([2, 3])),
+        ((2, 3), [4, 4, 1, 4]),
+        ((2, 3), range(6)),
+        ((2, 3), []),
+        ((0, 3), []),
+    ],
+)
+def test_only_the_entries_that_are_asked_about_are_known(method, shape, entries):
+    x = np.random.default_rng(0).normal(size=shape)
+    before = x.tobytes()
+    everything = method(sum_of_squares, x)
+    gradient = method(sum_of_squares, x, entries=entries)
+    expected = np.full(x.size, np.nan)
+    expected[list(entries)] = everything.ravel()[list(entries)]
+    np.testing.assert_array_equal(gradient, expected.reshape(shape))
+    assert x.tobytes() == before
+
+
+@BOTH
+def test_entries_are_counted_in_the_order_of_rows_also_in_a_transposed_array(method):
+    x = np.arange(6.0).reshape(2, 3).T
+    gradient = method(sum_of_squares, x, entries=[1])
+    np.testing.assert_allclose(gradient[0, 1], 2 * x[0, 1], atol=1e-6)
+    assert np.isnan(gradient).sum() == 5
+
+
+@BOTH
+def test_entries_are_moved_in_the_order_that_they_are_asked_about(method):
+    x, moved = np.zeros((2, 2)), []
+    method(lambda x: moved.extend(np.flatnonzero(x)) or 0.0, x, 0.5, entries=[3, 0, 3])
+    times = 2 if method is numerical_gradient else 1
+    assert moved == [index for index in (3, 0, 3) for _ in range(times)]
+
+
+@pytest.mark.parametrize(
+    ("method", "evaluations"), [(numerical_gradient, 6), (numerical_gradient_forward, 4)]
+)
+def test_entries_are_paid_for_each(method, evaluations):
+    f, progress = Interruption(lambda: None, at=0), []
+    method(f, np.zeros((2, 3)), entries=[5, 1, 2], progress=lambda: progress.append(f.calls))
+    assert f.calls == evaluations
+    assert len(progress) == 3
+
+
+@BOTH
+@pytest.mark.parametrize("index", [6, 100, -1])
+def test_an_entry_that_there_is_not_is_refused_before_anything_is_moved(method, index):
+    x = AWKWARD.copy()
+    with pytest.raises(ValueError, match=f"{index}"):
+        method(lambda _: pytest.fail("f was called"), x, entries=[0, index])
+    assert x.tobytes() == AWKWARD.tobytes()
+
+
+@BOTH
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_x_is_restored_when_f_raises_at_some_entries(method, at):
+    x = AWKWARD.copy()
+    with pytest.raises(KeyboardInterrupt):
+        method(Interruption(raise_keyboard_interrupt, at), x, entries=[5, 0])
+    assert x.tobytes() == AWKWARD.tobytes()
+
+
+@BOTH
+@pytest.mark.parametrize("kind", [set, dict.fromkeys, iter])
+def test_entries_may_be_any_iterable(method, kind):
+    gradient = method(sum_of_squares, np.ones(3), entries=kind([1]))
+    np.testing.assert_allclose(gradient, [np.nan, 2, np.nan], atol=1e-6)
+
+
+@BOTH
+@pytest.mark.parametrize("entries", [[], [0]])
+def test_the_only_entry_of_a_number_may_be_asked_about(method, entries):
+    gradient = method(sum_of_squares, np.array(3.0), entries=entries)
+    np.testing.assert_allclose(gradient, 6 if entries else np.nan, atol=1e-6)
+
+
+@BOTH
 def test_f_sees_x_with_one_entry_moved(method):
     x, h, seen = np.array([1.0, 2.0]), 0.5, []
     method(lambda x: seen.append(x.tolist()) or 0.0, x, h)

@@ -128,3 +128,82 @@ def test_accuracies_that_are_all_high_are_shown_from_closer_up(lowest, bottom):
     columns["test_acc"] = [lowest, 0.95, 0.95, 0.96, 0.96]
     _, below = learning_curve(columns).axes
     assert below.get_ylim() == (bottom, 1)
+
+
+# Two runs in one picture
+
+
+OTHER = {  # of other iterations than history()
+    "iteration": [1, 10, 40],
+    "loss": [4.0, 2.0, 1.0],
+    "train_acc": [0.2, 0.5, 0.75],
+    "test_acc": [0.1, 0.4, 0.7],
+}
+
+
+def beside(columns, name="output/other", **other):
+    return learning_curve(columns, beside=(name, OTHER | other))
+
+
+def test_a_run_beside_is_drawn_as_wide_bands_behind_lines_of_the_same_colours():
+    columns = history(20)
+    above, below = beside(columns).axes
+    loss, loss_band = above.lines
+    training, test, training_band, test_band = below.lines
+    pairs = {
+        "loss": (loss, loss_band),
+        "train_acc": (training, training_band),
+        "test_acc": (test, test_band),
+    }
+    for name, (line, band) in pairs.items():
+        np.testing.assert_array_equal(line.get_xdata(), columns["iteration"])
+        np.testing.assert_array_equal(line.get_ydata(), columns[name])
+        np.testing.assert_array_equal(band.get_xdata(), OTHER["iteration"])
+        np.testing.assert_array_equal(band.get_ydata(), OTHER[name])
+        assert band.get_color() == line.get_color()
+        assert band.get_linewidth() > 2 * line.get_linewidth()
+        assert band.get_zorder() < line.get_zorder()
+        assert band.get_alpha() < 0.5
+
+
+def test_a_run_beside_is_named_in_the_legend_with_its_last_accuracy():
+    _, below = beside(history(20)).axes
+    *_, name = (text.get_text() for text in below.get_legend().get_texts())
+    assert name == "wide bands: output/other (test 0.700)"
+    assert len(below.get_legend().get_texts()) == 3
+
+
+def test_a_picture_of_two_runs_shows_all_losses_and_iterations_of_both():
+    for columns in (history(2), history(200)):
+        above, below = beside(columns).axes
+        assert above.get_ylim()[0] == 0
+        assert above.get_ylim()[1] > max(4.0, *columns["loss"])
+        assert below.get_xlim()[0] == 0
+        assert below.get_xlim()[1] >= max(40, *columns["iteration"])
+
+
+def test_two_runs_of_one_row_each_can_be_drawn(tmp_path):
+    one = {name: values[:1] for name, values in OTHER.items()}
+    save_figure(beside(history(1), **one), tmp_path / "a.png")
+    assert plt.imread(tmp_path / "a.png").std() > 0
+
+
+def test_high_accuracies_are_shown_from_closer_up_only_if_those_beside_are_high_too():
+    columns = history(3) | {"train_acc": [0.95, 0.96, 0.97], "test_acc": [0.94, 0.95, 0.95]}
+    _, below = beside(columns).axes
+    assert below.get_ylim() == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "length",
+    [
+        pytest.param(20),
+        pytest.param(60),
+    ],
+)
+def test_the_legend_of_two_runs_is_inside_of_the_picture(length):
+    fig = beside(history(20), name="o" * length)
+    fig.canvas.draw()
+    for text in fig.axes[1].get_legend().get_texts():
+        box = text.get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= fig.bbox.x1

@@ -13,7 +13,7 @@ from common import training_run
 from common.command_line import CommandError
 from common.files import load_arrays, save_arrays
 from common.network import Network, NonFiniteError
-from common.training_run import COLUMNS, TrainingRun, training_arguments
+from common.training_run import COLUMNS, TrainingRun, read_history, training_arguments
 
 FILES = ["checkpoint.npz", "history.csv", "learning_curve.png", "params.npz"]
 ROW = re.compile(r" *(\d+)  +(\d+\.\d{6})  +(\d\.\d{4})  +(\d\.\d{4})")
@@ -39,14 +39,13 @@ class Toy(Network):
         return x[0] + self.params["b"][0] / 1000
 
 
+ITERATIONS = {"fast": 6, "slow": 2000}
 TRAIN, TEST = (np.full(8, 0.5), np.zeros(8)), (np.full(4, 0.25), np.zeros(4))
 
 
 def arguments(output, *options):
     argv = ["--output", str(output), *map(str, options)]
-    return training_arguments(
-        argv, "Train it.", gradients=("fast", "slow"), iterations=6, output="never-used"
-    )
+    return training_arguments(argv, "Train it.", iterations=ITERATIONS, output="never-used")
 
 
 def train(output, *options, midway=lambda i: None, after_log=lambda i: None, width=3):
@@ -367,14 +366,159 @@ def test_a_checkpoint_of_another_network_is_refused_with_both_shapes(tmp_path):
     assert contents(tmp_path) == before
 
 
+# Another run beside this one
+
+
+HEADER = ",".join(COLUMNS)
+
+
+def learning_curves(monkeypatch):
+    """Collect what is drawn."""
+    drawn, draw = [], training_run.learning_curve
+
+    def collect(history, **options):
+        drawn.append((history, options["beside"]))
+        return draw(history, **options)
+
+    monkeypatch.setattr(training_run, "learning_curve", collect)
+    return drawn
+
+
+def numbers(output):
+    rows = history(output)
+    return {name: [float(row[name]) for row in rows] for name in COLUMNS}
+
+
+@pytest.fixture
+def _short_paths(tmp_path, monkeypatch):
+    """The name of the other run stands in the legend, where little has room."""
+    monkeypatch.chdir(tmp_path)
+
+
+def leave_history(folder, content):
+    folder.mkdir()
+    (folder / "history.csv").write_bytes(content)
+
+
+def test_a_history_is_read_as_it_was_written(tmp_path):
+    train(tmp_path, "--log-every", 4)
+    assert read_history(tmp_path) == numbers(tmp_path)
+    assert read_history(tmp_path)["iteration"] == [1, 4, 6]
+
+
+@pytest.mark.usefixtures("_short_paths")
+def test_a_run_beside_another_draws_both(monkeypatch):
+    train(Path("other"), "--iterations", 4)
+    train(Path("alone"))
+    drawn = learning_curves(monkeypatch)
+    train(Path("both"), "--beside", Path("other"))
+    ((mine, (name, other)),) = drawn
+    assert mine == numbers(Path("both"))
+    assert name == "other"
+    assert other == numbers(Path("other"))
+    alone, both = (contents(Path(run))["learning_curve.png"] for run in ("alone", "both"))
+    assert both != alone
+
+
+@pytest.mark.usefixtures("_short_paths")
+def test_without_beside_a_run_is_drawn_alone(monkeypatch):
+    drawn = learning_curves(monkeypatch)
+    train(Path("alone"))
+    assert [beside for _, beside in drawn] == [None]
+
+
+@pytest.mark.usefixtures("_short_paths")
+def test_beside_changes_nothing_but_the_picture():
+    train(Path("other"), "--iterations", 4)
+    before = contents(Path("other"))
+    alone = train(Path("alone"))
+    both = train(Path("both"), "--beside", Path("other"))
+    assert_same_params(both.params, alone.params)
+    assert history(Path("both")) == history(Path("alone"))
+    assert contents(Path("other")) == before
+
+
+@pytest.mark.usefixtures("_short_paths")
+def test_a_second_run_in_the_same_folder_may_be_drawn_beside_another(monkeypatch):
+    train(Path("other"), "--iterations", 4)
+    drawn = learning_curves(monkeypatch)
+    for seed in (1, 2):
+        train(Path("both"), "--beside", Path("other"), "--seed", seed)
+    assert sorted(contents(Path("both"))) == FILES
+    assert [beside[1] for _, beside in drawn] == [numbers(Path("other"))] * 2
+
+
+@pytest.mark.usefixtures("_short_paths")
+def test_a_stopped_run_and_a_resumed_one_are_drawn_beside_another(monkeypatch):
+    train(Path("other"), "--iterations", 4)
+    options = ("--beside", Path("other"))
+    drawn = learning_curves(monkeypatch)
+    interrupted(Path("both"), *options, midway=stop_at(4))
+    train(Path("both"), *options, "--resume")
+    assert [(mine["iteration"][-1], beside[0]) for mine, beside in drawn] == [
+        (3, "other"),
+        (6, "other"),
+    ]
+
+
+@pytest.mark.usefixtures("_short_paths")
+def test_a_run_may_be_drawn_beside_the_one_that_it_replaces(monkeypatch):
+    train(Path("run"), "--iterations", 4)
+    replaced = numbers(Path("run"))
+    drawn = learning_curves(monkeypatch)
+    train(Path("run"), "--beside", Path("run"))
+    ((_, (_, other)),) = drawn
+    assert other == replaced
+
+
+@pytest.mark.usefixtures("_short_paths")
+def test_dollars_in_the_name_of_a_folder_are_no_formula():
+    train(Path("$_$"), "--iterations", 4)
+    train(Path("both"), "--beside", Path("$_$"))
+    assert sorted(contents(Path("both"))) == FILES
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "empty", "file"])
+def test_a_folder_without_a_run_cannot_stand_beside(tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text(HEADER)
+    with pytest.raises(CommandError, match=rf"{folder} holds no run to draw: ") as caught:
+        train(tmp_path / "out", "--beside", tmp_path / folder, midway=pytest.fail)
+    assert len(str(caught.value).splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (HEADER.encode(), "is empty"),
+        (b"a,b\n1,2\n", "isn't the history of a training run"),
+        (f"{HEADER[:-4]}\n1,2,3,4,5\n".encode(), "isn't the history of a training run"),
+        (f"{HEADER}\n1,2\n".encode(), "isn't the history of a training run"),
+        (f"{HEADER}\n1,2,3,4,much\n".encode(), "isn't the history of a training run"),
+        (b"\xff\xfe,\n\x80\n", "isn't the history of a training run"),
+        pytest.param(b"a" * 140_000, "isn't the history of a training run"),
+        pytest.param(
+            f"{HEADER}\n1,2,inf,0.5,0.5\n".encode(), "isn't the history of a training run"
+        ),
+    ],
+    ids=["empty", "header", "other", "column", "short", "text", "binary", "line", "infinity"],
+)
+def test_what_is_no_history_cannot_stand_beside(tmp_path, content, message):
+    leave_history(tmp_path / "other", content)
+    with pytest.raises(CommandError, match=rf"history\.csv {message}") as caught:
+        train(tmp_path / "out", "--beside", tmp_path / "other", "--iterations", 1)
+    assert len(str(caught.value).splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
 # The command line
 
 
 def test_the_defaults_are_those_of_the_book(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    args = training_arguments(
-        [], "Train it.", gradients=("fast", "slow"), iterations=6, output="results"
-    )
+    args = training_arguments([], "Train it.", iterations=ITERATIONS, output="results")
     assert vars(args) == {
         "seed": 0,
         "output": Path("results"),
@@ -387,8 +531,37 @@ def test_the_defaults_are_those_of_the_book(tmp_path, monkeypatch):
         "data": "auto",
         "log_every": None,
         "resume": False,
+        "beside": None,
     }
     assert (tmp_path / "results").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("options", "iterations"),
+    [
+        ((), 6),
+        (("--gradient", "fast"), 6),
+        (("--gradient", "slow"), 2000),
+        (("--iterations", 3), 3),
+        (("--gradient", "slow", "--iterations", 3), 3),
+        (("--iterations", 3, "--gradient", "fast"), 3),
+    ],
+)
+def test_the_number_of_iterations_depends_on_the_gradient_unless_it_is_given(
+    tmp_path, options, iterations
+):
+    assert arguments(tmp_path, *options).iterations == iterations
+
+
+def test_help_shows_the_number_of_iterations_of_each_gradient(tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        arguments(tmp_path, "--help")
+    assert caught.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--gradient {fast,slow}" in text
+    assert "how the gradient is computed (default: fast)" in text
+    assert "mini-batches to train on (default: 6 with fast, 2,000 with slow)" in text
+    assert "--beside DIR draw the learning curve of the run in DIR too, to compare" in text
 
 
 @pytest.mark.parametrize(
