@@ -221,9 +221,11 @@ class Network(ABC):
         """
         x = np.asarray(x)
         self._check_shape(x)
+        if x.dtype == self.dtype:
+            return x
         if x.dtype.kind not in "fiub":
             raise TypeError(f"x must hold real numbers, got {x.dtype}")
-        return x if x.dtype == self.dtype else x.astype(self.dtype)
+        return x.astype(self.dtype)
 
     def _check_shape(self, x):
         if x.ndim < 2 or x.size != len(x) * self.input_size:

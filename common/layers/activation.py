@@ -3,7 +3,7 @@
 import numpy as np
 
 from common.functions import relu, sigmoid
-from common.layers.checks import require_dout, require_forward, require_tangent
+from common.layers.checks import require_forward, require_tangent, wrong_dout
 
 
 class Relu:
@@ -18,13 +18,14 @@ class Relu:
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """Return max(0, `x`) in the shape of `x`."""
-        self.out = relu(x)
+        self.out = np.maximum(x, 0) if x.dtype.kind != "c" else relu(x)
         self._out_shape = x.shape
         return self.out
 
     def backward(self, dout: np.ndarray) -> np.ndarray:
         """Return ∂L/∂x from `dout` = ∂L/∂y, both in the shape of x."""
-        require_dout(self, dout, self._out_shape)
+        if dout.shape != self._out_shape:
+            raise wrong_dout(self, dout, self._out_shape)
         dx = (self.out.real > 0).astype(dout.dtype)  # y > 0 where x > 0
         dx *= dout
         return dx
@@ -51,7 +52,8 @@ class Sigmoid:
 
     def backward(self, dout: np.ndarray) -> np.ndarray:
         """Return ∂L/∂x from `dout` = ∂L/∂y, both in the shape of x."""
-        require_dout(self, dout, self._out_shape)
+        if dout.shape != self._out_shape:
+            raise wrong_dout(self, dout, self._out_shape)
         return dout * (self.out * (1 - self.out))
 
     def jvp(self, dx: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from common.layers.checks import require_bias, require_dout, require_forward, require_tangent
+from common.layers.checks import require_bias, require_forward, require_tangent, wrong_dout
 
 
 class Affine:
@@ -64,7 +64,8 @@ class Affine:
         dout : ndarray, shape (N, M)
             ∂L/∂Y.
         """
-        require_dout(self, dout, self._out_shape)
+        if dout.shape != self._out_shape:
+            raise wrong_dout(self, dout, self._out_shape)
         self.db = dout.sum(axis=0)
         self.dW = None  # so that the new one may take the memory of the old, which the cache holds
         # @ of a column and a row doesn't reach BLAS, and dot isn't as quick at larger products.

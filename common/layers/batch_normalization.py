@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.layers.checks import require_dout, require_shape
+from common.layers.checks import require_shape, wrong_dout
 
 EPSILON = 1e-6  # under the square root, so that a feature that is constant is not divided by 0
 
@@ -112,7 +112,8 @@ class BatchNormalization:
 
     def backward(self, dout: np.ndarray) -> np.ndarray:
         """Return ∂L/∂X in the shape of x, from `dout` = ∂L/∂Y; set ``dgamma`` and ``dbeta``."""
-        require_dout(self, dout, self._out_shape)
+        if dout.shape != self._out_shape:
+            raise wrong_dout(self, dout, self._out_shape)
         rows = _features_last(dout, len(self.gamma))
         self.dbeta = rows.sum(axis=0)
         self.dgamma = (rows * self._normalized).sum(axis=0)

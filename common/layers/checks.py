@@ -33,16 +33,12 @@ def require_forward(layer: object, remembered: object, method: str = "backward")
         raise RuntimeError(f"{type(layer).__name__}.{method} needs a forward pass before it")
 
 
-def require_dout(layer: object, dout: np.ndarray, out_shape: tuple[int, ...] | None) -> None:
-    """Raise unless `dout` has the shape that the output of the last forward pass had.
+def wrong_dout(layer: object, dout: np.ndarray, out_shape: tuple[int, ...] | None) -> Exception:
+    """Return the error for a `dout` whose shape isn't that of the last forward pass's output.
 
-    Raises
-    ------
-    RuntimeError
-        If there was none, which a layer tells by an `out_shape` of None.
-    ValueError
-        If the shape is another one.
+    That is a RuntimeError if there was no forward pass, which a layer tells by an `out_shape` of
+    None, else a ValueError.
     """
-    require_forward(layer, out_shape)
-    if dout.shape != out_shape:
-        raise ValueError(f"dout must have shape {out_shape}, got {dout.shape}")
+    if out_shape is None:
+        return RuntimeError(f"{type(layer).__name__}.backward needs a forward pass before it")
+    return ValueError(f"dout must have shape {out_shape}, got {dout.shape}")

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from common.layers.checks import require_bias, require_dout
+from common.layers.checks import require_bias, wrong_dout
 from common.util import check_window, conv_output_size, image_shape
 
 BLOCK_BYTES = 2**20  # of the matrix of windows
@@ -129,7 +129,8 @@ class Convolution:
         dout : ndarray, shape (N, FN, out_h, out_w)
             ∂L/∂Y.
         """
-        require_dout(self, dout, self._out_shape)
+        if dout.shape != self._out_shape:
+            raise wrong_dout(self, dout, self._out_shape)
         filters, channels, filter_h, filter_w = self.W.shape
         dout = np.ascontiguousarray(_channels_last(dout))
         self.db = dout.sum(axis=(1, 2)).sum(axis=0)  # in two steps, since long sums round more

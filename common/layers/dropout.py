@@ -3,7 +3,7 @@
 import numpy as np
 
 from common.arguments import check_number
-from common.layers.checks import require_dout
+from common.layers.checks import wrong_dout
 
 
 class Dropout:
@@ -58,7 +58,8 @@ class Dropout:
 
     def backward(self, dout: np.ndarray) -> np.ndarray:
         """Return ∂L/∂X from `dout` = ∂L/∂Y, scaled and masked as the last forward pass was."""
-        require_dout(self, dout, self._out_shape)
+        if dout.shape != self._out_shape:
+            raise wrong_dout(self, dout, self._out_shape)
         return dout * self._scale if self.mask is None else self._masked(dout)
 
     def _masked(self, x):

@@ -44,7 +44,8 @@ class SoftmaxWithLoss:
         ValueError, TypeError
             If `t` doesn't fit `x`; see `common.functions.check_labels`.
         """
-        x = _floating(x)
+        if x.dtype.kind not in "fc":
+            x = _floating(x)
         t = check_labels(t, x.shape)
         if t.ndim == 2:
             t = t.astype(x.real.dtype, copy=False)  # float64 mustn't turn a float32 network round

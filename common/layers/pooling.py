@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.layers.checks import require_dout
+from common.layers.checks import wrong_dout
 from common.util import check_window, conv_output_size, image_shape
 
 
@@ -83,7 +83,8 @@ class Pooling:
 
     def backward(self, dout: np.ndarray) -> np.ndarray:
         """Return ∂L/∂X in the shape of x, from `dout` = ∂L/∂Y, of shape (N, C, out_h, out_w)."""
-        require_dout(self, dout, self._out_shape)
+        if dout.shape != self._out_shape:
+            raise wrong_dout(self, dout, self._out_shape)
         x, out = self._padded, self._out
         p, (height, width) = self.pad, x.shape[2:]
         inside = np.zeros((height, width), dtype=bool)
