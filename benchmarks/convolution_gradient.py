@@ -18,7 +18,7 @@ import tracemalloc
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from benchmarks.timing import describe_libraries, medians
+from benchmarks.timing import WARM_UP, describe_libraries, medians
 from common.command_line import positive_int, run, script_parser
 from common.deep_convnet import DeepConvNet
 from common.layers import Affine, Convolution, Dropout, Pooling, Relu, SoftmaxWithLoss
@@ -215,7 +215,7 @@ def measure(name, dtype, batch_size, repeats, threads):
     functions["ours"]()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return medians(functions, repeats, in_a_row=5), peak
+    return medians(functions, repeats, in_a_row=5, warm_up=WARM_UP), peak
 
 
 def main(argv=None):

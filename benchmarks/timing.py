@@ -9,8 +9,11 @@ from threadpoolctl import threadpool_info
 
 from common.units import readable_time
 
-__all__ = ["describe_libraries", "medians", "time_tick"]
+__all__ = ["WARM_UP", "describe_libraries", "medians", "time_tick"]
 
+# Seconds. OpenBLAS's threads spin for a while after their work. On two threads, what came next took
+# up to three times as long as alone while they did, and as long as alone after this time.
+WARM_UP = 0.1
 FEWEST_CALLS = 5  # of which a median is taken, however long they last
 TURNS = 3  # that they are spread over
 

@@ -28,7 +28,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from tqdm import tqdm
 
 from benchmarks.peers import PEERS, Unavailable, build, environment, versions
-from benchmarks.timing import describe_libraries, medians, time_tick
+from benchmarks.timing import WARM_UP, describe_libraries, medians, time_tick
 from ch05_backprop.two_layer_net import TwoLayerNet
 from common.command_line import (
     CommandError,
@@ -48,9 +48,6 @@ METHODS = (PRODUCTS, OURS, *PEERS)
 DTYPES = ("float64", "float32")
 BATCH_SIZES = (1, 10, 100, 1000, 10_000)
 HIDDEN_SIZES = (50, 200, 500, 1000, 2000)
-# Seconds. OpenBLAS's threads spin for a while after their work. On two threads, what came next took
-# up to three times as long as alone while they did, and as long as alone after this time.
-WARM_UP = 0.1
 TOLERANCE = {"float64": 1e-10, "float32": 1e-4}  # of the largest entry
 LINES = {  # colour, marker and dashes in charts
     PRODUCTS: (BLACK, "", "--"),
