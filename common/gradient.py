@@ -71,6 +71,12 @@ def best_step(order: int, dtype=np.float64) -> float:
     return float(np.finfo(dtype).eps ** (1 / (order + 1)))
 
 
+def check_step(h: float) -> None:
+    """Raise a ValueError if `h` isn't a finite number above 0."""
+    if not 0 < h < np.inf:
+        raise ValueError(f"the step h must be a number above 0, got {h}")
+
+
 def numerical_gradient(
     f: Callable[[np.ndarray], float],
     x: np.ndarray,
@@ -147,8 +153,7 @@ def _difference_quotients(f, x, h, entries, progress, *, central):
         raise ValueError("x must be writable, since its entries are moved in place; got read-only")
     if h is None:
         h = best_step(2 if central else 1, x.dtype)
-    if not 0 < h < np.inf:
-        raise ValueError(f"the step h must be a number above 0, got {h}")
+    check_step(h)
 
     original = x.copy()
     gradient = np.full_like(x, np.nan)

@@ -5,6 +5,7 @@ from copy import deepcopy
 
 import numpy as np
 
+from common.gradient import check_step
 from common.ladder.weights import Entries, chosen, unknown_gradient
 from common.network import Network
 
@@ -37,8 +38,7 @@ def complex_step(
     ValueError
         If `h` isn't above 0.
     """
-    if not 0 < h < np.inf:
-        raise ValueError(f"the step h must be a number above 0, got {h}")
+    check_step(h)
     todo = chosen(network.params, entries)
     grads = unknown_gradient(network.params)
     x = network.check_input(x)

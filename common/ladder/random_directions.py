@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from common.arguments import check_size
+from common.gradient import check_step
 from common.network import Network
 
 __all__ = ["random_directions"]
@@ -53,8 +54,7 @@ def random_directions(
     TypeError
         If `directions` isn't a whole number.
     """
-    if not 0 < h < np.inf:
-        raise ValueError(f"the step h must be a number above 0, got {h}")
+    check_step(h)
     check_size("directions", directions)
     x = network.check_input(x)
     source = np.random if rng is None else rng

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.functions import check_labels, softmax
+from common.gradient import check_step
 from common.network import Network
 
 __all__ = ["structured_differences"]
@@ -76,8 +77,7 @@ def structured_differences(
             f"activation of its hidden layer; got a {type(network).__name__} with the params "
             f"{', '.join(network.params)}"
         )
-    if not 0 < h < np.inf:
-        raise ValueError(f"the step h must be a number above 0, got {h}")
+    check_step(h)
     W1, b1, W2, b2 = (network.params[key] for key in ("W1", "b1", "W2", "b2"))
     x = network.check_input(x).reshape(len(x), -1)
     t = check_labels(np.asarray(t), (len(x), len(b2)))
