@@ -7,6 +7,7 @@ accuracies at the end. Without PyTorch, ours alone.
 """
 
 import time
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -107,15 +108,12 @@ class Clock:
         self._evaluated = 0.0
         self._started = time.perf_counter()
 
+    @contextmanager
     def evaluation(self):
-        """Return a context whose time counts as evaluation."""
-        return self
-
-    def __enter__(self):
-        self._entered = time.perf_counter()
-
-    def __exit__(self, *exception):
-        self._evaluated += time.perf_counter() - self._entered
+        """Count what is done in this context as evaluation."""
+        start = time.perf_counter()
+        yield
+        self._evaluated += time.perf_counter() - start
 
     def stop(self, train_acc: float, test_acc: float) -> Training:
         """Return the Training that ends now."""
@@ -141,7 +139,7 @@ def main(argv=None):
     """Run the benchmark with the arguments `argv`, by default those of the command line."""
     # As many as NumPy's BLAS has by default: the machine's cores, or what the environment says.
     blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-    parser = script_parser(__doc__, seed=0)
+    parser = script_parser(__doc__, seed=0, data=True)
     add = parser.add_argument
     add("--iterations", type=positive_int, default=10_000, help="mini-batches to train on")
     add("--batch-size", type=positive_int, default=100, help="digits in a mini-batch")
@@ -149,12 +147,6 @@ def main(argv=None):
     add("--hidden-size", type=positive_int, default=50, help="hidden units")
     add("--threads", type=positive_int, default=max(blas, default=1), help="of both libraries")
     add("--repeats", type=positive_int, default=3, help="runs of each")
-    add(
-        "--data",
-        choices=("auto", "full", "sample"),
-        default="auto",
-        help="all of MNIST, the 5,000 digits of this repository, or the first that can be had",
-    )
     args = parser.parse_args(argv)
 
     train, test = load_mnist(source=args.data)

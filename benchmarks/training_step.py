@@ -158,17 +158,11 @@ def draw(series, title: str):
 
 def main(argv=None):
     """Run the benchmark with the arguments `argv`, by default those of the command line."""
-    parser = script_parser(__doc__, output="output/training_step")
+    parser = script_parser(__doc__, output="output/training_step", data=True)
     add = parser.add_argument
     add("--dtype", choices=("float32", "float64"), default="float32", help="of all arithmetic")
     add("--repeats", type=positive_int, default=2000, help="steps of each size, at most")
     add("--seconds", type=positive_float, default=1.0, help="time for the steps of each size")
-    add(
-        "--data",
-        choices=("auto", "full", "sample"),
-        default="auto",
-        help="all of MNIST, the 5,000 digits of this repository, or the first that can be had",
-    )
     args = parser.parse_args(argv)
     output_folder(args.output)
 

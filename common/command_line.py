@@ -49,7 +49,7 @@ def _format_warning(message, category, filename, lineno, line=None):
 
 
 def script_parser(
-    description: str, *, output: str | None = None, seed: int | None = None
+    description: str, *, output: str | None = None, seed: int | None = None, data: bool = False
 ) -> argparse.ArgumentParser:
     """Return a parser that shows defaults, with the options that many scripts have.
 
@@ -61,6 +61,8 @@ def script_parser(
         Default folder of ``--output``; with it come ``--output`` and ``--show``.
     seed : int, optional
         Default of ``--seed``.
+    data : bool
+        Whether there is a ``--data``, for the source of `dataset.mnist.load_mnist`.
     """
     parser = argparse.ArgumentParser(
         description=inspect.cleandoc(description),
@@ -75,6 +77,13 @@ def script_parser(
             "--output", type=Path, default=Path(output), metavar="DIR", help="folder for results"
         )
         parser.add_argument("--show", action="store_true", help="open the pictures in a window too")
+    if data:
+        parser.add_argument(
+            "--data",
+            choices=("auto", "full", "sample"),
+            default="auto",
+            help="all of MNIST, the 5,000 digits of this repository, or the first that can be had",
+        )
     return parser
 
 

@@ -133,6 +133,7 @@ def numerical_gradient_forward(
     x: np.ndarray,
     h: float | None = None,
     *,
+    f_x: float | None = None,
     entries: Iterable[int] | None = None,
     progress: Callable[[], object] | None = None,
 ) -> np.ndarray:
@@ -140,12 +141,12 @@ def numerical_gradient_forward(
 
     ∂f/∂xᵢ ≈ (f(x + h eᵢ) − f(x)) / h. Half the price of `numerical_gradient`, and far less exact.
     The parameters are those of `numerical_gradient`, but that `h` is by default the best one for
-    the dtype of `x`.
+    the dtype of `x`, and that `f_x` is f(x), where it is known already.
     """
-    return _difference_quotients(f, x, h, entries, progress, central=False)
+    return _difference_quotients(f, x, h, entries, progress, central=False, f_x=f_x)
 
 
-def _difference_quotients(f, x, h, entries, progress, *, central):
+def _difference_quotients(f, x, h, entries, progress, *, central, f_x=None):
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
         kind = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
         raise TypeError(f"x must be an array of floating-point numbers, got {kind}")
@@ -159,7 +160,8 @@ def _difference_quotients(f, x, h, entries, progress, *, central):
     gradient = np.full_like(x, np.nan)
     indices = np.ndindex(x.shape) if entries is None else _multi_indices(entries, x.shape)
     try:
-        f_x = None if central else f(x)
+        if not central and f_x is None:
+            f_x = f(x)
         for index in indices:
             value = original[index]
             x[index] = value + h

@@ -66,7 +66,7 @@ def training_arguments(
         If the output folder can't be written or holds no run to resume, or ``--beside`` names a
         folder without a run.
     """
-    parser = script_parser(description, output=output, seed=0)
+    parser = script_parser(description, output=output, seed=0, data=True)
     add = parser.add_argument
     first, *_ = iterations
     add("--gradient", choices=iterations, default=first, help="how the gradient is computed")
@@ -75,12 +75,6 @@ def training_arguments(
     add("--batch-size", type=positive_int, default=100, help="digits in a mini-batch")
     add("--learning-rate", type=positive_float, default=0.1, help="of gradient descent")
     add("--hidden-size", type=positive_int, default=50, help="hidden units")
-    add(
-        "--data",
-        choices=("auto", "full", "sample"),
-        default="auto",
-        help="all of MNIST, the 5,000 digits of this repository, or the first that can be had",
-    )
     add(
         "--log-every",
         type=positive_int,

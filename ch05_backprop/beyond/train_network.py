@@ -90,7 +90,7 @@ def main(argv=None):
 
 def parse(argv):
     """Return the arguments of the command line."""
-    parser = script_parser(__doc__, output="output/train_network", seed=0)
+    parser = script_parser(__doc__, output="output/train_network", seed=0, data=True)
     add = parser.add_argument
     add("network", choices=NETWORKS, help="the network to train")
     add(
@@ -108,12 +108,6 @@ def parse(argv):
         metavar="N",
         default=10_000,
         help="training and test digits to measure the accuracy on after each epoch",
-    )
-    add(
-        "--data",
-        choices=("auto", "full", "sample"),
-        default="auto",
-        help="all of MNIST, the 5,000 digits of this repository, or the first that can be had",
     )
     add("--resume", action="store_true", help="go on with the run that --output holds")
     return parser.parse_args(argv)

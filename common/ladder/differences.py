@@ -1,6 +1,7 @@
 """Differences: move one weight a little, and look at how the loss changes. Weight by weight."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -59,9 +60,10 @@ def forward_differences(
 
     Half the price of `central_differences`, for an error of ½ h |∂²L/∂w²| and of rounding, about
     ε |L| / h. By default h is √ε, 1.5e-8 in float64, where the two balance; both are then of the
-    order of 1e-8. (The one pass is made for each array of ``params``.) Otherwise as there.
+    order of 1e-8. Otherwise as there.
     """
-    return _by_weight(numerical_gradient_forward, network, x, t, h, entries, progress)
+    method = partial(numerical_gradient_forward, f_x=network.objective(network.check_input(x), t))
+    return _by_weight(method, network, x, t, h, entries, progress)
 
 
 def _by_weight(method, network, x, t, h, entries, progress):

@@ -33,9 +33,9 @@ def chosen(
     return result
 
 
-def count(params: Mapping[str, np.ndarray], entries: Entries | None = None) -> int:
-    """Return how many weights `entries` chooses: the P of all formulas, by default."""
-    return sum(len(indices) for _, indices in chosen(params, entries))
+def count(params: Mapping[str, np.ndarray]) -> int:
+    """Return how many weights there are: the P of all formulas."""
+    return sum(param.size for param in params.values())
 
 
 def random_entries(

@@ -127,7 +127,7 @@ def test_the_number_of_passes_is_that_of_the_table(monkeypatch, net, name, sizes
     p = count(network.params)
     assert p == (sizes[0] + 1) * sizes[1] + (sizes[1] + 1) * sizes[2]
     of_objective = {
-        "forward_differences": p + 4,  # the loss that isn't moved, for each array
+        "forward_differences": p + 1,
         "central_differences": 2 * p,
         "complex_step": p,
         "random_directions": 2 * 3,
@@ -196,7 +196,7 @@ def test_only_the_chosen_weights_are_asked_about(name, data):
     some = RUNGS[name](network, x, t, entries=entries, progress=lambda n=1: steps.append(n))
     assert as_bytes(network.params) == before
     assert list(some) == KEYS
-    assert sum(steps) == sum(map(len, entries.values())) == count(network.params, entries)
+    assert sum(steps) == sum(map(len, entries.values()))
     for key, grad in some.items():
         asked = np.zeros(grad.size, bool)
         asked[list(entries.get(key, ()))] = True
@@ -225,7 +225,7 @@ def test_passes_are_made_for_the_chosen_weights_only(monkeypatch, name):
     else:
         passes = counted(monkeypatch, network, "objective")
     RUNGS[name](network, x, t, entries={"W1": [3, 5], "b2": [0]})
-    expected = {"forward_differences": 3 + 4, "central_differences": 6, "batched_forward_mode": 2}
+    expected = {"forward_differences": 3 + 1, "central_differences": 6, "batched_forward_mode": 2}
     assert len(passes) == expected.get(name, 3)
 
 
@@ -271,8 +271,6 @@ PARAMS = {"a": np.zeros((3, 4)), "b": np.zeros(2), "c": np.zeros((1, 6))}
 
 def test_count_and_chosen():
     assert count(PARAMS) == 20
-    assert count(PARAMS, {}) == 0
-    assert count(PARAMS, {"c": [5, 0], "a": []}) == 2
     assert [(key, list(indices)) for key, indices in chosen(PARAMS, {"c": [5, 0]})] == [
         ("a", []),
         ("b", []),
@@ -297,7 +295,7 @@ def test_the_unknown_gradient_is_nan_in_the_dtype_of_its_parameters():
 def test_random_entries_are_drawn_without_replacement(number, seed):
     entries = random_entries(PARAMS, number, np.random.default_rng(seed))
     again = random_entries(PARAMS, number, np.random.default_rng(seed))
-    assert count(PARAMS, entries) == min(number, 20)  # which also checks that they exist
+    assert sum(len(indices) for _, indices in chosen(PARAMS, entries)) == min(number, 20)
     for key, indices in entries.items():
         assert len(set(indices.tolist())) == len(indices)
         assert indices.tolist() == again[key].tolist()
