@@ -1,0 +1,108 @@
+"""Which arrays of a straight-line program may be overwritten, and by what.
+
+An array may be written over where an operation reads it for the last time, if nothing else, such as
+a transpose, looks into its memory, and if it has the shape and dtype of what is to be written.
+"""
+
+from collections.abc import Callable, Sequence
+
+from common.symbolic.elementwise import Elementwise
+from common.symbolic.graph import Variable
+
+__all__ = ["overwrites", "owners", "updates_in_place"]
+
+WITHOUT_OUT = ("switch",)  # np.where can't write where it is told
+
+
+def owners(order: Sequence[Variable]) -> dict[Variable, Variable]:
+    """Return for each variable the one whose memory it may be looking into; itself, if none.
+
+    Parameters
+    ----------
+    order : sequence of Variable
+        In an order in which inputs come first.
+    """
+    owner = {}
+    for v in order:
+        owner[v] = owner[v.inputs[0]] if v.operation is not None and v.operation.view else v
+    return owner
+
+
+def overwrites(
+    statements: Sequence[Variable],
+    reads: Callable[[Variable], Sequence[Variable]],
+    also_needed: Sequence[Variable],
+) -> dict[Variable, Variable]:
+    """Return, for variables that can be written over one of their inputs, that input.
+
+    Parameters
+    ----------
+    statements : sequence of Variable
+        What is computed, in this order.
+    reads : callable
+        From a statement to the variables whose memory it reads, as often as it does.
+    also_needed : sequence of Variable
+        Whose memory is needed after that, as often as it is.
+    """
+    left = {}
+    for x in [*(x for v in statements for x in reads(v)), *also_needed]:
+        left[x] = left.get(x, 0) + 1
+    result = {}
+    for v in statements:
+        now = reads(v)
+        for x in v.inputs:
+            if x.operation is not None and left.get(x) == v.inputs.count(x) and _fits(v, x):
+                result[v] = x
+                break
+        for x in now:
+            left[x] -= 1
+    return result
+
+
+def updates_in_place(
+    updates: Sequence[tuple[Variable, Variable]],
+    reads: Callable[[Variable], Sequence[Variable]],
+    needed: Sequence[Variable],
+) -> dict[Variable, Variable]:
+    """Return the new values that can be written over the leaves that they replace, and the leaves.
+
+    These are computed last, when all else is done. So each may read no leaf but its own that
+    another one of them overwrites, and nothing else may read what it computes.
+
+    Parameters
+    ----------
+    updates : sequence of (Variable, Variable)
+        Leaves and their new values.
+    reads : callable
+        From a variable to those whose memory its statement reads, as often as it does.
+    needed : sequence of Variable
+        All that anything reads, outputs and `updates` among it, as often as it is read.
+    """
+    times = {}
+    for x in needed:
+        times[x] = times.get(x, 0) + 1
+    possible = {
+        new: leaf
+        for leaf, new in updates
+        if leaf in new.inputs
+        and times[new] == 1
+        and _fits(new, leaf)
+        and reads(new).count(leaf) == new.inputs.count(leaf)
+    }
+    readers = {}
+    for new in possible:
+        for leaf in set(reads(new)):
+            readers[leaf] = readers.get(leaf, 0) + 1
+    return {new: leaf for new, leaf in possible.items() if readers[leaf] == 1}
+
+
+def _fits(v, x):
+    if v.operation.name == "add_at":
+        return x is v.inputs[0] and x.dtype == v.dtype
+    return (
+        isinstance(v.operation, Elementwise)
+        and v.operation.name not in WITHOUT_OUT
+        and x.ndim > 0
+        and x.lengths == v.lengths
+        and x.dtype == v.dtype
+    )

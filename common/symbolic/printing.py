@@ -1,0 +1,129 @@
+"""Expressions as text: a formula, or a list of what is made from what."""
+
+import itertools
+import sys
+
+from common.symbolic.elementwise import Elementwise
+from common.symbolic.graph import Variable, ancestors, as_variable
+from common.symbolic.operation import readable_shape
+
+__all__ = ["debugprint", "formula", "pp"]
+
+LONGEST = 2000
+_AS_IN_PYTHON = ("index", "transpose", "length")
+
+
+def pp(expression, longest: int = LONGEST) -> str:
+    """Return an expression as a formula, in parentheses wherever there may be doubt: pretty print.
+
+    Parameters
+    ----------
+    expression : Variable
+    longest : int
+        A part with more characters than this is left out, and … stands for it.
+
+    Examples
+    --------
+    >>> import common.symbolic.tensor as T
+    >>> x, y = T.dscalars("x", "y")
+    >>> pp((x + 2 * y) ** 2)
+    '((x + (2 * y)) ** 2)'
+    """
+    expression = as_variable(expression)
+    texts = {}
+    for v in ancestors([expression]):
+        text = repr(v) if v.operation is None else _text(v, [texts[x] for x in v.inputs])
+        texts[v] = text if len(text) <= longest else "…"
+    return texts[expression]
+
+
+def formula(variable: Variable) -> str:
+    """Return how a variable is made from others that have names."""
+
+    def text(v, depth):
+        if v.name or v.operation is None:
+            return repr(v)
+        if depth == 0:
+            return "…"
+        return _text(v, [text(x, depth - 1) for x in v.inputs])
+
+    inner = [text(x, 4) for x in variable.inputs]
+    whole = _text(variable, inner) if variable.operation else repr(variable)
+    return whole[1:-1] if whole.startswith("(") else whole
+
+
+def _text(v, args):
+    operation = v.operation
+    if isinstance(operation, Elementwise) and "(" not in operation.template:
+        return f"({operation.code(*args)})"
+    if operation.name in _AS_IN_PYTHON:
+        return operation.code(*args)
+    if operation.name in ("sum", "max", "min", "argmax", "argmin", "count"):
+        [x] = v.inputs
+        if x.ndim > len(operation.axes):
+            args = [*args, f"axis={','.join(map(str, operation.axes))}"]
+    elif operation.name == "cast":
+        args = [*args, v.dtype.name]
+    elif operation.name == "concatenate":
+        args = [*args, f"axis={operation.axis}"]
+    return f"{operation.name}({', '.join(args)})"
+
+
+def debugprint(expressions, depth: int | None = None, file=None) -> str | None:
+    """Print what an expression is made from: a line a variable, indented below what it goes into.
+
+    Each line gives the operation, a letter by which the variable is told from others, dtype and
+    shape, and the name. What has been printed before is only named again.
+
+    Parameters
+    ----------
+    expressions : Variable, Function, or list of Variable
+    depth : int, optional
+        How many levels to print at most.
+    file : file object or "str", optional
+        Where to print, by default to standard output; "str" returns the text instead.
+
+    Examples
+    --------
+    >>> import common.symbolic.tensor as T
+    >>> x = T.dvector("x")
+    >>> debugprint(T.sum(x * x))
+    sum [A] float64 ()
+     mul [B] float64 (?,)
+      x [C] float64 (?,)
+      x [C]
+    """
+    if hasattr(expressions, "outputs"):
+        expressions = expressions.outputs
+    if isinstance(expressions, Variable):
+        expressions = [expressions]
+    lines, letters = [], {}
+    numbers = itertools.count()
+    stack = [(as_variable(v), 0) for v in reversed(list(expressions))]
+    while stack:
+        v, level = stack.pop()
+        if depth is not None and level >= depth:
+            continue
+        indent = " " * level
+        what = v.operation.name if v.operation is not None else repr(v)
+        if v in letters:
+            lines.append(f"{indent}{what} [{letters[v]}]")
+            continue
+        letters[v] = _letters(next(numbers))
+        name = f" '{v.name}'" if v.name and v.operation is not None else ""
+        lines.append(f"{indent}{what} [{letters[v]}] {v.dtype} {readable_shape(v.lengths)}{name}")
+        stack.extend((x, level + 1) for x in reversed(v.inputs))
+    text = "\n".join(lines)
+    if file == "str":
+        return text
+    print(text, file=file or sys.stdout)
+    return None
+
+
+def _letters(number):
+    text = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        text = chr(ord("A") + rest) + text
+    return text

@@ -1,0 +1,294 @@
+"""Writing an expression down as a straight-line NumPy program.
+
+A line for each operation, in an order in which what is needed stands above. An array that nothing
+needs any more is overwritten where the next operation can; a name that the user gave stays a name.
+No text of the user's is ever run: names are cut down to identifiers, and constants that aren't
+plain numbers are handed to the program as data.
+"""
+
+import itertools
+import keyword
+import linecache
+import re
+import unicodedata
+import weakref
+from collections.abc import Sequence
+
+import numpy as np
+
+from common.symbolic.buffers import overwrites, owners, updates_in_place
+from common.symbolic.elementwise import Elementwise
+from common.symbolic.graph import Constant, Variable, ancestors
+from common.symbolic.printing import formula
+from common.symbolic.runtime import SPACE
+
+__all__ = ["Program"]
+
+AUGMENTED = {"add": "+=", "sub": "-=", "mul": "*=", "true_div": "/="}
+COMMUTATIVE = ("add", "mul")
+UFUNCS = {
+    "add": "np.add",
+    "sub": "np.subtract",
+    "mul": "np.multiply",
+    "true_div": "np.true_divide",
+    "int_div": "np.floor_divide",
+    "mod": "np.remainder",
+    "pow": "np.power",
+    "neg": "np.negative",
+    "lt": "np.less",
+    "le": "np.less_equal",
+    "gt": "np.greater",
+    "ge": "np.greater_equal",
+    "eq": "np.equal",
+    "neq": "np.not_equal",
+}
+LARGEST_INLINED = 4  # operations
+BY_NAME = ("add_at", "scatter")  # whose program needs names for its inputs
+COMMENT_COLUMN = 40
+LONGEST_COMMENT = 60
+
+_numbers = itertools.count(1)
+
+
+class Program:
+    """A straight-line program.
+
+    Parameters
+    ----------
+    inputs : sequence of Variable
+        Leaves, in the order of the arguments.
+    outputs : sequence of Variable
+    updates : sequence of (Variable, Variable)
+        Leaves, of `inputs`, and what replaces their values. Where possible the leaf's array itself
+        is given the new value, at the end, when nothing needs the old one any more.
+
+    Attributes
+    ----------
+    run : callable
+        The program. From the arguments' values it returns those of `outputs`, which share memory
+        with nothing else, and those of `updates` that it hasn't put in place.
+    replaced : list of int
+        For which of `updates`, by place, `run` returns the value.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Variable],
+        outputs: Sequence[Variable],
+        updates: Sequence[tuple[Variable, Variable]] = (),
+    ):
+        self._inputs = inputs
+        order = ancestors([*outputs, *(new for _, new in updates)])
+        needed = [*outputs, *(new for _, new in updates), *(x for v in order for x in v.inputs)]
+        self._inlined = _inlined(order, needed)
+        self._owner = owners(order)
+
+        in_place = updates_in_place(updates, self._reads, needed)
+        self.replaced = [i for i, (_, new) in enumerate(updates) if new not in in_place]
+        results = [*outputs, *(updates[i][1] for i in self.replaced)]
+        body = [
+            v
+            for v in order
+            if v.operation is not None and v not in in_place and v not in self._inlined
+        ]
+        later = [*map(self._owner.get, results), *(x for new in in_place for x in self._reads(new))]
+        self._over = overwrites(body, self._reads, later) | in_place
+
+        self._names = _Names(order, inputs, [*body, *in_place], self._over)
+        self._lines = [(self._statement(v), v) for v in body]
+        returned = self._results(results)
+        self._lines += [(self._statement(new), new) for new in in_place]
+        self._lines.append((f"return {returned}", None))
+        self.run = self._compile()
+
+    @property
+    def source(self) -> str:
+        """The program, with comments that name what a line computes."""
+        lines = [self._head()]
+        for code, v in self._lines:
+            comment = self._comment(v)
+            lines.append(f"    {code:<{COMMENT_COLUMN}}  # {comment}" if comment else f"    {code}")
+        return "\n".join(lines) + "\n"
+
+    def variable_at(self, line: int) -> Variable | None:
+        """Return what the program computes in a line, of which the first is 1; None if nothing."""
+        return self._lines[line - 2][1] if 2 <= line < len(self._lines) + 2 else None
+
+    def name(self, variable: Variable) -> str:
+        """Return what the program calls a variable."""
+        return self._names[variable]
+
+    def _reads(self, v):
+        """Return the variables whose memory the statement of `v` reads, as often as it does."""
+        result = []
+        stack = list(v.inputs)
+        while stack:
+            x = stack.pop()
+            if x in self._inlined:
+                stack.extend(x.inputs)
+            else:
+                result.append(self._owner[x])
+        return result
+
+    def text(self, v: Variable) -> str:
+        """Return how the program refers to `v`: its name, or, if it is inlined, how it is made."""
+        if v not in self._inlined:
+            return self._names[v]
+        code = v.operation.code(*map(self.text, v.inputs))
+        return f"({code})" if _is_operator(v) else code
+
+    def _head(self):
+        return f"def program({', '.join(self._names[v] for v in self._inputs)}):"
+
+    def _statement(self, v):
+        names, operation = self._names, v.operation
+        args = [self.text(x) for x in v.inputs]
+        over = self._over.get(v)
+        if over is None:
+            return f"{names[v]} = {operation.code(*args)}"
+        same = names[v] == names[over]
+        if operation.name == "add_at":
+            return f"{args[0]}[{operation.brackets(args[2:])}] += {args[1]}"
+        if same and operation.name in AUGMENTED:
+            if over is v.inputs[0]:
+                return f"{names[v]} {AUGMENTED[operation.name]} {_bare(args[1])}"
+            if operation.name in COMMUTATIVE:
+                return f"{names[v]} {AUGMENTED[operation.name]} {_bare(args[0])}"
+        if operation.name in UFUNCS:
+            bare = ", ".join(map(_bare, args))
+            call = f"{UFUNCS[operation.name]}({bare}, out={names[over]})"
+        else:
+            call = f"{operation.code(*args)[:-1]}, out={names[over]})"
+        return call if same else f"{names[v]} = {call}"
+
+    def _results(self, results):
+        """Return the text of what is returned, after lines that copy what isn't the caller's."""
+        texts, returned = [], set()
+        for v in results:
+            if self._owner[v] is not v or v.operation is None or v in returned:
+                name = self._names.new("result")
+                self._lines.append((f"{name} = np.array({self._names[v]})", v))
+            else:
+                name = self._names[v]
+            returned.add(v)
+            texts.append(name)
+        return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
+
+    def _comment(self, v):
+        if v is None:
+            return ""
+        if v.name is None:
+            return ""
+        name = " ".join(v.name.split())
+        text = f"{name} = {formula(v)}" if not name.startswith("∂") else name
+        text = "".join(c if c.isprintable() else "?" for c in text)
+        return text if len(text) <= LONGEST_COMMENT else text[: LONGEST_COMMENT - 1] + "…"
+
+    def _compile(self):
+        file = f"<derived program {next(_numbers)}>"
+        source = "\n".join([self._head(), *(f"    {code}" for code, _ in self._lines)]) + "\n"
+        space = SPACE | self._names.data
+        exec(compile(source, file, "exec"), space)
+        run = space.pop("program")
+        # Tracebacks then show the line.
+        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+        weakref.finalize(run, linecache.cache.pop, file, None)
+        return run
+
+
+def _inlined(order, needed):
+    """Return what is written where it is used, and not on a line of its own.
+
+    That is what has no name, is used once, and costs next to nothing: views, numbers, comparisons.
+    """
+    times = {}
+    for x in needed:
+        times[x] = times.get(x, 0) + 1
+    users = {x: v for v in order for x in v.inputs}
+    inlined, length = set(), {}
+    for v in order:
+        if v.operation is None or v.name is not None or times[v] != 1 or v not in users:
+            continue
+        cheap = v.operation.view or v.weak or v.ndim == 0 or v.dtype.kind == "b"
+        size = 1 + sum(length.get(x, 0) for x in v.inputs)
+        if cheap and size <= LARGEST_INLINED and users[v].operation.name not in BY_NAME:
+            inlined.add(v)
+            length[v] = size
+    return inlined
+
+
+def _is_operator(v):
+    return isinstance(v.operation, Elementwise) and "(" not in v.operation.template
+
+
+def _bare(text):
+    """Return the inner part of an operator's text, which stands alone here."""
+    inner = text[1:-1]
+    alone = text.startswith("(") and "(" not in inner and ")" not in inner
+    return inner if alone else text
+
+
+class _Names:
+    """Names of variables in a program: what the user called them, as far as Python allows.
+
+    Attributes
+    ----------
+    data : dict of str to ndarray or number
+        The constants that aren't written out.
+    """
+
+    def __init__(self, order, inputs, statements, over):
+        self.taken = set(SPACE) | {"program"}
+        self.data = {}
+        self._numbers = {}
+        self.names = {v: self.new(v.name, "x") for v in inputs}
+        for v in order:
+            if isinstance(v, Constant):
+                self.names[v] = self._constant(v)
+
+        # An array that is overwritten keeps one name until a variable with a name of its own
+        # takes it over. What has none is called after the next one in the array that has.
+        after = {x: v for v, x in over.items() if x.operation is not None}
+        speaks = {}
+        for v in reversed(statements):
+            named = v.name is not None and _identifier(v.name) is not None
+            speaks[v] = v if named else speaks.get(after.get(v))
+        for v in statements:
+            x = over.get(v)
+            if x is not None and (x not in speaks or speaks[v] in (None, speaks[x])):
+                self.names[v] = self.names[x]
+            else:
+                self.names[v] = self.new(speaks[v].name if speaks[v] is not None else None)
+
+    def __getitem__(self, variable):
+        return self.names[variable]
+
+    def new(self, name, otherwise="t"):
+        """Return an identifier that isn't taken, as near to `name` as can be."""
+        base = None if name is None else _identifier(name)
+        identifier = base
+        if base is None or base in self.taken:
+            base = base or otherwise
+            numbers = self._numbers.setdefault(base, itertools.count(1 if base == otherwise else 2))
+            identifier = next(n for n in (f"{base}{i}" for i in numbers) if n not in self.taken)
+        self.taken.add(identifier)
+        return identifier
+
+    def _constant(self, v):
+        value = v.value.item() if v.weak else v.value[()]
+        if v.ndim == 0 and v.name is None and np.isfinite(value):
+            text = repr(value.item() if isinstance(value, np.generic) else value)
+            if not v.weak:
+                return f"np.{v.dtype.name}({text})"
+            return f"({text})" if text.startswith("-") else text
+        name = self.new(v.name, "constant")
+        self.data[name] = value
+        return name
+
+
+def _identifier(name):
+    """Return `name` cut down to a Python identifier; None if nothing is left."""
+    adjoint = re.fullmatch(r"∂.*/∂(.+)", name, re.DOTALL)
+    name = f"d{adjoint[1]}" if adjoint else name
+    name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", name)).strip("_")
+    return name if name.isidentifier() and not keyword.iskeyword(name) else None
