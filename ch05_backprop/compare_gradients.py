@@ -20,10 +20,11 @@ import numpy as np
 from tqdm import tqdm
 
 from ch05_backprop.gradient_charts import draw_costs, draw_errors, draw_times
+from ch05_backprop.rungs import RUNGS
 from ch05_backprop.two_layer_net import TwoLayerNet
 from common.command_line import output_folder, positive_int, run, script_parser
 from common.files import write_csv
-from common.ladder.rungs import RUNGS, Rung
+from common.ladder.rungs import Rung
 from common.ladder.weights import count, random_entries
 from common.plot import save_figure
 from common.units import readable_time
@@ -32,6 +33,7 @@ from dataset.mnist import load_mnist
 # The fast ones first, so that Ctrl-C in a long one finds a table worth printing.
 ORDER = (
     "reverse",
+    "symbolic",
     "structured",
     "random",
     "batched",

@@ -6,7 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from common.ladder.rungs import RUNGS, Rung
+from ch05_backprop.rungs import RUNGS
+from common.ladder.rungs import Rung
 from common.plot import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, plot_style
 from common.units import readable_time
 
@@ -22,6 +23,7 @@ LINES = {  # colour and marker
     "batched": ("#777777", "P"),
     "random": (SKY, "X"),
     "reverse": (BLUE, "*"),
+    "symbolic": ("#994F00", "h"),
 }
 
 

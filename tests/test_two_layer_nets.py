@@ -6,13 +6,16 @@ import pytest
 from autograd import grad
 
 from ch04_numerical_gradient.two_layer_net import TwoLayerNet as SigmoidNet
+from ch05_backprop.symbolic_two_layer_net import TwoLayerNet as SymbolicNet
 from ch05_backprop.two_layer_net import TwoLayerNet as ReluNet
 from common import layers
 from common.functions import relu, sigmoid, softmax
 from common.gradient import best_step
 from common.network import NonFiniteError
 
-pytestmark = pytest.mark.parametrize("net", [SigmoidNet, ReluNet], ids=["ch04", "ch05"])
+pytestmark = pytest.mark.parametrize(
+    "net", [SigmoidNet, ReluNet, SymbolicNet], ids=["ch04", "ch05", "symbolic"]
+)
 
 INPUTS, HIDDEN, CLASSES = 12, 6, 4
 KEYS = ["W1", "b1", "W2", "b2"]
@@ -183,7 +186,7 @@ def test_gradient_does_not_depend_on_what_was_computed_before(net):
 def test_predictions_are_probabilities_or_scores_of_the_same_classes(net):
     network, (x, t) = new_network(net), mini_batch()
     y = network.predict(x)
-    if net is ReluNet:
+    if net is not SigmoidNet:
         y = np.exp(y) / np.exp(y).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(y.sum(axis=1), 1, rtol=1e-14)
     assert network.loss(x, t) == pytest.approx(-np.log(y[np.arange(7), t]).mean(), rel=1e-13)
@@ -255,6 +258,10 @@ def test_the_loss_with_the_gradient_is_the_loss_for_one_hot_labels_of_another_dt
 
 
 def test_loss_and_gradient_go_forward_and_backward_once(net, monkeypatch):
+    if net is SymbolicNet:
+        source = new_network(net).compiled("gradient").source
+        assert source.count(" @ ") == 5  # two forward, three backward
+        return
     passes = []
 
     def count(layer, method):
@@ -287,7 +294,7 @@ def test_the_activation_is_the_function_that_the_network_uses(net):
     scores = z @ params["W2"] + params["b2"]
     y = softmax(scores) if net is SigmoidNet else scores
     np.testing.assert_array_equal(network.predict(x), y)
-    assert net.activation is {SigmoidNet: sigmoid, ReluNet: relu}[net]
+    assert net.activation is (sigmoid if net is SigmoidNet else relu)
 
 
 def test_the_activation_goes_entry_by_entry_and_leaves_its_argument(net):
@@ -299,6 +306,9 @@ def test_the_activation_goes_entry_by_entry_and_leaves_its_argument(net):
 
 
 def test_no_input_gradient_is_computed_for_the_first_layer(net, monkeypatch):
+    if net is SymbolicNet:
+        assert "W1.T" not in new_network(net).compiled("gradient").source
+        return
     original, returned = layers.Affine.backward, []
 
     def backward(self, dout):

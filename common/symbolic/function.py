@@ -149,8 +149,17 @@ def _given(givens):
             raise TypeError(f"givens must be of variables, got {old!r}")
         if old in replace:
             raise ValueError(f"givens have {old!r} twice")
-        replace[old] = _as_type_of(old, as_variable(new), "what is given for")
+        replace[old] = _named(_as_type_of(old, as_variable(new), "what is given for"), old.name)
     return replace
+
+
+def _named(variable, name):
+    """Return a variable called `name`, unless `variable` has a name, with the same value."""
+    if name is None or variable.name is not None or variable.operation is None:
+        return variable
+    named = variable.operation(*variable.inputs)
+    named.name, named.made_at = name, variable.made_at
+    return named
 
 
 def _pairs(name, pairs):

@@ -7,7 +7,7 @@ from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Variable, ancestors, as_variable
 from common.symbolic.operation import readable_shape
 
-__all__ = ["debugprint", "formula", "pp"]
+__all__ = ["debugprint", "formula", "pp", "without_parentheses"]
 
 LONGEST = 2000
 _AS_IN_PYTHON = ("index", "transpose", "length")
@@ -49,7 +49,7 @@ def formula(variable: Variable) -> str:
 
     inner = [text(x, 4) for x in variable.inputs]
     whole = _text(variable, inner) if variable.operation else repr(variable)
-    return whole[1:-1] if whole.startswith("(") else whole
+    return without_parentheses(whole)
 
 
 def _text(v, args):
@@ -66,7 +66,19 @@ def _text(v, args):
         args = [*args, v.dtype.name]
     elif operation.name == "concatenate":
         args = [*args, f"axis={operation.axis}"]
-    return f"{operation.name}({', '.join(args)})"
+    return f"{operation.name}({', '.join(map(without_parentheses, args))})"
+
+
+def without_parentheses(text):
+    """Return `text` without a pair of parentheses around all of it."""
+    if not text.startswith("("):
+        return text
+    depth = 0
+    for i, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return text[1:-1] if i == len(text) - 1 else text
+    return text
 
 
 def debugprint(expressions, depth: int | None = None, file=None) -> str | None:

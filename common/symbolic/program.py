@@ -19,7 +19,7 @@ import numpy as np
 from common.symbolic.buffers import overwrites, owners, updates_in_place
 from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Constant, Variable, ancestors
-from common.symbolic.printing import formula
+from common.symbolic.printing import formula, without_parentheses
 from common.symbolic.runtime import SPACE
 
 __all__ = ["Program"]
@@ -107,6 +107,7 @@ class Program:
         lines = [self._head()]
         for code, v in self._lines:
             comment = self._comment(v)
+            comment = "" if comment == code else comment
             lines.append(f"    {code:<{COMMENT_COLUMN}}  # {comment}" if comment else f"    {code}")
         return "\n".join(lines) + "\n"
 
@@ -151,11 +152,11 @@ class Program:
             return f"{args[0]}[{operation.brackets(args[2:])}] += {args[1]}"
         if same and operation.name in AUGMENTED:
             if over is v.inputs[0]:
-                return f"{names[v]} {AUGMENTED[operation.name]} {_bare(args[1])}"
+                return f"{names[v]} {AUGMENTED[operation.name]} {without_parentheses(args[1])}"
             if operation.name in COMMUTATIVE:
-                return f"{names[v]} {AUGMENTED[operation.name]} {_bare(args[0])}"
+                return f"{names[v]} {AUGMENTED[operation.name]} {without_parentheses(args[0])}"
         if operation.name in UFUNCS:
-            bare = ", ".join(map(_bare, args))
+            bare = ", ".join(map(without_parentheses, args))
             call = f"{UFUNCS[operation.name]}({bare}, out={names[over]})"
         else:
             call = f"{operation.code(*args)[:-1]}, out={names[over]})"
@@ -175,14 +176,11 @@ class Program:
         return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
 
     def _comment(self, v):
-        if v is None:
+        if v is None or v.name is None:
             return ""
-        if v.name is None:
-            return ""
-        name = " ".join(v.name.split())
-        text = f"{name} = {formula(v)}" if not name.startswith("∂") else name
-        text = "".join(c if c.isprintable() else "?" for c in text)
-        return text if len(text) <= LONGEST_COMMENT else text[: LONGEST_COMMENT - 1] + "…"
+        name = _one_line(v.name)
+        text = name if name.startswith("∂") else f"{name} = {_one_line(formula(v))}"
+        return text if len(text) <= LONGEST_COMMENT else name[:LONGEST_COMMENT]
 
     def _compile(self):
         file = f"<derived program {next(_numbers)}>"
@@ -219,13 +217,6 @@ def _inlined(order, needed):
 
 def _is_operator(v):
     return isinstance(v.operation, Elementwise) and "(" not in v.operation.template
-
-
-def _bare(text):
-    """Return the inner part of an operator's text, which stands alone here."""
-    inner = text[1:-1]
-    alone = text.startswith("(") and "(" not in inner and ")" not in inner
-    return inner if alone else text
 
 
 class _Names:
@@ -284,6 +275,11 @@ class _Names:
         name = self.new(v.name, "constant")
         self.data[name] = value
         return name
+
+
+def _one_line(text):
+    """Return `text` so that it can stand in a comment: without line breaks, above all."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _identifier(name):

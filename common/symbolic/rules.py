@@ -26,6 +26,10 @@ def _is(variable, number):
     return isinstance(variable, Constant) and variable.ndim == 0 and variable.value == number
 
 
+def _is_number(variable):
+    return isinstance(variable, Constant) and variable.ndim == 0
+
+
 def _both_ways(a, b):
     return (a, b), (b, a)
 
@@ -96,6 +100,10 @@ def _mul(operation, a, b):
             return other
         if _is(one, -1):
             return op("neg", other)
+        if _is_number(one) and made_by(other, "mul"):
+            for factor, rest in _both_ways(*other.inputs):
+                if _is_number(factor):
+                    return op("mul", rest, op("mul", factor, one))
         number = _number_within(one) if one.ndim else None
         if number is not None and other.lengths == operation.output_type(a, b)[1]:
             return op("mul", other, number)

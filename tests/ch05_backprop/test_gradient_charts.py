@@ -11,7 +11,7 @@ from ch05_backprop.gradient_charts import (
     draw_times,
     slope,
 )
-from common.ladder.rungs import RUNGS
+from ch05_backprop.rungs import RUNGS
 
 TIMES = {  # of the default network, about
     "central": (79_520, 40.0),
@@ -22,6 +22,7 @@ TIMES = {  # of the default network, about
     "batched": (39_761, 10.0),
     "random": (200, 0.1),
     "reverse": (2, 5e-4),
+    "symbolic": (2, 5e-4),
 }
 WIDTHS = (10, 30, 100, 300, 1000)
 DIFFERENCES = ("central", "forward", "complex")

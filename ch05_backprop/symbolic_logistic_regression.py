@@ -1,0 +1,144 @@
+"""Logistic regression on digits, trained by updates of shared variables.
+
+The model is one affine layer and a softmax: p = softmax(x W + b). Its loss is written down as an
+expression, its gradient is derived, and one compiled function is a whole training step: it computes
+the loss and replaces W and b. The digits are shared variables too, and `givens` puts the rows of a
+mini-batch in the place of x, so that a call carries nothing but the numbers of those rows.
+
+Each line of the table gives, after an epoch, the mean loss of its mini-batches in nats, and the
+accuracy on all training and all test digits. Afterwards, or after Ctrl-C, the weights are drawn,
+ten pictures: what speaks for a class, and what against it.
+"""
+
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+import common.symbolic.tensor as T
+from common import symbolic as theano
+from common.command_line import (
+    output_folder,
+    positive_float,
+    positive_int,
+    run,
+    script_parser,
+)
+from common.pictures import weight_images
+from common.plot import plot_style, save_figure
+from dataset.mnist import load_mnist
+
+
+class LogisticRegression:
+    """Softmax regression, with its training step and its accuracy as compiled functions.
+
+    Parameters
+    ----------
+    x_train : ndarray, shape (N, D)
+    t_train : ndarray, shape (N,)
+        Integer labels from 0 to classes − 1.
+    learning_rate, weight_decay : float
+        Step of gradient descent; factor of ½ Σ W² in the objective.
+    classes : int
+
+    Attributes
+    ----------
+    W, b : shared variable
+        Weights (D, classes) and biases (classes,), which begin at 0.
+    step : Function
+        Takes the numbers of a mini-batch's rows, returns its mean cross-entropy (without weight
+        decay), and updates W and b.
+    accuracy : Function
+        Of digits and their labels, 0 to 1.
+    """
+
+    def __init__(
+        self,
+        x_train: np.ndarray,
+        t_train: np.ndarray,
+        *,
+        learning_rate: float,
+        weight_decay: float = 0.0,
+        classes: int = 10,
+    ):
+        dtype = x_train.dtype
+        digits = theano.shared(x_train, "digits", borrow=True)
+        labels = theano.shared(t_train.astype(np.int64), "labels")
+        self.W = theano.shared(np.zeros((x_train.shape[1], classes), dtype), "W")
+        self.b = theano.shared(np.zeros(classes, dtype), "b")
+
+        x, t, rows = T.matrix("x", dtype=dtype), T.lvector("t"), T.lvector("rows")
+        p = T.nnet.softmax(T.dot(x, self.W) + self.b)
+        loss = -T.mean(T.log(p)[T.arange(t.shape[0]), t])
+        loss.name = "loss"
+        objective = loss + weight_decay / 2 * T.sum(self.W**2)
+        dW, db = T.grad(objective, [self.W, self.b])
+
+        self.step = theano.function(
+            [rows],
+            loss,
+            updates=[(self.W, self.W - learning_rate * dW), (self.b, self.b - learning_rate * db)],
+            givens={x: digits[rows], t: labels[rows]},
+            name="step",
+        )
+        right = T.eq(T.argmax(p, axis=1), t)
+        self.accuracy = theano.function([x, t], T.mean(right), name="accuracy")
+
+
+def draw(W: np.ndarray) -> Figure:
+    """Draw the weights of each class as an image; `W` has shape (pixels, classes)."""
+    images = weight_images(W)
+    largest = float(np.abs(images).max()) or 1.0
+    with plot_style():
+        fig, axes = plt.subplots(2, -(-len(images) // 2), figsize=(8.4, 4.2), squeeze=False)
+        for ax in axes.flat:
+            ax.axis("off")
+        for digit, (ax, image) in enumerate(zip(axes.flat, images, strict=False)):
+            picture = ax.imshow(image, cmap="RdBu_r", vmin=-largest, vmax=largest)
+            ax.set_title(str(digit))
+        bar = fig.colorbar(picture, ax=axes, shrink=0.8)
+        bar.set_label("weight (red speaks for the digit, blue against it)")
+        fig.suptitle("Weights of logistic regression, one picture a class")
+    return fig
+
+
+def main(argv=None):
+    """Run the script with the arguments `argv`, by default those of the command line."""
+    parser = script_parser(__doc__, output="output/symbolic_logistic_regression", seed=0, data=True)
+    parser.add_argument("--epochs", type=positive_int, default=10, help="passes over the digits")
+    parser.add_argument("--batch-size", type=positive_int, default=100, help="digits a step")
+    parser.add_argument("--learning-rate", type=positive_float, default=0.1, help="size of a step")
+    parser.add_argument("--source", action="store_true", help="print the derived training step")
+    args = parser.parse_args(argv)
+    output_folder(args.output)
+    (x_train, t_train), (x_test, t_test) = load_mnist(source=args.data)
+    print(f"{len(x_train):,} training digits, {len(x_test):,} test digits")
+
+    model = LogisticRegression(
+        x_train, t_train, learning_rate=args.learning_rate, weight_decay=1e-4
+    )
+    if args.source:
+        print(model.step.source)
+    rng = np.random.default_rng(args.seed)
+    t_train, t_test = t_train.astype(np.int64), t_test.astype(np.int64)
+    print("epoch  seconds    loss  train_acc  test_acc")
+    try:
+        for epoch in range(1, args.epochs + 1):
+            start = time.perf_counter()
+            batches = np.array_split(
+                rng.permutation(len(x_train)), -(-len(x_train) // args.batch_size)
+            )
+            bar = tqdm(batches, desc=f"epoch {epoch}", leave=False, disable=None)
+            loss = np.mean([model.step(rows) for rows in bar])
+            seconds = time.perf_counter() - start
+            train, test = model.accuracy(x_train, t_train), model.accuracy(x_test, t_test)
+            print(f"{epoch:>5}  {seconds:>7.2f}  {loss:.4f}  {train:>9.4f}  {test:>8.4f}")
+    finally:
+        path = args.output / "symbolic_logistic_regression.png"
+        save_figure(draw(model.W.get_value()), path, show=args.show)
+
+
+if __name__ == "__main__":
+    run(main)
