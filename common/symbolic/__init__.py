@@ -1,7 +1,21 @@
 """A small Theano: expressions that are data, derivatives that are derived, programs to look at.
 
 ``from common import symbolic as theano`` and ``import common.symbolic.tensor as T`` are all that a
-script for Theano's first tutorials needs changed.
+script for Theano's first tutorials needs changed. To read the code, take it in this order:
+
+===================================  ==============================================================
+graph, operation                     variables, and what makes them
+elementwise, reduction, extremum,    the operations, each with its NumPy program, its derivative and
+linear, softmax, shape, indexing     its dtype and shape side by side
+operators, tensor, nnet,             what a user types
+tensor_type, config
+gradient                             the derivative of an expression, as an expression
+rewrite, rules                       the same value, more stable and with less work
+agreement                            shapes that agree, and what to do if they don't
+buffers, program, runtime            writing a straight-line NumPy program
+function, shared, values, errors     calling it
+printing, drawing                    looking at expressions
+===================================  ==============================================================
 """
 
 from common.symbolic import operators, printing, tensor

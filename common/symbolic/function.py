@@ -253,7 +253,9 @@ class _Compiled:
 
 
 def _simplified(outputs):
-    return rewrite(share_logsumexp(rewrite(outputs)))
+    outputs = rewrite(outputs)
+    shared = share_logsumexp(outputs)
+    return outputs if shared == outputs else rewrite(shared)
 
 
 class Function:

@@ -199,16 +199,18 @@ def ancestors(outputs: Iterable[Variable]) -> list[Variable]:
 
     The walk keeps its own stack: Python's would overflow on a chain of a thousand operations.
     """
-    order, seen = [], set()
-    stack = [(variable, False) for variable in reversed(list(outputs))]
+    order, done = [], set()
+    stack = list(outputs)[::-1]
     while stack:
-        variable, inputs_done = stack.pop()
-        if inputs_done:
-            order.append(variable)
-        elif variable not in seen:
-            seen.add(variable)
-            stack.append((variable, True))
-            stack.extend((v, False) for v in reversed(variable.inputs) if v not in seen)
+        variable = stack[-1]
+        missing = [x for x in variable.inputs if x not in done]
+        if missing and variable not in done:
+            stack += missing[::-1]
+        else:
+            stack.pop()
+            if variable not in done:
+                done.add(variable)
+                order.append(variable)
     return order
 
 

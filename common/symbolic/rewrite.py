@@ -129,6 +129,8 @@ def _folded(variable, inputs):
 
 def substitute(outputs: Sequence[Variable], replace: Mapping[Variable, Variable]) -> list[Variable]:
     """Return `outputs` with the variables that are keys of `replace` replaced by its values."""
+    if not replace:
+        return list(outputs)
     new = dict(replace)
     for variable in ancestors(outputs):
         if variable not in new:

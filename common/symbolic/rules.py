@@ -89,8 +89,6 @@ def _add(operation, a, b):
 def _sub(operation, a, b):
     if _is(b, 0):
         return a
-    if _is(a, 0):
-        return op("neg", b)
     return op("add", a, b.inputs[0]) if made_by(b, "neg") else _one_minus(operation, a, b)
 
 
@@ -200,41 +198,36 @@ def _counts(x):
     return made_by(x, "arange") and _is(x.inputs[0], 0) and _is(x.inputs[2], 1)
 
 
-def _is_all(pattern, x, inputs):
-    """Return whether x[:n] is all of x, since n is its length."""
-    return (
-        pattern == (("slice", None, "input", None),)
-        and made_by(inputs[0], "length")
-        and inputs[0].inputs[0].lengths[inputs[0].operation.axis] == x.lengths[0]
-    )
+def _names_all(pattern, x, inputs):
+    """Return whether x[…] is x[0, 1, 2, …] up to the last row."""
+    return pattern == (("array",),) and _counts(inputs[0]) and inputs[0].lengths[0] == x.lengths[0]
+
+
+def _counts_rows(operation, inputs):
+    """Return whether the rows count up, so that no place is named twice: a thing to remember."""
+    by_rows = operation.pattern[:1] == (("array",),)
+    return by_rows and not operation.once and _counts(inputs[0])
 
 
 def _index(operation, x, *inputs):
     pattern = operation.pattern
-    if _is_all(pattern, x, inputs):
+    if _names_all(pattern, x, inputs):
         return x
-    if pattern == (("array",),) and _counts(inputs[0]):  # a[0, 1, 2, …] is a slice
-        if inputs[0].lengths == x.lengths[:1]:
-            return x
-        return Index((("slice", None, "input", None),))(x, inputs[0].inputs[1])
-    if pattern[:1] == (("array",),) and _counts(inputs[0]) and not operation.once:
+    if _counts_rows(operation, inputs):
         return Index(pattern, once=True)(x, *inputs)
-    if (
-        made_by(x, "sub")
-        and pattern == (("array",), ("array",))
-        and made_by(x.inputs[1], "expand")
-        and x.inputs[1].operation.axes == (1,)
-    ):
+    if pattern == (("array",), ("array",)) and made_by(x, "sub"):
         # (a − b[:, None])[rows, t] = a[rows, t] − b[rows]: no difference of whole matrices
         a, b = x.inputs
-        return operation(a, *inputs) - Index((("array",),))(b.inputs[0], inputs[0])
+        column = made_by(b, "expand") and b.operation.axes == (1,) and b.ndim == 2
+        if column and a.lengths == x.lengths and b.lengths[0] == x.lengths[0]:
+            return operation(a, *inputs) - Index((("array",),))(b.inputs[0], inputs[0])
     return None
 
 
 def _scatter(operation, g, x, *inputs):
-    if _is_all(operation.pattern, x, inputs):
-        return g if g.lengths == x.lengths else Spread()(g, x)
-    if operation.pattern[:1] == (("array",),) and _counts(inputs[0]) and not operation.once:
+    if _names_all(operation.pattern, x, inputs) and g.lengths == x.lengths:
+        return g
+    if _counts_rows(operation, inputs):
         return Scatter(operation.pattern, once=True)(g, x, *inputs)
     number = _number_within(g) if g.ndim else None
     return None if number is None else operation(number, x, *inputs)
