@@ -2,12 +2,14 @@
 
 import inspect
 import re
+from xml.etree import ElementTree
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from ch05_backprop import graph_by_hand, symbolic_drawing, symbolic_tutorial, symbolic_two_layer_net
 from ch05_backprop import symbolic_logistic_regression as logistic
-from ch05_backprop import symbolic_tutorial, symbolic_two_layer_net
 from common.functions import softmax
 from common.symbolic import Function
 
@@ -80,7 +82,7 @@ def test_accuracy_counts_right_answers(digits):
 def test_logistic_regression_learns_digits(tmp_path, capsys):
     logistic.main([*SMALL, "--source", "--output", str(tmp_path)])
     out = capsys.readouterr().out
-    assert "W -= dW" in out
+    assert "new_W = np.subtract(W, dW, out=dW)" in out
     rows = [line.split() for line in out.splitlines() if re.match(r" +\d", line)]
     assert [row[0] for row in rows] == ["1", "2"]
     assert float(rows[1][2]) < float(rows[0][2]) < np.log(10)
@@ -104,3 +106,32 @@ def test_ctrl_c_keeps_the_weights_so_far(tmp_path, monkeypatch, capsys):
         logistic.main([*SMALL, "--output", str(tmp_path)])
     assert len(list(tmp_path.glob("*.png"))) == 1
     assert "    1 " in capsys.readouterr().out
+
+
+def test_drawings_are_written_as_png_and_svg(tmp_path, capsys):
+    symbolic_drawing.main(["--output", str(tmp_path), "--show"])
+    names = ("apples_and_oranges", "two_layer_net", "two_layer_net_rewritten")
+    for name in names:
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert ElementTree.parse(tmp_path / f"{name}.svg").getroot().tag.endswith("svg")
+    out = capsys.readouterr().out
+    assert out.count("wrote ") == 6
+    assert out.count("no display") == 3
+    assert plt.get_fignums() == []
+
+
+def test_the_drawn_bill_is_that_of_the_graph_by_hand():
+    total, derivatives = graph_by_hand.bill(100, 2, 150, 3, 1.1)
+    texts = [text.get_text() for text in symbolic_drawing.apples_and_oranges().axes[0].texts]
+    for number in (total, *derivatives.values()):
+        assert f"{number:.4g}" in texts
+
+
+def test_the_drawn_network_is_rewritten_when_it_is_compiled():
+    def texts(picture):
+        return {text.get_text() for text in picture().axes[0].texts}
+
+    assert {"log", "softmax"} <= texts(symbolic_drawing.two_layer_net)
+    rewritten = texts(symbolic_drawing.two_layer_net_rewritten)
+    assert "log Σ exp" in rewritten
+    assert not {"log", "softmax"} & rewritten
