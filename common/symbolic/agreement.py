@@ -48,13 +48,13 @@ def assume_agreement(
         if len(numbers) > 1:
             continue  # it can't be met
         representative = numbers[0] if numbers else group[0]
-        new_length |= dict.fromkeys(group, representative)
+        new_length |= {n: representative for n in group if isinstance(n, Length)}
         if len(group) > 1:
             groups.append([atom if isinstance(atom, int) else axes[atom] for atom in group])
 
     leaves = {}
     for leaf in order:
-        if leaf.operation is None and any(n in new_length for n in leaf.lengths):
+        if any(n in new_length for n in leaf.lengths if leaf.operation is None):
             lengths = [new_length.get(n, n) for n in leaf.lengths]
             leaves[leaf] = Input(leaf.dtype, lengths, leaf.name)
             leaves[leaf].made_at = leaf.made_at

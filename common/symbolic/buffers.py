@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Variable
 
-__all__ = ["overwrites", "owners", "updates_in_place"]
+__all__ = ["overwrites", "owners"]
 
 WITHOUT_OUT = ("switch",)  # np.where can't write where it is told
 
@@ -57,43 +57,6 @@ def overwrites(
         for x in now:
             left[x] -= 1
     return result
-
-
-def updates_in_place(
-    updates: Sequence[tuple[Variable, Variable]],
-    reads: Callable[[Variable], Sequence[Variable]],
-    needed: Sequence[Variable],
-) -> dict[Variable, Variable]:
-    """Return the new values that can be written over the leaves that they replace, and the leaves.
-
-    These are computed last, when all else is done. So each may read no leaf but its own that
-    another one of them overwrites, and nothing else may read what it computes.
-
-    Parameters
-    ----------
-    updates : sequence of (Variable, Variable)
-        Leaves and their new values.
-    reads : callable
-        From a variable to those whose memory its statement reads, as often as it does.
-    needed : sequence of Variable
-        All that anything reads, outputs and `updates` among it, as often as it is read.
-    """
-    times = {}
-    for x in needed:
-        times[x] = times.get(x, 0) + 1
-    possible = {
-        new: leaf
-        for leaf, new in updates
-        if leaf in new.inputs
-        and times[new] == 1
-        and _fits(new, leaf)
-        and reads(new).count(leaf) == new.inputs.count(leaf)
-    }
-    readers = {}
-    for new in possible:
-        for leaf in set(reads(new)):
-            readers[leaf] = readers.get(leaf, 0) + 1
-    return {new: leaf for new, leaf in possible.items() if readers[leaf] == 1}
 
 
 def _fits(v, x):

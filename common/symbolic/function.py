@@ -95,7 +95,7 @@ def function(
     if isinstance(inputs, (Variable, In)) or not isinstance(inputs, Sequence):
         raise TypeError(f"inputs must be a list of variables, got {inputs!r}")
     inputs = [i if isinstance(i, In) else In(i) for i in inputs]
-    single = isinstance(outputs, (Variable, int, float, np.ndarray))
+    single = outputs is not None and not isinstance(outputs, (list, tuple))
     outputs_list = [] if outputs is None else [outputs] if single else list(outputs)
     outputs_list = [as_variable(o) for o in outputs_list]
     updates = _update_pairs(updates)
@@ -138,7 +138,8 @@ def _update_pairs(updates):
         if s in seen:
             raise ValueError(f"updates have {s!r} twice")
         seen.add(s)
-        result.append((s, _as_type_of(s, as_variable(new), "the update of")))
+        new = _as_type_of(s, as_variable(new), "the update of")
+        result.append((s, _named(new, s.name and f"new {s.name}")))
     return result
 
 
@@ -208,10 +209,11 @@ def _check_use(inputs, variables, everything, on_unused_input):
             warnings.warn(message, stacklevel=3)
     for v in used - set(variables):
         if isinstance(v, Input):
-            user = next(u for u in ancestors(everything) if v in u.inputs or u is v)
-            raise MissingInputError(
-                f"inputs lack {described(v)}, which is needed for {described(user)}"
-            )
+            message = f"inputs lack {described(v)}"
+            for user in ancestors(everything):
+                if v in user.inputs:
+                    raise MissingInputError(f"{message}, which is needed for {described(user)}")
+            raise MissingInputError(f"{message}, which is an output")
 
 
 class _Compiled:
@@ -226,7 +228,7 @@ class _Compiled:
         agreed, leaves, groups = assume_agreement(everything)
         leaf = [leaves.get(v, v) for v in self.arguments]
         self.rewritten = _simplified(agreed)
-        self.program = self._program(leaf, self.rewritten, leaves)
+        self.program = Program(leaf, self.rewritten)
         names = dict(zip(self.arguments, map(self.program.name, leaf), strict=True))
         conditions = [
             " == ".join(str(m) if isinstance(m, int) else f"{names[m[0]]}.shape[{m[1]}]" for m in g)
@@ -243,13 +245,8 @@ class _Compiled:
             return self.program
         if self._careful is None:
             everything = [*self.outputs, *(new for _, new in self.updates)]
-            self._careful = self._program(self.arguments, _simplified(everything), {})
+            self._careful = Program(self.arguments, _simplified(everything))
         return self._careful
-
-    def _program(self, arguments, everything, leaves):
-        n = len(self.outputs)
-        shared = [leaves.get(s, s) for s, _ in self.updates]
-        return Program(arguments, everything[:n], list(zip(shared, everything[n:], strict=True)))
 
 
 def _simplified(outputs):
@@ -294,6 +291,21 @@ class Function:
         return self._compiled.rewritten[: len(self._compiled.outputs)]
 
     @property
+    def leaves(self) -> dict[Variable, Variable]:
+        """What stands in `outputs` for each input, and for each shared variable."""
+        arguments = [*self.inputs, *self._compiled.shared]
+        return dict(zip(arguments, self._compiled.program.inputs, strict=True))
+
+    @property
+    def conditions(self) -> list[str]:
+        """Which lengths must agree for `source` and `outputs` to hold, as Python expressions."""
+        return self._compiled.conditions
+
+    def agrees(self, *values: np.ndarray) -> bool:
+        """Return whether arrays, in the order of `leaves`, have lengths that agree so."""
+        return self._compiled.agree(*values)
+
+    @property
     def maker(self):
         """Where Theano's tutorials look for the rewritten outputs: ``f.maker.fgraph.outputs``."""
         return SimpleNamespace(fgraph=SimpleNamespace(inputs=self.inputs, outputs=self.outputs))
@@ -331,8 +343,8 @@ class Function:
             raise explained from error
 
         n_outputs = len(compiled.outputs)
-        for i, value in zip(program.replaced, results[n_outputs:], strict=True):
-            compiled.updates[i][0]._value = np.asarray(value)
+        for (s, _), value in zip(compiled.updates, results[n_outputs:], strict=True):
+            s._value = np.asarray(value)
         if self._returns == "one":
             return np.asarray(results[0])
         if self._returns == "none":
@@ -364,7 +376,7 @@ class Function:
 
     def _value(self, i, given):
         variable = self._variables[i]
-        title = f"{self.name or 'the function'}, input {variable!r}"
+        title = f"{self.name or 'the function'}, input {described(self.inputs[i])}"
         if isinstance(given, Variable):
             raise TypeError(f"{title}: expected a value, got the variable {given!r}")
         array = as_value(title, given, variable.dtype, variable.ndim, self._downcast)
@@ -388,15 +400,23 @@ class Function:
         variable = None if frame is None else program.variable_at(line)
         if variable is None:
             return None
-        parts = []
-        for x in variable.inputs:
-            text = program.text(x)
-            value = frame.f_locals.get(text)
-            parts.append(text if value is None else f"{text} {np.shape(value)}")
+        variable, parts = _failed(variable, program, frame)
         return type(error)(
             f"{self.name or 'the function'}: {variable.operation.name} of {', '.join(parts)} "
             f"failed: {error}; it computes {described(variable)}"
         )
+
+
+def _failed(variable, program, frame):
+    """Return which part of the line that computes `variable` failed, and its inputs' shapes."""
+    parts = []
+    for x in variable.inputs:
+        text = program.text(x)
+        try:
+            parts.append(f"{text} {np.shape(eval(text, frame.f_globals, frame.f_locals))}")
+        except Exception:
+            return _failed(x, program, frame)
+    return variable, parts
 
 
 def evaluate(variable: Variable, inputs: Mapping[Variable, object] | None = None) -> np.ndarray:

@@ -18,7 +18,7 @@ class _Indexed(Operation):
     Parameters
     ----------
     pattern : tuple of tuple
-        What stands between the brackets, part by part: ("new",), ("int", 3),
+        What stands between the brackets, part by part: ("new",), ("ellipsis",), ("int", 3),
         ("slice", 0, None, 2), and, each for one of the other inputs, ("number",), ("array",) and
         "input" as the bound of a slice.
     once : bool
@@ -37,6 +37,8 @@ class _Indexed(Operation):
         for kind, *rest in self.pattern:
             if kind == "new":
                 parts.append("None")
+            elif kind == "ellipsis":
+                parts.append("...")
             elif kind == "int":
                 parts.append(str(rest[0]))
             elif kind == "slice":
@@ -129,6 +131,8 @@ def index(x: Variable, key) -> Variable:
     for part in parts:
         if part is None:
             pattern.append(("new",))
+        elif part is Ellipsis:
+            pattern.append(("ellipsis",))
         elif isinstance(part, slice):
             bounds = []
             for bound in (part.start, part.stop, part.step):
@@ -154,7 +158,8 @@ def _without_ellipsis(x, parts):
     if len(at) > 1:
         raise IndexError("an index can have one ellipsis only")
     for i in at:
-        whole = (slice(None),) * (x.ndim - n_axes)
+        # One that stands for no axes stays: NumPy takes arrays on both sides of it as separated.
+        whole = (slice(None),) * (x.ndim - n_axes) or (Ellipsis,)
         return parts[:i] + whole + parts[i + 1 :]
     return parts
 
@@ -176,6 +181,8 @@ def _lengths(x, pattern, inputs):
     for place, (kind, *rest) in enumerate(pattern):
         if kind == "new":
             result.append(1)
+        elif kind == "ellipsis":
+            continue
         elif kind == "slice":
             result.append(_slice_length(next(lengths), rest))
             for _ in range(rest.count("input")):

@@ -52,7 +52,10 @@ class Operation:
         raise NotImplementedError
 
     def connected(self, i: int) -> bool:
-        """Return whether the value of input `i`, and not only its shape, matters."""
+        """Return whether a derivative comes back to input `i`: not to a shape, index or condition.
+
+        Of an operation that isn't smooth, a derivative of 0 comes back.
+        """
         return True
 
     def derivative(self, i: int, out: Variable, g: Variable, *inputs: Variable) -> Variable | None:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.symbolic.buffers import overwrites, owners, updates_in_place
+from common.symbolic.buffers import overwrites, owners
 from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Constant, Variable, ancestors
 from common.symbolic.printing import formula, without_parentheses
@@ -58,47 +58,25 @@ class Program:
     inputs : sequence of Variable
         Leaves, in the order of the arguments.
     outputs : sequence of Variable
-    updates : sequence of (Variable, Variable)
-        Leaves, of `inputs`, and what replaces their values. Where possible the leaf's array itself
-        is given the new value, at the end, when nothing needs the old one any more.
 
     Attributes
     ----------
+    inputs : sequence of Variable
     run : callable
-        The program. From the arguments' values it returns those of `outputs`, which share memory
-        with nothing else, and those of `updates` that it hasn't put in place.
-    replaced : list of int
-        For which of `updates`, by place, `run` returns the value.
+        The program. From the arguments' values it returns those of `outputs`, in a tuple; they
+        share memory with nothing else.
     """
 
-    def __init__(
-        self,
-        inputs: Sequence[Variable],
-        outputs: Sequence[Variable],
-        updates: Sequence[tuple[Variable, Variable]] = (),
-    ):
-        self._inputs = inputs
-        order = ancestors([*outputs, *(new for _, new in updates)])
-        needed = [*outputs, *(new for _, new in updates), *(x for v in order for x in v.inputs)]
-        self._inlined = _inlined(order, needed)
+    def __init__(self, inputs: Sequence[Variable], outputs: Sequence[Variable]):
+        self.inputs = inputs
+        order = ancestors(outputs)
+        self._inlined = _inlined(order, outputs)
         self._owner = owners(order)
-
-        in_place = updates_in_place(updates, self._reads, needed)
-        self.replaced = [i for i, (_, new) in enumerate(updates) if new not in in_place]
-        results = [*outputs, *(updates[i][1] for i in self.replaced)]
-        body = [
-            v
-            for v in order
-            if v.operation is not None and v not in in_place and v not in self._inlined
-        ]
-        later = [*map(self._owner.get, results), *(x for new in in_place for x in self._reads(new))]
-        self._over = overwrites(body, self._reads, later) | in_place
-
-        self._names = _Names(order, inputs, [*body, *in_place], self._over)
-        self._lines = [(self._statement(v), v) for v in body]
-        returned = self._results(results)
-        self._lines += [(self._statement(new), new) for new in in_place]
-        self._lines.append((f"return {returned}", None))
+        statements = [v for v in order if v.operation is not None and v not in self._inlined]
+        self._over = overwrites(statements, self._reads, [self._owner[v] for v in outputs])
+        self._names = _Names(order, inputs, statements, self._over)
+        self._lines = [(self._statement(v), v) for v in statements]
+        self._lines.append((f"return {self._results(outputs)}", None))
         self.run = self._compile()
 
     @property
@@ -139,7 +117,7 @@ class Program:
         return f"({code})" if _is_operator(v) else code
 
     def _head(self):
-        return f"def program({', '.join(self._names[v] for v in self._inputs)}):"
+        return f"def program({', '.join(self._names[v] for v in self.inputs)}):"
 
     def _statement(self, v):
         names, operation = self._names, v.operation
@@ -194,13 +172,13 @@ class Program:
         return run
 
 
-def _inlined(order, needed):
+def _inlined(order, outputs):
     """Return what is written where it is used, and not on a line of its own.
 
     That is what has no name, is used once, and costs next to nothing: views, numbers, comparisons.
     """
     times = {}
-    for x in needed:
+    for x in [*outputs, *(x for v in order for x in v.inputs)]:
         times[x] = times.get(x, 0) + 1
     users = {x: v for v in order for x in v.inputs}
     inlined, length = set(), {}
@@ -237,19 +215,26 @@ class _Names:
             if isinstance(v, Constant):
                 self.names[v] = self._constant(v)
 
-        # An array that is overwritten keeps one name until a variable with a name of its own
-        # takes it over. What has none is called after the next one in the array that has.
-        after = {x: v for v, x in over.items() if x.operation is not None}
-        speaks = {}
+        # A new array without a name is called after the first variable in it that has one. What is
+        # written over an array goes by the array's name, unless it has a name of its own: a = f(b),
+        # where b is overwritten. x[…] += g leaves no room for that, so what is before takes it.
+        after = {x: v for v, x in over.items()}
+        to_come = {}
         for v in reversed(statements):
             named = v.name is not None and _identifier(v.name) is not None
-            speaks[v] = v if named else speaks.get(after.get(v))
+            to_come[v] = v if named else to_come.get(after.get(v))
+        called_after = {}
         for v in statements:
-            x = over.get(v)
-            if x is not None and (x not in speaks or speaks[v] in (None, speaks[x])):
+            x, called = over.get(v), to_come[v]
+            if x is not None:
+                before_add_at = v in after and after[v].operation.name == "add_at"
+                if v.operation.name == "add_at" or not (called is v or before_add_at):
+                    called = called_after[x]
+            called_after[v] = called
+            if x is not None and called is called_after[x]:
                 self.names[v] = self.names[x]
             else:
-                self.names[v] = self.new(speaks[v].name if speaks[v] is not None else None)
+                self.names[v] = self.new(None if called is None else called.name)
 
     def __getitem__(self, variable):
         return self.names[variable]

@@ -168,6 +168,8 @@ def _length(operation, x):
     n = x.lengths[operation.axis]
     if isinstance(n, int):
         return Constant(n, weak=True)
+    if _counts(x) and made_by(x.inputs[1], "length"):
+        return x.inputs[1]
     for other in x.inputs:  # what is as long for certain, and needn't be computed
         if n in other.lengths:
             return ShapeOf(other.lengths.index(n))(other)
@@ -205,8 +207,11 @@ def _names_all(pattern, x, inputs):
 
 def _counts_rows(operation, inputs):
     """Return whether the rows count up, so that no place is named twice: a thing to remember."""
-    by_rows = operation.pattern[:1] == (("array",),)
-    return by_rows and not operation.once and _counts(inputs[0])
+    by_rows = operation.pattern[:1] == (("array",),) and not operation.once
+    if not by_rows or not _counts(inputs[0]):
+        return False
+    arrays = [x for x in inputs if x.ndim]
+    return all(x.lengths == inputs[0].lengths for x in arrays)  # rows that are not broadcast
 
 
 def _index(operation, x, *inputs):

@@ -21,7 +21,7 @@ class Shared(Variable):
         return self.name or f"<shared {self.dtype} variable>"
 
     def get_value(self, borrow: bool = False) -> np.ndarray:
-        """Return the value: a copy, or, if `borrow`, the array itself, which updates may change."""
+        """Return the value: a copy, or, if `borrow`, the array itself, which updates replace."""
         return self._value if borrow else self._value.copy()
 
     def set_value(self, value, borrow: bool = False) -> None:
@@ -31,7 +31,8 @@ class Shared(Variable):
         ----------
         value : array_like
         borrow : bool
-            Whether an array that fits is kept as it is and not copied. Updates then change it.
+            Whether an array that fits is kept and not copied. Updates replace it, and never write
+            into it.
 
         Raises
         ------
@@ -43,8 +44,7 @@ class Shared(Variable):
 
 
 def _own(array, given, borrow):
-    kept = borrow and array is given and array.flags.writeable
-    return array if kept else array.copy()
+    return array if borrow and array is given else array.copy()
 
 
 def shared(value, name: str | None = None, borrow: bool = False) -> Shared:
@@ -55,7 +55,7 @@ def shared(value, name: str | None = None, borrow: bool = False) -> Shared:
     value : array_like of numbers
     name : str, optional
     borrow : bool
-        Whether an array is kept as it is and not copied. Updates then change it.
+        Whether an array is kept and not copied. Updates replace it, and never write into it.
 
     Raises
     ------

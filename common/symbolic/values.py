@@ -44,8 +44,14 @@ def as_value(name: str, value, dtype: np.dtype, ndim: int, downcast: bool = Fals
     if downcast and array.dtype.kind != "c":
         return array.astype(dtype)
     if not sized and np.can_cast(array.dtype, dtype, "same_kind"):
-        converted = array.astype(dtype)
-        if dtype.kind in "fc" or np.array_equal(converted, array):
+        with np.errstate(over="ignore"):
+            converted = array.astype(dtype)
+        exact = dtype.kind in "bui"
+        if (
+            np.array_equal(converted, array)
+            if exact
+            else np.isfinite(converted[np.isfinite(array)]).all()
+        ):
             return converted
     if not sized and array.dtype.kind == "i" and dtype.kind == "u":
         converted = array.astype(dtype)
