@@ -13,15 +13,17 @@ gradient                             the derivative of an expression, as an expr
 rewrite, rules                       the same value, more stable and with less work
 agreement                            shapes that agree, and what to do if they don't
 buffers, program, runtime            writing a straight-line NumPy program
-function, shared, values, errors     calling it
-printing, drawing                    looking at expressions
+function, compiled, shared, values,  calling it
+errors
+printing, drawing/                   looking at expressions
 ===================================  ==============================================================
 """
 
 from common.symbolic import operators, printing, tensor
+from common.symbolic.compiled import Function
 from common.symbolic.config import config
 from common.symbolic.errors import DisconnectedInputError, MissingInputError, UnusedInputError
-from common.symbolic.function import Function, In, function
+from common.symbolic.function import In, function
 from common.symbolic.gradient import Adjoints, grad
 from common.symbolic.printing import debugprint, pp
 from common.symbolic.shared import shared

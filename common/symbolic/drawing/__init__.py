@@ -7,11 +7,11 @@ from matplotlib.figure import Figure
 
 from common.files import write_atomically
 from common.plot import plot_style
+from common.symbolic.compiled import Function
 from common.symbolic.drawing.layout import lay_out
 from common.symbolic.drawing.nodes import cut, graph_of, uses
 from common.symbolic.drawing.numbers import check_agreement, given_values, numbers_of
 from common.symbolic.drawing.painting import FORMATS, as_file, painted
-from common.symbolic.function import Function
 from common.symbolic.graph import Variable, ancestors, as_variable
 from common.symbolic.shared import Shared
 
