@@ -7,6 +7,7 @@ length, which is checked on the inputs at each call, and, if a call ever breaks 
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Input, Length, Variable, ancestors
@@ -29,28 +30,29 @@ def assume_agreement(
         What that assumes: of each group, numbers and (leaf, axis), all lengths are equal.
     """
     order = ancestors(outputs)
-    axes = {}  # of which leaf and axis a length is
+    axes = {}  # of which leaf and axis a part of a length is
     for leaf in order:
         if leaf.operation is None:
             for axis, n in enumerate(leaf.lengths):
                 if isinstance(n, Length):
-                    axes[n] = leaf, axis
+                    axes[next(iter(n.parts))] = leaf, axis
     together = _Partition()
     for variable in order:
         for lengths in _meetings(variable):
             atoms = [atom for n in lengths for atom in _atoms(n)]
-            if all(isinstance(atom, int) or atom in axes for atom in atoms):
+            if all(isinstance(atom, _Number) or atom in axes for atom in atoms):
                 together.join(atoms)
 
     new_length, groups = {}, []
     for group in together.groups():
-        numbers = [atom for atom in group if isinstance(atom, int)]
+        numbers = [atom.n for atom in group if isinstance(atom, _Number)]
         if len(numbers) > 1:
             continue  # it can't be met
-        representative = numbers[0] if numbers else group[0]
-        new_length |= {n: representative for n in group if isinstance(n, Length)}
+        parts = [atom for atom in group if not isinstance(atom, _Number)]
+        length = numbers[0] if numbers else Length(frozenset(parts[:1]))
+        new_length |= {Length(frozenset({part})): length for part in parts}
         if len(group) > 1:
-            groups.append([atom if isinstance(atom, int) else axes[atom] for atom in group])
+            groups.append([*numbers, *(axes[part] for part in parts)])
 
     leaves = {}
     for leaf in order:
@@ -61,11 +63,15 @@ def assume_agreement(
     return substitute(outputs, leaves), leaves, groups
 
 
+class _Number(NamedTuple):
+    n: int
+
+
 def _atoms(n):
-    """Return a length as what it was broadcast from: numbers other than 1, lengths of one part."""
+    """Return a length as what it was broadcast from: numbers other than 1, parts of lengths."""
     if isinstance(n, int):
-        return [] if n == 1 else [n]
-    return [Length(frozenset({part})) for part in n.parts]
+        return [] if n == 1 else [_Number(n)]
+    return n.parts
 
 
 def _meetings(variable):

@@ -10,7 +10,7 @@ import numpy as np
 
 from common.symbolic.agreement import assume_agreement
 from common.symbolic.errors import described
-from common.symbolic.graph import Variable, ancestors
+from common.symbolic.graph import Variable, ancestors, made_here
 from common.symbolic.program import Program
 from common.symbolic.rewrite import rewrite, share_logsumexp
 from common.symbolic.shared import Shared
@@ -28,9 +28,10 @@ class Compiled:
         self.shared = [v for v in ancestors(everything) if isinstance(v, Shared)]
         self.arguments = [*variables, *self.shared]
 
-        agreed, leaves, groups = assume_agreement(everything)
+        with made_here():
+            agreed, leaves, groups = assume_agreement(everything)
+            self.rewritten = _simplified(agreed)
         leaf = [leaves.get(v, v) for v in self.arguments]
-        self.rewritten = _simplified(agreed)
         self.program = Program(leaf, self.rewritten)
         names = dict(zip(self.arguments, map(self.program.name, leaf), strict=True))
         conditions = [

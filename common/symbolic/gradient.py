@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from common.symbolic.elementwise import op
 from common.symbolic.errors import DisconnectedInputError, described
-from common.symbolic.graph import Constant, Variable, ancestors
+from common.symbolic.graph import Constant, Variable, ancestors, made_here
 from common.symbolic.reduction import spread
 from common.symbolic.rewrite import rewrite
 from common.symbolic.shape import cast
@@ -112,12 +112,13 @@ class Adjoints:
                 f"got {disconnected_inputs!r}"
             )
         variables = _variables("wrt", [wrt] if isinstance(wrt, Variable) else wrt)
-        walk, stand_in = self._walk(variables)
-        found = walk.adjoints([stand_in.get(x, x) for x in variables])
-        grads = [
-            g if g is not None else self._disconnected(x, disconnected_inputs)
-            for x, g in zip(variables, found, strict=True)
-        ]
+        with made_here():
+            walk, stand_in = self._walk(variables)
+            found = walk.adjoints([stand_in.get(x, x) for x in variables])
+            grads = [
+                g if g is not None else self._disconnected(x, disconnected_inputs)
+                for x, g in zip(variables, found, strict=True)
+            ]
         if isinstance(wrt, Variable):
             return grads[0]
         return tuple(grads) if isinstance(wrt, tuple) else grads

@@ -7,7 +7,9 @@ Nothing is computed here.
 
 import itertools
 import sys
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,8 @@ __all__ = [
     "ancestors",
     "as_variable",
     "count_variables",
+    "made_here",
+    "with_inputs",
 ]
 
 
@@ -103,6 +107,7 @@ class Variable:
         name: str | None = None,
         *,
         weak: bool = False,
+        made_at: tuple[str, int] | None = None,
     ):
         self.operation = operation
         self.inputs = inputs
@@ -110,7 +115,7 @@ class Variable:
         self.lengths = lengths
         self.name = name
         self.weak = weak
-        self.made_at = _place_in_users_code()
+        self.made_at = made_at or _place.known or _place_in_users_code(sys._getframe(1))
         self.serial = next(_serials)
 
     @property
@@ -172,6 +177,27 @@ class Constant(Variable):
         return self.name or np.array2string(self.value, threshold=6, edgeitems=2)
 
 
+def with_inputs(variable: Variable, inputs: tuple[Variable, ...]) -> Variable:
+    """Return what the operation of `variable` makes of other inputs."""
+    alike = all(
+        new.lengths == old.lengths and new.dtype == old.dtype and new.weak == old.weak
+        for new, old in zip(inputs, variable.inputs, strict=True)
+    )
+    if not alike:
+        result = variable.operation(*inputs)
+        result.name, result.made_at = variable.name, variable.made_at
+        return result
+    return Variable(
+        variable.operation,
+        inputs,
+        variable.dtype,
+        variable.lengths,
+        variable.name,
+        weak=variable.weak,
+        made_at=variable.made_at,
+    )
+
+
 def as_variable(value, name: str | None = None) -> Variable:
     """Return `value` itself if it is a variable, else a constant of it.
 
@@ -214,11 +240,26 @@ def ancestors(outputs: Iterable[Variable]) -> list[Variable]:
     return order
 
 
+class _Place(threading.local):
+    known = None
+
+
+_place = _Place()
 _PACKAGE = __name__.rpartition(".")[0] + "."
 
 
-def _place_in_users_code():
-    frame = sys._getframe(2)
+@contextmanager
+def made_here() -> Iterator[None]:
+    """Let all variables that are made within be made where the user's code is now."""
+    before = _place.known
+    _place.known = before or _place_in_users_code(sys._getframe(2))
+    try:
+        yield
+    finally:
+        _place.known = before
+
+
+def _place_in_users_code(frame):
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno

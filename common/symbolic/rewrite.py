@@ -11,7 +11,13 @@ import numpy as np
 
 from common.symbolic import runtime
 from common.symbolic.elementwise import op
-from common.symbolic.graph import Constant, Variable, ancestors, count_variables
+from common.symbolic.graph import (
+    Constant,
+    Variable,
+    ancestors,
+    count_variables,
+    with_inputs,
+)
 from common.symbolic.operation import Operation
 from common.symbolic.reduction import expand
 from common.symbolic.rules import RULES, made_by
@@ -83,8 +89,7 @@ class _Rewriting:
             if all(a is b for a, b in zip(inputs, variable.inputs, strict=True)):
                 result = variable
             else:
-                result = operation(*inputs)
-                result.made_at = variable.made_at
+                result = with_inputs(variable, inputs)
         self.merged[key] = result
         if result.name is None and result.serial > self.began and result.operation is not None:
             result.name = variable.name  # what was there before belongs to the user
@@ -138,8 +143,7 @@ def substitute(outputs: Sequence[Variable], replace: Mapping[Variable, Variable]
             if all(a is b for a, b in zip(inputs, variable.inputs, strict=True)):
                 new[variable] = variable
             else:
-                new[variable] = variable.operation(*inputs)
-                new[variable].name, new[variable].made_at = variable.name, variable.made_at
+                new[variable] = with_inputs(variable, inputs)
     return [new[v] for v in outputs]
 
 

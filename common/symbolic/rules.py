@@ -5,7 +5,7 @@ there, or None. What a rule returns is rewritten in turn. A result whose dtype o
 isn't that of the operation is dropped, so that a rule needn't look.
 """
 
-from math import prod
+import math
 
 from common.symbolic.elementwise import op
 from common.symbolic.graph import Constant, Variable
@@ -28,6 +28,12 @@ def _is(variable, number):
 
 def _is_number(variable):
     return isinstance(variable, Constant) and variable.ndim == 0
+
+
+def _is_ordinary(*factors):
+    """Return whether a product of floats neither overflows nor vanishes."""
+    product = math.prod(float(factor.value) for factor in factors)
+    return all(f.dtype.kind == "f" for f in factors) and 1e-30 < abs(product) < 1e30
 
 
 def _both_ways(a, b):
@@ -100,8 +106,8 @@ def _mul(operation, a, b):
             return op("neg", other)
         if _is_number(one) and made_by(other, "mul"):
             for factor, rest in _both_ways(*other.inputs):
-                if _is_number(factor):
-                    return op("mul", rest, op("mul", factor, one))
+                if _is_number(factor) and _is_ordinary(one, factor):
+                    return op("mul", rest, op("mul", factor, one))  # c (d x) = (c d) x
         number = _number_within(one) if one.ndim else None
         if number is not None and other.lengths == operation.output_type(a, b)[1]:
             return op("mul", other, number)
@@ -178,7 +184,7 @@ def _length(operation, x):
 
 def _count(operation, x):
     lengths = [ShapeOf(axis)(x) for axis in operation.axes]
-    return prod(lengths[1:], start=lengths[0])
+    return math.prod(lengths[1:], start=lengths[0])
 
 
 def _transpose(operation, x):

@@ -26,7 +26,7 @@ def sigmoid(x, out=None):
 
 def softmax(x):
     """Return exp(xₖ) / Σⱼ exp(xⱼ) along the last axis."""
-    y = np.moveaxis(x, -1, 0).copy()  # NumPy is slow at reducing a short last axis
+    y = _last_axis_first(x)
     y -= y.max(axis=0)
     np.exp(y, out=y)
     y /= y.sum(axis=0)
@@ -35,7 +35,7 @@ def softmax(x):
 
 def logsumexp(x):
     """Return log Σₖ exp(xₖ) over the last axis."""
-    y = np.moveaxis(x, -1, 0).copy()
+    y = _last_axis_first(x)
     largest = y.max(axis=0)
     y -= largest
     np.exp(y, out=y)
@@ -44,10 +44,15 @@ def logsumexp(x):
 
 def log_softmax(x):
     """Return xₖ − log Σⱼ exp(xⱼ) along the last axis."""
-    y = np.moveaxis(x, -1, 0).copy()
+    y = _last_axis_first(x)
     y -= y.max(axis=0)
     y -= np.log(np.exp(y).sum(axis=0))
     return np.moveaxis(y, 0, -1)
+
+
+def _last_axis_first(x):
+    """Return a copy: NumPy is slow at reducing a short last axis."""
+    return (x.T if x.ndim == 2 else np.moveaxis(x, -1, 0)).copy()
 
 
 def sum_to(g, shape):
