@@ -61,7 +61,7 @@ def overwrites(
 
 def _fits(v, x):
     if v.operation.name == "add_at":
-        return x is v.inputs[0] and x.dtype == v.dtype
+        return x is v.inputs[0] and x.dtype == v.dtype and x.ndim > 0
     return (
         isinstance(v.operation, Elementwise)
         and v.operation.name not in WITHOUT_OUT

@@ -29,7 +29,10 @@ class Compiled:
         self.arguments = [*variables, *self.shared]
 
         with made_here():
-            agreed, leaves, groups = assume_agreement(everything)
+            try:
+                agreed, leaves, groups = assume_agreement(everything)
+            except (ValueError, TypeError):  # the lengths can only fit by broadcasting
+                agreed, leaves, groups = everything, {}, []
             self.rewritten = _simplified(agreed)
         leaf = [leaves.get(v, v) for v in self.arguments]
         self.program = Program(leaf, self.rewritten)

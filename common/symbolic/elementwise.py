@@ -38,7 +38,8 @@ class Elementwise(Operation):
         self.derivatives = derivatives
         self.n_inputs = 1 + max(i for i in range(3) if f"{{{i}}}" in template)
         self.smooth = bool(derivatives)
-        self._on_plain_numbers = "(" not in template  # operators; functions make NumPy's numbers
+        # Functions make NumPy's numbers, and of Python's whole numbers a power needn't be one.
+        self._on_plain_numbers = "(" not in template and name != "pow"
 
     def __call__(self, *inputs):
         if len(inputs) != self.n_inputs:
@@ -46,6 +47,8 @@ class Elementwise(Operation):
         out = super().__call__(*inputs)
         if self._on_plain_numbers and all(x.weak for x in out.inputs):
             out.weak = True
+            if out.dtype.kind == "f":
+                out.dtype = np.dtype(np.float64)  # whatever floatX is
             return out
         cast = self._casts(out)
         if cast is None:
@@ -61,13 +64,12 @@ class Elementwise(Operation):
             return out.dtype
         if self.dtype is result_dtype and out.dtype.kind == "b":
             return np.dtype(np.int8)  # so that True + True is 2, as a sum is
+        if self.name == "pow" and ("b" in kinds or all(x.weak for x in out.inputs)):
+            return out.dtype
         return None
 
     def output_type(self, *inputs):
         return self.dtype(*inputs), broadcast(self.name, *inputs)
-
-    def connected(self, i):
-        return self.name != "switch" or i > 0
 
     def derivative(self, i, out, g, *inputs):
         rule = self.derivatives[i]

@@ -11,6 +11,7 @@ from common.symbolic.graph import Constant, Input, Length, Variable, ancestors, 
 from common.symbolic.rewrite import substitute
 from common.symbolic.shape import cast
 from common.symbolic.shared import Shared
+from common.symbolic.values import as_value
 
 __all__ = ["Function", "In", "function"]
 
@@ -173,8 +174,9 @@ def _as_type_of(old, new, what):
         raise TypeError(
             f"{what} {old!r} must have {old.ndim} axes, got {new.ndim}: {described(new)}"
         )
-    fits = new.weak or np.can_cast(new.dtype, old.dtype, "safe")
-    if not fits or (new.weak and not np.can_cast(new.dtype, old.dtype, "same_kind")):
+    if isinstance(new, Constant) and new.weak:
+        return Constant(as_value(f"{what} {old!r}", new.value.item(), old.dtype, 0))
+    if not np.can_cast(new.dtype, old.dtype, "same_kind" if new.weak else "safe"):
         raise TypeError(
             f"{what} {old!r} must be {old.dtype}, got {new.dtype}: {described(new)}; cast it with "
             f"T.cast(…, '{old.dtype}')"

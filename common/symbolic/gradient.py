@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from common.symbolic.elementwise import op
 from common.symbolic.errors import DisconnectedInputError, described
-from common.symbolic.graph import Constant, Variable, ancestors, made_here
+from common.symbolic.graph import Constant, Variable, ancestors, made_here, users_place
 from common.symbolic.reduction import spread
 from common.symbolic.rewrite import rewrite
 from common.symbolic.shape import cast
@@ -141,7 +141,7 @@ class Adjoints:
         if disconnected_inputs == "raise":
             raise DisconnectedInputError(message)
         if disconnected_inputs == "warn":
-            warnings.warn(message, stacklevel=4)
+            warnings.warn_explicit(message, UserWarning, *users_place())
         return _zero(x)
 
 
@@ -154,7 +154,7 @@ class Walk:
     called : str, optional
         What to call the cost in the names of adjoints.
     constant : sequence of Variable
-        What not to go into.
+        What not to go through.
 
     Attributes
     ----------
@@ -169,9 +169,9 @@ class Walk:
         self.order, constant = ancestors([cost]), frozenset(constant)
         self.users = {variable: [] for variable in self.order}
         for variable in self.order:
-            if variable.operation is not None:
+            if variable.operation is not None and variable not in constant:
                 for i, x in enumerate(variable.inputs):
-                    if variable.operation.connected(i) and x not in constant:
+                    if variable.operation.connected(i):
                         self.users[x].append((variable, i))
         self.place = {variable: i for i, variable in enumerate(self.order)}
         self.known = {cost: Constant(cost.dtype.type(1))}
@@ -213,8 +213,9 @@ class Walk:
 
     def _share(self, user, i, g):
         """Return what comes back from `user` to its input `i`; None for 0."""
-        if user.dtype.kind == "c":
-            raise TypeError(f"complex numbers can't be derived through: {described(user)}")
+        for v in (user, user.inputs[i]):
+            if v.dtype.kind == "c":
+                raise TypeError(f"complex numbers can't be derived through: {described(v)}")
         if user.dtype.kind != "f" or not user.operation.smooth or _is_zero(g):
             return None
         x = user.inputs[i]

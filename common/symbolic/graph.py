@@ -28,6 +28,7 @@ __all__ = [
     "as_variable",
     "count_variables",
     "made_here",
+    "users_place",
     "with_inputs",
 ]
 
@@ -115,7 +116,7 @@ class Variable:
         self.lengths = lengths
         self.name = name
         self.weak = weak
-        self.made_at = made_at or _place.known or _place_in_users_code(sys._getframe(1))
+        self.made_at = made_at or users_place()
         self.serial = next(_serials)
 
     @property
@@ -252,14 +253,23 @@ _PACKAGE = __name__.rpartition(".")[0] + "."
 def made_here() -> Iterator[None]:
     """Let all variables that are made within be made where the user's code is now."""
     before = _place.known
-    _place.known = before or _place_in_users_code(sys._getframe(2))
+    _place.known = users_place()
     try:
         yield
     finally:
         _place.known = before
 
 
-def _place_in_users_code(frame):
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+def users_place() -> tuple[str, int]:
+    """Return file and line of the code, outside of this package, that is running."""
+    if _place.known is not None:
+        return _place.known
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _is_inside(frame):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
+
+
+def _is_inside(frame):
+    name = frame.f_globals.get("__name__", "")
+    return name.startswith(_PACKAGE) or name == "contextlib"

@@ -39,7 +39,9 @@ def sum_over(x, axis=None, keepdims=False) -> Variable:
     """Return Σ x over `axis`, a number, several, or None for all."""
     x = as_variable(x)
     axes = all_axes("sum", x, axis)
-    return Sum(axes, keepdims)(x) if axes else x
+    if axes or (x.ndim == 0 and not x.weak and x.dtype.kind in "bui"):
+        return Sum(axes, keepdims)(x)  # also of one number: small integers become large ones
+    return x
 
 
 def mean(x, axis=None, keepdims=False) -> Variable:
@@ -53,6 +55,7 @@ def mean(x, axis=None, keepdims=False) -> Variable:
 def var(x, axis=None, keepdims=False) -> Variable:
     """Return the variance of `x` over `axis`: of N numbers, Σ (xᵢ − mean)² / N."""
     x = as_variable(x)
+    x = x if x.dtype.kind in "fc" else cast(x, config.floatX)
     return mean(op("sqr", x - mean(x, axis, keepdims=True)), axis, keepdims)
 
 

@@ -10,6 +10,7 @@ from common.symbolic.operation import readable_shape
 __all__ = ["debugprint", "formula", "pp", "without_parentheses"]
 
 LONGEST = 2000
+DEEPEST = 60  # indentation, in spaces; else a long chain would fill a square
 _AS_IN_PYTHON = ("index", "transpose", "length")
 
 
@@ -116,7 +117,7 @@ def debugprint(expressions, depth: int | None = None, file=None) -> str | None:
         v, level = stack.pop()
         if depth is not None and level >= depth:
             continue
-        indent = " " * level
+        indent = " " * min(level, DEEPEST)
         what = v.operation.name if v.operation is not None else repr(v)
         if v in letters:
             lines.append(f"{indent}{what} [{letters[v]}]")

@@ -43,6 +43,7 @@ UFUNCS = {
     "neq": "np.not_equal",
 }
 LARGEST_INLINED = 4  # operations
+LONGEST_CONSTANT = 12  # entries of a constant array that is written out
 BY_NAME = ("add_at", "scatter")  # whose program needs names for its inputs
 COMMENT_COLUMN = 40
 LONGEST_COMMENT = 60
@@ -82,7 +83,8 @@ class Program:
     @property
     def source(self) -> str:
         """The program, with comments that name what a line computes."""
-        lines = [self._head()]
+        lines = [_written(name, value) for name, value in self._names.data.items()]
+        lines.append(self._head())
         for code, v in self._lines:
             comment = self._comment(v)
             comment = "" if comment == code else comment
@@ -194,7 +196,8 @@ def _inlined(order, outputs):
 
 
 def _is_operator(v):
-    return isinstance(v.operation, Elementwise) and "(" not in v.operation.template
+    by_sign = isinstance(v.operation, Elementwise) and "(" not in v.operation.template
+    return by_sign or v.operation.name == "dot"
 
 
 class _Names:
@@ -252,10 +255,12 @@ class _Names:
 
     def _constant(self, v):
         value = v.value.item() if v.weak else v.value[()]
-        if v.ndim == 0 and v.name is None and np.isfinite(value):
-            text = repr(value.item() if isinstance(value, np.generic) else value)
+        if v.ndim == 0 and v.name is None and v.dtype.kind != "c":
+            number = v.value.item()
+            text = repr(number) if np.isfinite(number) else f"np.{abs(number)}"
+            text = f"-{text}" if number == -np.inf else text
             if not v.weak:
-                return f"np.{v.dtype.name}({text})"
+                return f"np.{_dtype(v.dtype)}({text})"
             return f"({text})" if text.startswith("-") else text
         name = self.new(v.name, "constant")
         self.data[name] = value
@@ -265,6 +270,18 @@ class _Names:
 def _one_line(text):
     """Return `text` so that it can stand in a comment: without line breaks, above all."""
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _dtype(dtype):
+    return "bool_" if dtype.kind == "b" else dtype.name
+
+
+def _written(name, value):
+    """Return a line that defines a constant, or, if it is long, a comment about it."""
+    array = np.asarray(value)
+    if array.size <= LONGEST_CONSTANT and array.dtype.kind in "biuf" and np.isfinite(array).all():
+        return f"{name} = np.array({array.tolist()!r}, np.{_dtype(array.dtype)})"
+    return f"# {name}: a constant array of {array.dtype}, shape {array.shape}"
 
 
 def _identifier(name):

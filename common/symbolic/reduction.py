@@ -40,7 +40,10 @@ def all_axes(name: str, x: Variable, axis) -> tuple[int, ...]:
             raise TypeError(f"{name}: axis must be a whole number, several or None, got {a!r}")
         if not -x.ndim <= a < x.ndim:
             raise ValueError(f"{name}: {x!r} has {x.ndim} axes, so it has no axis {a}")
-    return tuple(sorted({int(a) % x.ndim for a in axes}))
+    result = sorted(int(a) % x.ndim for a in axes)
+    if len(set(result)) < len(result):
+        raise ValueError(f"{name}: an axis is named twice, got axis {axis}")
+    return tuple(result)
 
 
 class Reduction(Operation):

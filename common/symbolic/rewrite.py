@@ -41,17 +41,24 @@ def rewrite(outputs: Sequence[Variable], keep: Sequence[Variable] = ()) -> list[
             inputs = tuple([new[x] for x in variable.inputs])
             new[variable] = rewriting.made_again(variable, inputs)
         if variable in keep:
-            kept = Kept()(new[variable])
-            kept.name, kept.made_at = variable.name, variable.made_at
-            new[variable] = kept
+            new[variable] = rewriting.kept(variable, new[variable])
     return [new[v] for v in outputs]
 
 
 class Kept(Operation):
-    """Its input. Rules can't see through it; the next rewriting takes it away."""
+    """Its input. Rules can't see through it; the next rewriting takes it away.
+
+    Parameters
+    ----------
+    number : int
+        Each is another operation, so that no two are merged.
+    """
 
     name = "kept"
     view = True
+
+    def __init__(self, number: int):
+        self.settings = (number,)
 
     def output_type(self, x):
         return x.dtype, x.lengths
@@ -76,10 +83,17 @@ class _Rewriting:
         key = (value.dtype, variable.weak, value.shape, value.tobytes())
         return self.merged.setdefault(key, variable)
 
+    def kept(self, variable, new):
+        """Return what stands for `variable`, which is `new` for others, but is to be kept."""
+        result = Kept(variable.serial)(new)
+        result.name, result.made_at = variable.name, variable.made_at
+        self.merged[result.operation.key, new] = result
+        return result
+
     def made_again(self, variable, inputs):
         """Return what stands for `variable`, now that its inputs are `inputs`."""
         operation = variable.operation
-        key = (operation.key, *map(id, inputs))
+        key = (operation.key, *inputs)
         result = self.merged.get(key)
         if result is None:
             result = _folded(variable, inputs)
@@ -110,7 +124,7 @@ class _Rewriting:
         """Rewrite what a rule has put between `known` variables and its result."""
         if variable in known or variable.operation is None:
             return variable
-        result = self.merged.get((variable.operation.key, *map(id, variable.inputs)))
+        result = self.merged.get((variable.operation.key, *variable.inputs))
         if result is None:
             variable.made_at = made_at
             inputs = tuple([self._made_by_rule(x, known, made_at) for x in variable.inputs])

@@ -46,6 +46,9 @@ def _both_ways(a, b):
 def _log(operation, x):
     if made_by(x, "softmax"):
         return minus_logsumexp(x.inputs[0])  # log softmax(x) = x − log Σ exp x
+    if made_by(x, "index") and made_by(x.inputs[0], "softmax"):
+        p, *inputs = x.inputs
+        return x.operation(minus_logsumexp(p.inputs[0]), *inputs)
     if made_by(x, "sigmoid"):
         return -op("softplus", -x.inputs[0])  # log σ(x) = −log(1 + exp(−x))
     if made_by(x, "exp"):

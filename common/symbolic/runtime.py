@@ -82,7 +82,7 @@ def scatter(g, shape, index):
 
 def add_at(x, index, g):
     """Return a copy of `x` with `g` added at `index`, which must not name a place twice."""
-    x = x.copy()
+    x = np.array(x)
     x[index] += g
     return x
 

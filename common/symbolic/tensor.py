@@ -27,7 +27,7 @@ from common.symbolic.operators import (
 from common.symbolic.reduction import spread
 from common.symbolic.shape import arange, cast, join, reshape, shape
 from common.symbolic.shared import shared
-from common.symbolic.tensor_type import NAMES, TensorType
+from common.symbolic.tensor_type import NAMES, TensorType, known_type
 
 PREFIXES = {
     "b": "int8",
@@ -55,7 +55,7 @@ def _several(kind):
 def _constructors():
     for prefix, dtype in PREFIXES.items():
         for broadcastable, name in NAMES.items():
-            kind = TensorType(dtype, broadcastable)
+            kind = known_type(dtype, broadcastable)
             yield f"{prefix}{name}", kind
             yield f"{prefix}{'matrices' if name == 'matrix' else f'{name}s'}", _several(kind)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from common.symbolic.graph import Input, Variable
 
-__all__ = ["TensorType", "type_of"]
+__all__ = ["TensorType", "known_type", "type_of"]
 
 NAMES = {
     (): "scalar",
@@ -71,13 +71,14 @@ class TensorType:
 
 
 @cache
-def _type(dtype, broadcastable):
+def known_type(dtype: str | None, broadcastable: tuple[bool, ...]) -> TensorType:
+    """Return the one TensorType of this description."""
     return TensorType(dtype, broadcastable)
 
 
 def type_of(variable: Variable) -> TensorType:
     """Return what kind of variable it is."""
-    return _type(variable.dtype, tuple(n == 1 for n in variable.lengths))
+    return known_type(variable.dtype.name, tuple(n == 1 for n in variable.lengths))
 
 
 Variable.type = property(type_of)

@@ -1,0 +1,231 @@
+import io
+
+import numpy as np
+import pytest
+
+import common.symbolic.tensor as T
+from common.symbolic import debugprint, function, pp, printing, shared
+
+x, y = T.dscalars("x", "y")
+v, m = T.dvector("v"), T.dmatrix("m")
+
+
+# Formulas.
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        (x, "x"),
+        (x + y, "(x + y)"),
+        ((x + 2 * y) ** 2, "((x + (2 * y)) ** 2)"),
+        (-x, "(-x)"),
+        (1 / (1 + T.exp(-x)), "(1 / (1 + exp(-x)))"),
+        (x > 2, "(x > 2)"),
+        (T.switch(x > y, x, y), "switch(x > y, x, y)"),
+        (T.dot(m, v), "dot(m, v)"),
+        (m.T, "m.T"),
+        (m.sum(), "sum(m)"),
+        (m.sum(axis=0), "sum(m, axis=0)"),
+        (m.max(axis=1), "max(m, axis=1)"),
+        (m[0], "m[0]"),
+        (m[1:, 0], "m[1:, 0]"),
+        (m[:, None], "m[:, None]"),
+        (m.shape[1], "m.shape[1]"),
+        (T.nnet.softmax(m), "softmax(m)"),
+        (T.cast(x, "float32"), "cast(x, float32)"),
+        (x % 2 // y, "((x % 2) // y)"),
+        (T.constant(2.5), "2.5"),
+    ],
+)
+def test_formula(expression, text):
+    assert pp(expression) == text
+
+
+def test_formulas_tell_apart_what_python_would():
+    expressions = [
+        *(x - (y - 1), (x - y) - 1, x - y, y - x),
+        *(x / (y / 2), (x / y) / 2, x**y**2, (x**y) ** 2, -(x**2), (-x) ** 2),
+    ]
+    assert len({pp(e) for e in expressions}) == len(expressions)
+
+
+@pytest.mark.parametrize("make", [lambda a, b: a - (b - 1), lambda a, b: (a + b) * -b / (a**b)])
+def test_formula_of_operators_is_python(make):
+    assert eval(pp(make(x, y)), {}, {"x": 2.5, "y": 1.5}) == make(2.5, 1.5)
+
+
+def test_names_stand_for_leaves():
+    assert pp(shared(1.0, name="w") * x) == "(w * x)"
+    assert pp(T.constant(3.0, name="three") * x) == "(three * x)"
+    assert "float64" in pp(T.dscalar() * 2)
+    assert pp(T.dscalar() * 2) == pp(T.dscalar() * 2)
+
+
+def test_gradient_is_an_expression_that_can_be_looked_at():
+    gradient = T.grad(x**2, x)
+    assert "x" in pp(gradient)
+    assert "2" in pp(gradient)
+    f = function([x], gradient)
+    assert pp(f.maker.fgraph.outputs[0]) == pp(f.outputs[0])
+
+
+def test_constants_are_short():
+    text = pp(v * T.constant(np.arange(10_000.0)))
+    assert len(text) < 200
+    assert "..." in text
+    assert pp(3) == "3"
+
+
+def test_subexpression_used_twice_is_written_twice():
+    h = T.exp(x)
+    assert pp(h + h) == "(exp(x) + exp(x))"
+
+
+def test_exponential_expression_does_not_blow_up():
+    h = x
+    for _ in range(60):
+        h = h * h
+    text = pp(h)
+    assert len(text) < 10_000
+    assert "…" in text
+    assert len(pp(h, longest=50)) < 200
+
+
+def test_long_formula_is_cut():
+    h = x
+    for _ in range(10_000):
+        h = T.sin(h) + y
+    text = pp(h)
+    assert len(text) < 10_000
+    assert text.endswith("+ y)")
+    assert "…" in text
+
+
+def test_wide_formula_is_cut():
+    text = pp(T.concatenate([v * k for k in range(3_000)]))
+    assert len(text) < 10_000
+
+
+@pytest.mark.parametrize("expression", [None, "x", [x, "y"]])
+def test_formula_of_what_is_no_expression(expression):
+    with pytest.raises(TypeError):
+        pp(expression)
+
+
+# Graphs.
+
+
+def test_debugprint_writes_a_line_for_each_variable():
+    lines = debugprint((x + 2 * y) ** 2, file="str").splitlines()
+    assert [line.split()[0] for line in lines] == ["pow", "add", "x", "mul", "2", "y", "2"]
+    assert [len(line) - len(line.lstrip()) for line in lines] == [0, 1, 2, 2, 3, 3, 1]
+    assert all("float64" in line for line in lines[:4])
+
+
+def test_debugprint_writes_to_standard_output_or_a_file(capsys):
+    text = debugprint(x * 2, file="str")
+    assert debugprint(x * 2) is None
+    assert capsys.readouterr().out == text + "\n"
+    file = io.StringIO()
+    assert debugprint(x * 2, file=file) is None
+    assert file.getvalue() == text + "\n"
+    assert capsys.readouterr().out == ""
+
+
+def test_debugprint_tells_dtype_shape_and_name():
+    h = T.dot(m, v)
+    h.name = "hidden"
+    first, *rest = debugprint(h, file="str").splitlines()
+    assert first.startswith("dot ")
+    assert "'hidden'" in first
+    assert "(?,)" in first
+    assert "(?, ?)" in rest[0]
+    assert "(1, ?)" in debugprint(T.drow("r"), file="str")
+    assert "float32" in debugprint(T.fscalar("f"), file="str")
+
+
+def test_debugprint_names_what_is_shared_by_a_letter():
+    h = T.exp(x)
+    lines = debugprint(h * h + x, file="str").splitlines()
+    exps = [line.split()[:2] for line in lines if line.strip().startswith("exp")]
+    assert len(exps) == 2
+    assert exps[0] == exps[1]
+    assert sum("x [" in line for line in lines) == 2
+    other = debugprint(T.exp(x) * T.exp(x), file="str").splitlines()
+    exps = [line.split()[1] for line in other if line.strip().startswith("exp")]
+    assert exps[0] != exps[1]
+
+
+def test_debugprint_depth():
+    h = T.exp(T.sin(T.cos(x)))
+    assert debugprint(h, depth=1, file="str").count("\n") == 0
+    assert debugprint(h, depth=3, file="str").splitlines()[-1].strip().startswith("cos")
+    assert debugprint(h, depth=99, file="str") == debugprint(h, file="str")
+
+
+def test_debugprint_of_a_list_and_of_a_function():
+    gx, gy = T.grad(x * y, [x, y])
+    text = debugprint([gx, gy], file="str")
+    assert text.startswith(debugprint(gx, file="str").split(" [")[0])
+    assert len(text.splitlines()) >= 2
+    f = function([x, y], [x * y, T.exp(x)])
+    lines = debugprint(f, file="str").splitlines()
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == ["mul", "exp"]
+    single = debugprint(function([x], T.exp(x)), file="str")
+    assert single.startswith("exp")
+
+
+def test_debugprint_of_constants_and_shared_variables():
+    text = debugprint(
+        shared(np.ones(3), name="w") * 2.5 + T.constant(np.arange(10_000.0)), file="str"
+    )
+    assert "w " in text
+    assert "2.5" in text
+    assert len(text) < 1000
+
+
+def test_debugprint_of_an_exponential_expression_is_short():
+    h = x
+    for _ in range(60):
+        h = h * h
+    lines = debugprint(h, file="str").splitlines()
+    assert len(lines) == 121
+    assert max(map(len, lines)) < 200
+
+
+def test_debugprint_of_a_deep_expression():
+    h = x
+    for _ in range(2_000):
+        h = T.sin(h)
+    lines = debugprint(h, file="str").splitlines()
+    assert len(lines) == 2_001
+    assert debugprint(h, depth=2, file="str").count("\n") == 1
+
+
+def test_letters_go_on_after_z():
+    text = debugprint([T.dscalar() for _ in range(800)], file="str")
+    letters = [line.rsplit("[", 1)[1].split("]")[0] for line in text.splitlines()]
+    assert letters[:2] == ["A", "B"]
+    assert letters[25:28] == ["Z", "AA", "AB"]
+    assert letters[701:704] == ["ZZ", "AAA", "AAB"]
+    assert len(set(letters)) == 800
+
+
+@pytest.mark.parametrize("name", ["", "a b", "x\ny", "'", "🐍", "[A]", "%s{0}", "x" * 3000])
+def test_odd_names_do_not_break_printing(name):
+    a = T.dscalar(name)
+    h = T.exp(a)
+    h.name = name
+    assert isinstance(pp(h * a), str)
+    assert debugprint(h * a, file="str").startswith("mul [A]")
+    assert isinstance(repr(a), str)
+    assert isinstance(repr(function([a], h, name=name)), str)
+
+
+def test_names_that_theano_has():
+    assert printing.pp is pp
+    assert printing.debugprint is debugprint
+    assert repr(x) == str(x) == "x"
+    assert repr(T.exp(x)) == "exp"
+    assert repr(function([x, y], x * y, name="times")) == "<function times(x, y)>"
