@@ -685,7 +685,6 @@ def test_lengths_within_operators():
         lambda n, i: n * 2.5,
         lambda n, i: n * i,
         lambda n, i: T.exp(n),
-        (lambda n, i: n**-1),
     ],
 )
 def test_lengths_give_the_dtype_that_was_told(make):
