@@ -1,0 +1,51 @@
+import sys
+import warnings
+
+import autograd
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+import common.symbolic.tensor as T
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+@pytest.fixture(scope="session")
+def ref():
+    """Give this module: helpers and references that the tests beside it share."""
+    return sys.modules[__name__]
+
+
+@pytest.fixture(autouse=True)
+def _floatX():
+    yield
+    T.config.floatX = "float64"
+
+
+def assert_close(actual, expected, tolerance, scale=0.0):
+    """Relative to the largest entry, or to `scale` if that is larger, and of the same shape."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.shape == expected.shape
+    scale = max(scale, np.abs(expected).max(initial=1e-30))
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * scale)
+
+
+def central_difference(f, xs, direction, h=1e-3):
+    """The derivative of f(*xs) along `direction`, with an error of order h⁴."""
+    values = [
+        f(*(np.asarray(x + step * d) for x, d in zip(xs, direction, strict=True)))
+        for step in (h, -h, 2 * h, -2 * h)
+    ]
+    return (8 * (values[0] - values[1]) - values[2] + values[3]) / (12 * h)
+
+
+def autograd_gradients(f):
+    """A function that returns the gradients of f(*xs) with respect to all xs."""
+
+    def gradients(*xs):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Output seems independent of input")
+            return autograd.grad(f, tuple(range(len(xs))))(*xs)
+
+    return gradients

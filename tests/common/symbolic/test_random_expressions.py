@@ -1,0 +1,370 @@
+"""Random expressions of 50 operations, evaluated by derived programs and by HIPS autograd.
+
+An expression is a list of steps: an operation, and which of the earlier values it takes. So values
+are shared, as in a network. All operations make numbers between −2 and 2 of such numbers.
+"""
+
+import itertools
+from types import SimpleNamespace
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+
+import common.symbolic.tensor as T
+from common import symbolic as theano
+
+N_STEPS = 50
+LARGEST = 40  # entries
+
+
+def softmax(x):
+    e = anp.exp(x)
+    return e / anp.sum(e, axis=-1, keepdims=True)
+
+
+# What the operations below need of either library.
+SHARED = (
+    *("concatenate", "cos", "dot", "exp", "log", "maximum", "max", "mean", "outer", "reshape"),
+    *("sin", "sqrt", "sum", "tanh"),
+)
+REPEATED = np.array([0, -1, 0])
+SYMBOLIC = SimpleNamespace(
+    nnet=T.nnet,
+    switch=T.switch,
+    sqr=T.sqr,
+    repeated=theano.shared(REPEATED),
+    **{name: getattr(T, name) for name in SHARED},
+)
+NUMPY = SimpleNamespace(
+    nnet=SimpleNamespace(
+        sigmoid=lambda x: 1 / (1 + anp.exp(-x)),
+        softplus=lambda x: anp.log(1 + anp.exp(x)),
+        softmax=softmax,
+    ),
+    switch=lambda condition, a, b: condition * a + (1 - condition) * b,
+    sqr=anp.square,
+    repeated=REPEATED,
+    **{name: getattr(anp, name) for name in SHARED},
+)
+
+
+def can_broadcast(*shapes):
+    try:
+        return len(np.broadcast_shapes(*shapes)) <= 2
+    except ValueError:
+        return False
+
+
+def has_axis(shape):
+    return len(shape) > 0
+
+
+def has_two_axes(shape):
+    return len(shape) == 2
+
+
+def are_vectors(*shapes):
+    return all(len(shape) == 1 for shape in shapes)
+
+
+def can_multiply(a, b):
+    return len(a) > 0 and len(b) > 0 and a[-1] == b[0]
+
+
+def can_join(a, b):
+    return len(a) == len(b) > 0 and a[1:] == b[1:]
+
+
+# Each with what it asks of the shapes. m is one of the two above.
+ELEMENTWISE = [
+    (can_broadcast, lambda m, a, b: (a + b) / 2),
+    (can_broadcast, lambda m, a, b: 0.5 * (a - b)),
+    (can_broadcast, lambda m, a, b: a * b / 2),
+    (can_broadcast, lambda m, a, b: a / (1 + b * b)),
+    (can_broadcast, lambda m, a, b, c: (a * b - c) / 3),
+    (can_broadcast, lambda m, a, b: (1 + m.sqr(a)) ** -(b**2)),
+    (can_broadcast, lambda m, a, b, c: m.switch(a > 0.1, b, -c)),
+    (can_broadcast, lambda m, a, b: m.maximum(a, b)),
+    (can_broadcast, lambda m, a: 1 - m.nnet.sigmoid(a)),
+    (can_broadcast, lambda m, a: -m.exp(-(a**2))),
+    (can_broadcast, lambda m, a: m.log(2 + m.cos(a))),
+    (can_broadcast, lambda m, a: m.sqrt(1 + m.sqr(a)) - 1),
+    (can_broadcast, lambda m, a: m.sin(a)),
+    (can_broadcast, lambda m, a: m.tanh(a)),
+    (can_broadcast, lambda m, a: m.nnet.sigmoid(a)),
+    (can_broadcast, lambda m, a: m.log(m.nnet.sigmoid(a)) / 2),
+    (can_broadcast, lambda m, a: m.nnet.softplus(a) / 2),
+    (can_broadcast, lambda m, a: m.log(1 + m.exp(-a)) / 2),
+    (has_axis, lambda m, a: m.mean(a)),
+    (has_axis, lambda m, a: m.nnet.softmax(a)),
+    (has_axis, lambda m, a: m.log(m.nnet.softmax(a)) / 4),
+    (has_axis, lambda m, a: (a - m.mean(a, axis=0)) / 2),
+    (has_axis, lambda m, a: m.tanh(m.sum(a, axis=0))),
+    (has_axis, lambda m, a: a / (1 + m.sum(a**2, axis=-1, keepdims=True))),
+    (has_axis, lambda m, a: m.max(a, axis=0)),
+]
+OF_SOME_SHAPES = [
+    (can_multiply, lambda m, a, b: m.sin(m.dot(a, b))),
+    (are_vectors, lambda m, a, b: m.outer(a, b) / 2),
+    (are_vectors, lambda m, a: a[:, None]),
+    (has_two_axes, lambda m, a: a.T),
+    (has_two_axes, lambda m, a: m.reshape(a, (-1,))),
+    (has_axis, lambda m, a: m.max(a, axis=-1)),
+    (has_axis, lambda m, a: a[0]),
+    (has_axis, lambda m, a: a[m.repeated]),
+    (has_axis, lambda m, a: a[[0, 0]]),
+    (has_axis, lambda m, a: a[::-1] * a / 2),
+    (can_join, lambda m, a, b: m.concatenate([a, b])),
+]
+
+
+def evaluate(m, steps, xs, more=()):
+    """Return the values of all steps. To those that a number of `more` belongs to, it is added."""
+    values = list(xs)
+    for (operation, places), extra in itertools.zip_longest(steps, more):
+        value = operation(m, *(values[i] for i in places))
+        values.append(value if extra is None else value + extra)
+    return values[len(xs) :]
+
+
+def random_steps(rng, operations, xs, n=N_STEPS):
+    """Return steps that fit the shapes of `xs` and of what comes out of the steps before."""
+    steps, values = [], list(xs)
+    while len(steps) < n:
+        fits, operation = operations[rng.integers(len(operations))]
+        recent = rng.integers(max(0, len(values) - 10), len(values), 4)
+        places = np.where(rng.random(4) < 0.7, recent, rng.integers(0, len(values), 4))
+        places = places[: operation.__code__.co_argcount - 1].tolist()
+        if fits(*(np.shape(values[i]) for i in places)):
+            [value] = evaluate(
+                NUMPY, [(operation, range(len(places)))], [values[i] for i in places]
+            )
+            if np.size(value) <= LARGEST:
+                steps.append((operation, places))
+                values.append(value)
+    return steps
+
+
+def total(m, values):
+    return sum(m.mean(value) for value in values) / len(values)
+
+
+def frozen(rng, shape, dtype=np.float64):
+    array = rng.uniform(-2, 2, shape).astype(dtype)
+    array.flags.writeable = False
+    return array
+
+
+AGREEING = [(), (3,), (4,), (4, 3), (3, 4), (4, 4)]
+BROADCAST = [(), (3,), (1,), (4, 3), (1, 3), (4, 1), (1, 1)]
+FLAVOURS = {
+    "lengths agree": (AGREEING, ELEMENTWISE + OF_SOME_SHAPES, False),
+    "axes of length 1": (BROADCAST, ELEMENTWISE + OF_SOME_SHAPES, False),
+    "axes known to be of length 1": (BROADCAST, ELEMENTWISE + OF_SOME_SHAPES, True),
+}
+flavours = pytest.mark.parametrize("flavour", FLAVOURS)
+SEEDS = range(5)
+
+
+def variables_for(xs, known=False):
+    return [T.TensorType(x.dtype, [known and n == 1 for n in x.shape])() for x in xs]
+
+
+def expression(flavour, seed, n=N_STEPS, dtype=np.float64):
+    """Return random values, variables for them, and the steps of a random expression of them."""
+    shapes, operations, known = FLAVOURS[flavour]
+    rng = np.random.default_rng(seed)
+    xs = [frozen(rng, shape, dtype) for shape in shapes]
+    return xs, variables_for(xs, known), random_steps(rng, operations, xs, n)
+
+
+def assert_all_close(ref, results, expected, tolerance=1e-10):
+    for result, e in zip(results, expected, strict=True):
+        ref.assert_close(result, e, tolerance, scale=1e-3)
+
+
+def compiled(inputs, outputs):
+    return theano.function(inputs, outputs, on_unused_input="ignore")
+
+
+def gradients_of(ref, steps):
+    """Return a function from values of the inputs to the gradients of `total` by autograd."""
+    return ref.autograd_gradients(lambda *xs: total(NUMPY, evaluate(NUMPY, steps, xs)))
+
+
+@flavours
+@pytest.mark.parametrize("seed", SEEDS)
+def test_value_and_gradients(ref, flavour, seed):
+    xs, inputs, steps = expression(flavour, seed)
+    cost = total(SYMBOLIC, evaluate(SYMBOLIC, steps, inputs))
+    gradients = T.grad(cost, inputs, disconnected_inputs="ignore")
+    f = compiled(inputs, [cost, *gradients])
+    expected = total(NUMPY, evaluate(NUMPY, steps, xs)), *gradients_of(ref, steps)(*xs)
+    assert_all_close(ref, f(*xs), expected)
+    assert_all_close(ref, f(*xs), expected)  # nothing is left of the first call
+
+
+@flavours
+@pytest.mark.parametrize("seed", SEEDS)
+def test_all_intermediate_values(ref, flavour, seed):
+    xs, inputs, steps = expression(flavour, seed)
+    values = evaluate(SYMBOLIC, steps, inputs)
+    gradients = T.grad(total(SYMBOLIC, values), inputs, disconnected_inputs="ignore")
+    results = compiled(inputs, [*values, *gradients])(*xs)
+    expected = *evaluate(NUMPY, steps, xs), *gradients_of(ref, steps)(*xs)
+    assert_all_close(ref, results, expected)
+
+
+@flavours
+@pytest.mark.parametrize("seed", SEEDS)
+def test_some_intermediate_values(ref, flavour, seed):
+    """Most arrays may be overwritten, but not these."""
+    xs, inputs, steps = expression(flavour, seed)
+    values = evaluate(SYMBOLIC, steps, inputs)
+    chosen = np.random.default_rng(seed).permutation(N_STEPS)[:5]
+    outputs = [values[i] for i in chosen]
+    gradients = T.grad(total(SYMBOLIC, values), inputs, disconnected_inputs="ignore")
+    results = compiled(inputs, [*outputs, *gradients, *outputs])(*xs)
+    expected = evaluate(NUMPY, steps, xs)
+    expected = [expected[i] for i in chosen]
+    assert_all_close(ref, results, [*expected, *gradients_of(ref, steps)(*xs), *expected])
+
+
+@pytest.mark.parametrize("how_many", [15, N_STEPS])
+@flavours
+def test_gradients_by_intermediate_variables(ref, flavour, how_many):
+    for seed in SEEDS:
+        xs, inputs, steps = expression(flavour, seed)
+        values = evaluate(SYMBOLIC, steps, inputs)
+        places = np.random.default_rng(seed).permutation(N_STEPS)[:how_many]
+        wrt = [*inputs, *(values[i] for i in places)]
+        gradients = T.grad(total(SYMBOLIC, values), wrt, disconnected_inputs="ignore")
+        results = compiled(inputs, gradients)(*xs)
+
+        def cost(*xs, steps=steps, places=places):
+            more = [None] * N_STEPS
+            for i, extra in zip(places, xs[-how_many:], strict=True):
+                more[i] = extra
+            return total(NUMPY, evaluate(NUMPY, steps, xs[:-how_many], more))
+
+        numbers = evaluate(NUMPY, steps, xs)
+        nothing = [np.zeros(np.shape(numbers[i])) for i in places]
+        assert_all_close(ref, results, ref.autograd_gradients(cost)(*xs, *nothing))
+
+
+STABLE_FORMS = {
+    "log softmax": lambda m, v: m.log(m.nnet.softmax(v)),
+    "log sigmoid": lambda m, v: m.log(m.nnet.sigmoid(v)),
+    "log(1 + exp)": lambda m, v: m.log(1 + m.exp(v)),
+    "1 - sigmoid": lambda m, v: 1 - m.nnet.sigmoid(v),
+    "1 / (1 + exp)": lambda m, v: 1 / (1 + m.exp(-v)),
+    "-(v - 1)": lambda m, v: -(v - 1),
+}
+
+
+@pytest.mark.parametrize("name", STABLE_FORMS)
+def test_gradient_by_what_a_rule_rewrites(ref, name):
+    """As in a network: the gradient by the scores that the loss takes the log softmax of."""
+    operation = STABLE_FORMS[name]
+    x = T.dvector()
+    v = 2 * x
+    gradient = T.grad(T.sum(SYMBOLIC.sin(operation(SYMBOLIC, v))), v)
+    point = np.array([0.3, -0.5, 1.1])
+    expected = ref.autograd_gradients(lambda v: anp.sum(anp.sin(operation(NUMPY, v))))
+    assert_all_close(ref, [theano.function([x], gradient)(point)], expected(2 * point))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_results_share_no_memory(seed):
+    xs, inputs, steps = expression("lengths agree", seed)
+    values = evaluate(SYMBOLIC, steps, inputs)
+    gradients = T.grad(total(SYMBOLIC, values), inputs, disconnected_inputs="ignore")
+    f = compiled(inputs, [*inputs, *values, *gradients])
+    results = f(*xs)
+    for a, b in itertools.combinations([*results, *xs], 2):
+        assert not np.may_share_memory(a, b)
+    assert all(result.flags.writeable for result in results)
+
+
+@flavours
+@pytest.mark.parametrize("seed", SEEDS)
+def test_second_derivatives(ref, flavour, seed):
+    xs, inputs, steps = expression(flavour, seed, n=20)
+    rng = np.random.default_rng(seed)
+    directions = [rng.normal(size=x.shape) for x in xs]
+
+    def along(m, gradients):
+        return sum(m.sum(r * g) for r, g in zip(directions, gradients, strict=True))
+
+    cost = total(SYMBOLIC, evaluate(SYMBOLIC, steps, inputs))
+    gradients = T.grad(cost, inputs, disconnected_inputs="ignore")
+    again = T.grad(along(SYMBOLIC, gradients), inputs, disconnected_inputs="ignore")
+    first = gradients_of(ref, steps)
+    second = ref.autograd_gradients(lambda *xs: along(NUMPY, first(*xs)))
+    assert_all_close(ref, compiled(inputs, again)(*xs), second(*xs))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_one_function_for_lengths_that_agree_and_that_do_not(ref, seed):
+    """Two programs take turns: one for axes of equal lengths, one for broadcasting."""
+    rng = np.random.default_rng(seed)
+    broadcast = [frozen(rng, shape) for shape in BROADCAST]
+    agreeing = [frozen(rng, ((), (3,), (4, 3))[len(shape)]) for shape in BROADCAST]
+    inputs = variables_for(broadcast)
+    steps = random_steps(rng, ELEMENTWISE, broadcast)
+    values = evaluate(SYMBOLIC, steps, inputs)
+    gradients = T.grad(total(SYMBOLIC, values), inputs, disconnected_inputs="ignore")
+    f = compiled(inputs, [*gradients, *values])
+    for xs in (agreeing, broadcast, agreeing, broadcast):
+        expected = *gradients_of(ref, steps)(*xs), *evaluate(NUMPY, steps, xs)
+        assert_all_close(ref, f(*xs), expected)
+
+
+@flavours
+@pytest.mark.parametrize("seed", SEEDS)
+def test_float32_stays_float32(ref, flavour, seed):
+    xs, inputs, steps = expression(flavour, seed, dtype=np.float32)
+    values = evaluate(SYMBOLIC, steps, inputs)
+    cost = total(SYMBOLIC, values)
+    gradients = T.grad(cost, inputs, disconnected_inputs="ignore")
+    results = compiled(inputs, [*values, cost, *gradients])(*xs)
+    assert {result.dtype for result in results} == {np.dtype(np.float32)}
+
+    xs = [x.astype(np.float64) for x in xs]
+    expected = *evaluate(NUMPY, steps, xs), total(NUMPY, evaluate(NUMPY, steps, xs))
+    assert_all_close(ref, results[: N_STEPS + 1], expected, 1e-4)
+    assert_all_close(ref, results[N_STEPS + 1 :], gradients_of(ref, steps)(*xs), 1e-2)
+
+
+@flavours
+@pytest.mark.parametrize("seed", SEEDS)
+def test_mixed_floats_have_the_dtypes_that_they_declare(flavour, seed):
+    shapes, operations, known = FLAVOURS[flavour]
+    rng = np.random.default_rng(seed)
+    xs = [frozen(rng, shape, rng.choice([np.float32, np.float64])) for shape in shapes]
+    inputs = variables_for(xs, known)
+    steps = random_steps(rng, operations, xs)
+    values = evaluate(SYMBOLIC, steps, inputs)
+    wrt = [*inputs, *values[::7]]
+    gradients = T.grad(total(SYMBOLIC, values), wrt, disconnected_inputs="ignore")
+    assert [g.dtype for g in gradients] == [x.dtype for x in wrt]
+    outputs = [*values, *gradients]
+    results = compiled(inputs, outputs)(*xs)
+    assert [result.dtype for result in results] == [y.dtype for y in outputs]
+
+
+def test_only_equal_expressions_are_merged():
+    """Also where rewriting drops variables, whose ids Python gives to later ones."""
+    xs = [T.dvector() for _ in range(100)]
+    products = [x * np.array([factor]) for x in xs for factor in (1.0, 5.0)]
+    results = theano.function(xs, products)(*np.ones((100, 2)))
+    np.testing.assert_array_equal(results, [[1.0, 1.0], [5.0, 5.0]] * 100)
+
+
+def test_lengths_that_can_agree_only_by_broadcasting():
+    x, y = T.dvectors("x", "y")
+    f = theano.function([x, y], [T.dot(x[:, None], y), y + T.arange(3)])
+    product, total = f([1.0, 2.0], [3.0])  # y has length 1, and is broadcast
+    np.testing.assert_array_equal(product, [3.0, 6.0])
+    np.testing.assert_array_equal(total, [3.0, 4.0, 5.0])
