@@ -180,7 +180,7 @@ class Constant(Variable):
 
 def with_inputs(variable: Variable, inputs: tuple[Variable, ...]) -> Variable:
     """Return what the operation of `variable` makes of other inputs."""
-    alike = all(
+    alike = not variable.operation.shaped_by_value and all(
         new.lengths == old.lengths and new.dtype == old.dtype and new.weak == old.weak
         for new, old in zip(inputs, variable.inputs, strict=True)
     )

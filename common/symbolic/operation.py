@@ -1,6 +1,7 @@
 """What an operation is: its NumPy program, its derivative and its type, side by side."""
 
 from collections.abc import Hashable
+from functools import cached_property
 
 import numpy as np
 
@@ -28,6 +29,8 @@ class Operation:
         Whether the result may share memory with the first input.
     weak : bool
         Whether the result is a plain Python number.
+    shaped_by_value : bool
+        Whether the lengths of the output depend on values of the inputs.
     """
 
     name = ""
@@ -35,8 +38,9 @@ class Operation:
     smooth = True
     view = False
     weak = False
+    shaped_by_value = False
 
-    @property
+    @cached_property
     def key(self) -> Hashable:
         """What tells it from other operations."""
         return (self.name, *self.settings)

@@ -120,6 +120,7 @@ class Reshape(Operation):
 
     name = "reshape"
     view = True
+    shaped_by_value = True
 
     def output_type(self, x, *lengths):
         for n in lengths:
@@ -246,6 +247,7 @@ class Arange(Operation):
 
     name = "arange"
     smooth = False
+    shaped_by_value = True
 
     def output_type(self, start, stop, step):
         for n in (start, stop, step):

@@ -135,3 +135,10 @@ def test_the_drawn_network_is_rewritten_when_it_is_compiled():
     rewritten = texts(symbolic_drawing.two_layer_net_rewritten)
     assert "log Σ exp" in rewritten
     assert not {"log", "softmax"} & rewritten
+
+
+def test_the_derived_program_does_no_more_than_one_written_by_hand():
+    source = symbolic_two_layer_net.TwoLayerNet(6, 3, 4).compiled("gradient").source
+    lines = [line for line in source.splitlines() if not line.startswith("#")]
+    assert len(lines) <= 25
+    assert "put(" not in source  # rows that are all of them aren't indexed
