@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
@@ -142,3 +143,9 @@ def test_the_derived_program_does_no_more_than_one_written_by_hand():
     lines = [line for line in source.splitlines() if not line.startswith("#")]
     assert len(lines) <= 25
     assert "put(" not in source  # rows that are all of them aren't indexed
+
+
+def test_the_readme_shows_the_program_that_is_derived():
+    readme = Path(symbolic_two_layer_net.__file__).with_name("README.md").read_text("utf-8")
+    source = symbolic_two_layer_net.TwoLayerNet(6, 3, 4).compiled("gradient").source
+    assert f"```python\n{source}```" in readme
