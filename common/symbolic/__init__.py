@@ -12,7 +12,7 @@ tensor_type, config
 gradient                             the derivative of an expression, as an expression
 rewrite, rules                       the same value, more stable and with less work
 agreement                            shapes that agree, and what to do if they don't
-buffers, program, runtime            writing a straight-line NumPy program
+buffers, names, program, runtime     writing a straight-line NumPy program
 function, compiled, shared, values,  calling it
 errors
 printing, drawing/                   looking at expressions

@@ -7,18 +7,14 @@ plain numbers are handed to the program as data.
 """
 
 import itertools
-import keyword
 import linecache
-import re
-import unicodedata
 import weakref
 from collections.abc import Sequence
 
-import numpy as np
-
 from common.symbolic.buffers import overwrites, owners
 from common.symbolic.elementwise import Elementwise
-from common.symbolic.graph import Constant, Variable, ancestors
+from common.symbolic.graph import Variable, ancestors
+from common.symbolic.names import Names
 from common.symbolic.printing import formula, without_parentheses
 from common.symbolic.runtime import SPACE
 
@@ -43,7 +39,6 @@ UFUNCS = {
     "neq": "np.not_equal",
 }
 LARGEST_INLINED = 4  # operations
-LONGEST_CONSTANT = 12  # entries of a constant array that is written out
 BY_NAME = ("add_at", "scatter")  # whose program needs names for its inputs
 COMMENT_COLUMN = 40
 LONGEST_COMMENT = 60
@@ -75,7 +70,7 @@ class Program:
         self._owner = owners(order)
         statements = [v for v in order if v.operation is not None and v not in self._inlined]
         self._over = overwrites(statements, self._reads, [self._owner[v] for v in outputs])
-        self._names = _Names(order, inputs, statements, self._over)
+        self._names = Names(order, inputs, statements, self._over)
         self._lines = [(self._statement(v), v) for v in statements]
         self._lines.append((f"return {self._results(outputs)}", None))
         self.run = self._compile()
@@ -83,8 +78,7 @@ class Program:
     @property
     def source(self) -> str:
         """The program, with comments that name what a line computes."""
-        lines = [_written(name, value) for name, value in self._names.data.items()]
-        lines.append(self._head())
+        lines = [*self._names.definitions(), self._head()]
         for code, v in self._lines:
             comment = self._comment(v)
             comment = "" if comment == code else comment
@@ -200,93 +194,6 @@ def _is_operator(v):
     return by_sign or v.operation.name == "dot"
 
 
-class _Names:
-    """Names of variables in a program: what the user called them, as far as Python allows.
-
-    Attributes
-    ----------
-    data : dict of str to ndarray or number
-        The constants that aren't written out.
-    """
-
-    def __init__(self, order, inputs, statements, over):
-        self.taken = set(SPACE) | {"program"}
-        self.data = {}
-        self._numbers = {}
-        self.names = {v: self.new(v.name, "x") for v in inputs}
-        for v in order:
-            if isinstance(v, Constant):
-                self.names[v] = self._constant(v)
-
-        # A new array without a name is called after the first variable in it that has one. What is
-        # written over an array goes by the array's name, unless it has a name of its own: a = f(b),
-        # where b is overwritten. x[…] += g leaves no room for that, so what is before takes it.
-        after = {x: v for v, x in over.items()}
-        to_come = {}
-        for v in reversed(statements):
-            named = v.name is not None and _identifier(v.name) is not None
-            to_come[v] = v if named else to_come.get(after.get(v))
-        called_after = {}
-        for v in statements:
-            x, called = over.get(v), to_come[v]
-            if x is not None:
-                before_add_at = v in after and after[v].operation.name == "add_at"
-                if v.operation.name == "add_at" or not (called is v or before_add_at):
-                    called = called_after[x]
-            called_after[v] = called
-            if x is not None and called is called_after[x]:
-                self.names[v] = self.names[x]
-            else:
-                self.names[v] = self.new(None if called is None else called.name)
-
-    def __getitem__(self, variable):
-        return self.names[variable]
-
-    def new(self, name, otherwise="t"):
-        """Return an identifier that isn't taken, as near to `name` as can be."""
-        base = None if name is None else _identifier(name)
-        identifier = base
-        if base is None or base in self.taken:
-            base = base or otherwise
-            numbers = self._numbers.setdefault(base, itertools.count(1 if base == otherwise else 2))
-            identifier = next(n for n in (f"{base}{i}" for i in numbers) if n not in self.taken)
-        self.taken.add(identifier)
-        return identifier
-
-    def _constant(self, v):
-        value = v.value.item() if v.weak else v.value[()]
-        if v.ndim == 0 and v.name is None and v.dtype.kind != "c":
-            number = v.value.item()
-            text = repr(number) if np.isfinite(number) else f"np.{abs(number)}"
-            text = f"-{text}" if number == -np.inf else text
-            if not v.weak:
-                return f"np.{_dtype(v.dtype)}({text})"
-            return f"({text})" if text.startswith("-") else text
-        name = self.new(v.name, "constant")
-        self.data[name] = value
-        return name
-
-
 def _one_line(text):
     """Return `text` so that it can stand in a comment: without line breaks, above all."""
     return "".join(c if c.isprintable() else " " for c in text)
-
-
-def _dtype(dtype):
-    return "bool_" if dtype.kind == "b" else dtype.name
-
-
-def _written(name, value):
-    """Return a line that defines a constant, or, if it is long, a comment about it."""
-    array = np.asarray(value)
-    if array.size <= LONGEST_CONSTANT and array.dtype.kind in "biuf" and np.isfinite(array).all():
-        return f"{name} = np.array({array.tolist()!r}, np.{_dtype(array.dtype)})"
-    return f"# {name}: a constant array of {array.dtype}, shape {array.shape}"
-
-
-def _identifier(name):
-    """Return `name` cut down to a Python identifier; None if nothing is left."""
-    adjoint = re.fullmatch(r"∂.*/∂(.+)", name, re.DOTALL)
-    name = f"d{adjoint[1]}" if adjoint else name
-    name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", name)).strip("_")
-    return name if name.isidentifier() and not keyword.iskeyword(name) else None
