@@ -78,7 +78,7 @@ class Names:
         return self.names[variable]
 
     def definitions(self) -> list[str]:
-        """Return a line for each constant of `data`: its definition, or if it is long, a comment."""
+        """Return a line for each constant of `data`: a definition, or a comment if it is long."""
         return [_written(name, value) for name, value in self.data.items()]
 
     def new(self, name: str | None, otherwise: str = "t") -> str:
