@@ -53,6 +53,18 @@ def test_shared_code_imports_no_chapter(path):
     assert not imported_packages(path) & set(CHAPTERS)
 
 
+SYMBOLIC = [p for p in FILES if p.parts[:2] == ("common", "symbolic")]
+
+
+@pytest.mark.parametrize("path", [p for p in SYMBOLIC if "drawing" not in p.parts], ids=str)
+def test_the_symbolic_graph_stands_alone_on_numpy(path):
+    modules = set(imported_modules(path))
+    own = {name for name in modules if name.split(".")[:2] == ["common", "symbolic"]}
+    others = {name.split(".")[0] for name in modules - own}
+    assert others <= {*sys.stdlib_module_names, "numpy"}
+    assert "common.symbolic.drawing" not in own  # which draws with matplotlib
+
+
 @pytest.mark.parametrize("path", [p for p in FILES if p.parts[0] == "dataset"], ids=str)
 def test_dataset_imports_nothing_of_the_rest(path):
     assert imported_packages(path) & set(PACKAGES) <= {"dataset"}

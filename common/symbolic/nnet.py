@@ -27,7 +27,7 @@ def relu(x, alpha=0) -> Variable:
 
 
 def softmax(x) -> Variable:
-    """Return exp(xₖ) / Σⱼ exp(xⱼ) along the last axis."""
+    """Return exp(xₖ) / Σⱼ exp(xⱼ) along the last axis. A vector stays one; Theano made it a row."""
     return Softmax()(x)
 
 
