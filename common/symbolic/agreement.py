@@ -71,7 +71,7 @@ def _atoms(n):
     """Return a length as what it was broadcast from: numbers other than 1, parts of lengths."""
     if isinstance(n, int):
         return [] if n == 1 else [_Number(n)]
-    return n.parts
+    return sorted(n.parts)
 
 
 def _meetings(variable):

@@ -196,7 +196,8 @@ def _leaves(variables, everything):
 
 
 def _check_use(inputs, variables, everything, on_unused_input):
-    used = set(ancestors(everything))
+    order = ancestors(everything)
+    used = set(order)
     for given, v in zip(inputs, variables, strict=True):
         if v not in used and on_unused_input != "ignore":
             message = (
@@ -206,10 +207,10 @@ def _check_use(inputs, variables, everything, on_unused_input):
             if on_unused_input == "raise":
                 raise UnusedInputError(message)
             warnings.warn(message, stacklevel=3)
-    for v in used - set(variables):
-        if isinstance(v, Input):
+    for v in order:
+        if isinstance(v, Input) and v not in variables:
             message = f"inputs lack {described(v)}"
-            for user in ancestors(everything):
+            for user in order:
                 if v in user.inputs:
                     raise MissingInputError(f"{message}, which is needed for {described(user)}")
             raise MissingInputError(f"{message}, which is an output")

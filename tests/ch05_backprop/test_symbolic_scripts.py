@@ -148,4 +148,4 @@ def test_the_derived_program_does_no_more_than_one_written_by_hand():
 def test_the_readme_shows_the_program_that_is_derived():
     readme = Path(symbolic_two_layer_net.__file__).with_name("README.md").read_text("utf-8")
     source = symbolic_two_layer_net.TwoLayerNet(6, 3, 4).compiled("gradient").source
-    assert f"```python\n{source}```" in readme
+    assert f"```text\n{source}```" in readme
