@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 import common.symbolic.tensor as T
 from common import symbolic as theano
 from common.command_line import output_folder, run, script_parser
-from common.symbolic.drawing import draw
 
 
 def apples_and_oranges(path=None) -> Figure:
@@ -23,7 +22,7 @@ def apples_and_oranges(path=None) -> Figure:
     price = (apple * apples + orange * oranges) * tax
     price.name = "price"
     values = {apple: 100, apples: 2, orange: 150, oranges: 3, tax: 1.1}
-    return draw(price, path, values=values, title="Two apples and three oranges")
+    return theano.draw(price, path, values=values, title="Two apples and three oranges")
 
 
 def two_layer_loss(seed: int = 0):
@@ -46,7 +45,9 @@ def two_layer_loss(seed: int = 0):
 def two_layer_net(path=None) -> Figure:
     """Draw the loss of a two-layer network as it is written down."""
     loss, values = two_layer_loss()
-    return draw(loss, path, values=values, title="A two-layer network, as it is written down")
+    return theano.draw(
+        loss, path, values=values, title="A two-layer network, as it is written down"
+    )
 
 
 def two_layer_net_rewritten(path=None) -> Figure:
@@ -54,7 +55,7 @@ def two_layer_net_rewritten(path=None) -> Figure:
     loss, values = two_layer_loss()
     compiled = theano.function(list(values), loss)
     title = "The same as it is computed: log and softmax have become one, and can't overflow"
-    return draw(compiled, path, values=values, title=title)
+    return theano.draw(compiled, path, values=values, title=title)
 
 
 def show(path) -> None:

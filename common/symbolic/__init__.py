@@ -19,6 +19,8 @@ printing, drawing/                   looking at expressions
 ===================================  ==============================================================
 """
 
+from importlib import import_module
+
 from common.symbolic import operators, printing, tensor
 from common.symbolic.compiled import Function
 from common.symbolic.config import config
@@ -45,3 +47,9 @@ __all__ = [
     "shared",
     "tensor",
 ]
+
+
+def __getattr__(name):
+    if name == "draw":  # the only one that needs matplotlib, so it is fetched when it is asked for
+        return import_module("common.symbolic.drawing").draw
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

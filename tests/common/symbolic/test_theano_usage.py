@@ -85,6 +85,13 @@ def test_the_type_of_a_variable_is_its_constructor():
     assert T.dscalar("x").type is T.dscalar
 
 
+def test_drawing_is_there_and_nothing_else_that_is_not():
+    x = T.dscalar("x")
+    assert "x" in [text.get_text() for text in theano.draw(x * 2).axes[0].texts]
+    with pytest.raises(AttributeError, match="sketch"):
+        _ = theano.sketch
+
+
 def test_adding_two_matrices():
     x = T.dmatrix("x")
     y = T.dmatrix("y")
