@@ -21,7 +21,7 @@ printing, drawing/                   looking at expressions
 
 from importlib import import_module
 
-from common.symbolic import operators, printing, tensor
+from common.symbolic import printing, tensor
 from common.symbolic.compiled import Function
 from common.symbolic.config import config
 from common.symbolic.errors import DisconnectedInputError, MissingInputError, UnusedInputError
@@ -41,7 +41,6 @@ __all__ = [
     "debugprint",
     "function",
     "grad",
-    "operators",
     "pp",
     "printing",
     "shared",
