@@ -16,6 +16,10 @@ from common.symbolic.shape import Cast
 __all__ = ["ELEMENTWISE", "Elementwise", "op"]
 
 
+# NumPy 2.0's ** makes a square of float32 numbers float32 also where the 2 is a float64.
+PROGRAMS = {"pow": "np.power({0}, {1})"}
+
+
 class Elementwise(Operation):
     """An operation on entries, with NumPy's broadcasting.
 
@@ -23,7 +27,8 @@ class Elementwise(Operation):
     ----------
     name : str
     template : str
-        Its NumPy program, with {0}, {1} for the inputs.
+        How it is written in Python, with {0}, {1} for the inputs: its program, too, unless
+        `PROGRAMS` has another.
     dtype : callable
         From the inputs to the dtype of the output.
     *derivatives : callable or None
@@ -34,12 +39,12 @@ class Elementwise(Operation):
     def __init__(self, name: str, template: str, dtype: Callable, *derivatives: Callable | None):
         self.name = name
         self.template = template
+        self.program = PROGRAMS.get(name, template)
         self.dtype = dtype
         self.derivatives = derivatives
         self.n_inputs = 1 + max(i for i in range(3) if f"{{{i}}}" in template)
         self.smooth = bool(derivatives)
-        # Functions make NumPy's numbers, and of Python's whole numbers a power needn't be one.
-        self._on_plain_numbers = "(" not in template and name != "pow"
+        self._on_plain_numbers = "(" not in self.program  # functions make NumPy's numbers
 
     def __call__(self, *inputs):
         if len(inputs) != self.n_inputs:
@@ -77,7 +82,7 @@ class Elementwise(Operation):
         return None if partial is None else sum_to(partial, inputs[i])
 
     def code(self, *args):
-        return self.template.format(*args)
+        return self.program.format(*args)
 
 
 def boolean(*inputs):

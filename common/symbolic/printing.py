@@ -56,7 +56,7 @@ def formula(variable: Variable) -> str:
 def _text(v, args):
     operation = v.operation
     if isinstance(operation, Elementwise) and "(" not in operation.template:
-        return f"({operation.code(*args)})"
+        return f"({operation.template.format(*args)})"
     if operation.name in _AS_IN_PYTHON:
         return operation.code(*args)
     if operation.name in ("sum", "max", "min", "argmax", "argmin", "count"):

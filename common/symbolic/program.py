@@ -190,7 +190,7 @@ def _inlined(order, outputs):
 
 
 def _is_operator(v):
-    by_sign = isinstance(v.operation, Elementwise) and "(" not in v.operation.template
+    by_sign = isinstance(v.operation, Elementwise) and "(" not in v.operation.program
     return by_sign or v.operation.name == "dot"
 
 
