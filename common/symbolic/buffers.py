@@ -9,9 +9,24 @@ from collections.abc import Callable, Sequence
 from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Variable
 
-__all__ = ["overwrites", "owners"]
+__all__ = ["IN_PLACE", "overwrites", "owners"]
 
-WITHOUT_OUT = ("switch",)  # np.where can't write where it is told
+# Operators that have a form that writes where it is told.
+IN_PLACE = {
+    "add": "np.add",
+    "sub": "np.subtract",
+    "mul": "np.multiply",
+    "true_div": "np.true_divide",
+    "int_div": "np.floor_divide",
+    "mod": "np.remainder",
+    "neg": "np.negative",
+    "lt": "np.less",
+    "le": "np.less_equal",
+    "gt": "np.greater",
+    "ge": "np.greater_equal",
+    "eq": "np.equal",
+    "neq": "np.not_equal",
+}
 
 
 def owners(order: Sequence[Variable]) -> dict[Variable, Variable]:
@@ -64,7 +79,7 @@ def _fits(v, x):
         return x is v.inputs[0] and x.dtype == v.dtype and x.ndim > 0
     return (
         isinstance(v.operation, Elementwise)
-        and v.operation.name not in WITHOUT_OUT
+        and (v.operation.takes_out or v.operation.name in IN_PLACE)
         and x.ndim > 0
         and x.lengths == v.lengths
         and x.dtype == v.dtype

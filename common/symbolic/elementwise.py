@@ -13,7 +13,7 @@ from common.symbolic.operation import Operation, broadcast, floating_dtype, resu
 from common.symbolic.reduction import sum_to
 from common.symbolic.shape import Cast
 
-__all__ = ["ELEMENTWISE", "Elementwise", "op"]
+__all__ = ["ELEMENTWISE", "Elementwise", "is_call", "op"]
 
 
 # NumPy 2.0's ** makes a square of float32 numbers float32 also where the 2 is a float64.
@@ -34,6 +34,23 @@ class Elementwise(Operation):
     *derivatives : callable or None
         For each input, from g, y and all inputs to ∂L/∂input; None for 0. Without any the
         operation has no derivative at all.
+
+    Attributes
+    ----------
+    is_call : bool
+        Whether the program is a call, and not operators, which need parentheses around them.
+    takes_out : bool
+        Whether the function that is called can be told where to write.
+
+    Examples
+    --------
+    A new operation, the hyperbola 1 / x:
+
+    >>> hyperbola = Elementwise("hyperbola", "1 / {0}", floating_dtype, lambda g, y, x: -g * y * y)
+    >>> import common.symbolic.tensor as T
+    >>> x = T.dscalar("x")
+    >>> T.grad(hyperbola(x), x).eval({x: 2.0})
+    array(-0.25)
     """
 
     def __init__(self, name: str, template: str, dtype: Callable, *derivatives: Callable | None):
@@ -44,7 +61,10 @@ class Elementwise(Operation):
         self.derivatives = derivatives
         self.n_inputs = 1 + max(i for i in range(3) if f"{{{i}}}" in template)
         self.smooth = bool(derivatives)
-        self._on_plain_numbers = "(" not in self.program  # functions make NumPy's numbers
+        self.is_call = is_call(self.program)
+        self.takes_out = self.is_call and _takes_out(self.program.partition("(")[0])
+        # Functions make NumPy's numbers of Python's, operators don't.
+        self._on_plain_numbers = not self.is_call and "np." not in self.program
 
     def __call__(self, *inputs):
         if len(inputs) != self.n_inputs:
@@ -83,6 +103,24 @@ class Elementwise(Operation):
 
     def code(self, *args):
         return self.program.format(*args)
+
+
+def is_call(program: str) -> bool:
+    """Return whether all of a program is one call, such as np.maximum({0}, 0)."""
+    name, parenthesis, rest = program.partition("(")
+    if not parenthesis or not name.replace(".", "").isidentifier():
+        return False
+    depth = 1
+    for i, character in enumerate(rest):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return i == len(rest) - 1
+    return False
+
+
+def _takes_out(function):
+    module, _, name = function.rpartition(".")
+    return isinstance(getattr(np, name, None), np.ufunc) if module else function == "sigmoid"
 
 
 def boolean(*inputs):

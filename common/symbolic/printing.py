@@ -3,7 +3,7 @@
 import itertools
 import sys
 
-from common.symbolic.elementwise import Elementwise
+from common.symbolic.elementwise import Elementwise, is_call
 from common.symbolic.graph import Variable, ancestors, as_variable
 from common.symbolic.operation import readable_shape
 
@@ -55,7 +55,7 @@ def formula(variable: Variable) -> str:
 
 def _text(v, args):
     operation = v.operation
-    if isinstance(operation, Elementwise) and "(" not in operation.template:
+    if isinstance(operation, Elementwise) and not is_call(operation.template):
         return f"({operation.template.format(*args)})"
     if operation.name in _AS_IN_PYTHON:
         return operation.code(*args)

@@ -11,7 +11,7 @@ import linecache
 import weakref
 from collections.abc import Sequence
 
-from common.symbolic.buffers import overwrites, owners
+from common.symbolic.buffers import IN_PLACE, overwrites, owners
 from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Variable, ancestors
 from common.symbolic.names import Names
@@ -22,22 +22,6 @@ __all__ = ["Program"]
 
 AUGMENTED = {"add": "+=", "sub": "-=", "mul": "*=", "true_div": "/="}
 COMMUTATIVE = ("add", "mul")
-UFUNCS = {
-    "add": "np.add",
-    "sub": "np.subtract",
-    "mul": "np.multiply",
-    "true_div": "np.true_divide",
-    "int_div": "np.floor_divide",
-    "mod": "np.remainder",
-    "pow": "np.power",
-    "neg": "np.negative",
-    "lt": "np.less",
-    "le": "np.less_equal",
-    "gt": "np.greater",
-    "ge": "np.greater_equal",
-    "eq": "np.equal",
-    "neq": "np.not_equal",
-}
 LARGEST_INLINED = 4  # operations
 BY_NAME = ("add_at", "scatter")  # whose program needs names for its inputs
 COMMENT_COLUMN = 40
@@ -129,9 +113,9 @@ class Program:
                 return f"{names[v]} {AUGMENTED[operation.name]} {without_parentheses(args[1])}"
             if operation.name in COMMUTATIVE:
                 return f"{names[v]} {AUGMENTED[operation.name]} {without_parentheses(args[0])}"
-        if operation.name in UFUNCS:
+        if operation.name in IN_PLACE:
             bare = ", ".join(map(without_parentheses, args))
-            call = f"{UFUNCS[operation.name]}({bare}, out={names[over]})"
+            call = f"{IN_PLACE[operation.name]}({bare}, out={names[over]})"
         else:
             call = f"{operation.code(*args)[:-1]}, out={names[over]})"
         return call if same else f"{names[v]} = {call}"
@@ -190,7 +174,7 @@ def _inlined(order, outputs):
 
 
 def _is_operator(v):
-    by_sign = isinstance(v.operation, Elementwise) and "(" not in v.operation.program
+    by_sign = isinstance(v.operation, Elementwise) and not v.operation.is_call
     return by_sign or v.operation.name == "dot"
 
 

@@ -9,6 +9,8 @@ import pytest
 
 import common.symbolic.tensor as T
 from common.symbolic import function, runtime, shared
+from common.symbolic.elementwise import Elementwise
+from common.symbolic.operation import floating_dtype
 
 ALONE = {"np": np} | {name: getattr(runtime, name) for name in runtime.__all__ if name != "SPACE"}
 # NumPy by the names of common.symbolic.tensor, so that one lambda does for both.
@@ -883,3 +885,26 @@ def test_updates_in_place_that_read_views_of_themselves(make):
         np.testing.assert_allclose(f(value), expected.sum())
         expected = make(expected, value)
         np.testing.assert_allclose(w.get_value(), expected)
+
+
+# Operations that a reader adds.
+
+
+@pytest.mark.parametrize(
+    ("template", "with_numpy"),
+    [
+        ("{0} / (1 + np.abs({0}))", lambda x: x / (1 + np.abs(x))),
+        ("np.exp(-{0}) + np.sin({0})", lambda x: np.exp(-x) + np.sin(x)),
+        ("(1 + {0}) * (2 + {0})", lambda x: (1 + x) * (2 + x)),
+        ("np.sinc({0})", np.sinc),
+        ("np.heaviside({0}, 0.5)", lambda x: np.heaviside(x, 0.5)),
+    ],
+)
+def test_a_new_operation_may_be_any_expression(template, with_numpy):
+    new = Elementwise("new", template, floating_dtype)
+    s, v = T.dscalar("s"), T.dvector("v")
+    f = function([s, v], [2 / new(s), new(2 * v), 3 - new(v + 1) ** 2])
+    values = np.array([-1.5, 0.25, 2.0])
+    expected = [2 / with_numpy(1.25), with_numpy(2 * values), 3 - with_numpy(values + 1) ** 2]
+    for result, right in zip(f(1.25, values), expected, strict=True):
+        np.testing.assert_allclose(result, right, rtol=1e-14)
