@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
+import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,8 +24,10 @@ NOBODY = 65534
 
 
 @pytest.fixture(autouse=True)
-def _no_network(monkeypatch, tmp_path):
-    monkeypatch.setenv("MNIST_DIR", str(tmp_path / "cache"))
+def _no_network(monkeypatch, tmp_path_factory):
+    # A folder of its own, which few tests need: to make one for all would take its time.
+    cache = tmp_path_factory.getbasetemp() / f"cache-{uuid.uuid4()}"
+    monkeypatch.setenv("MNIST_DIR", str(cache))
     monkeypatch.setenv("MNIST_MIRRORS", CLOSED)
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
