@@ -20,11 +20,38 @@ __all__ = ["Compiled", "Function"]
 
 
 class Compiled:
-    """Programs for one set of expressions: one for lengths that agree, one for all others."""
+    """Programs for one set of expressions: one for lengths that agree, one for all others.
 
-    def __init__(self, variables, outputs, updates):
-        self.variables, self.outputs, self.updates = variables, outputs, updates
-        everything = [*outputs, *(new for _, new in updates)]
+    Parameters
+    ----------
+    variables : list of Variable
+        The inputs, all of them leaves.
+    outputs : list of Variable
+    updates : list of (Shared, Variable)
+        Shared variables and their new values.
+
+    Attributes
+    ----------
+    shared : list of Shared
+        Those whose values are needed: arguments of the programs, after the inputs.
+    rewritten : list of Variable
+        Outputs and new values, as the first program computes them.
+    program : Program
+        For lengths that agree.
+    conditions : list of str
+        Which ones must, as Python expressions.
+    agree : callable
+        From all arguments' values to whether they do.
+    """
+
+    def __init__(
+        self,
+        variables: list[Variable],
+        outputs: list[Variable],
+        updates: list[tuple[Shared, Variable]],
+    ):
+        self.outputs, self.updates = outputs, updates
+        self._everything = everything = [*outputs, *(new for _, new in updates)]
         self.shared = [v for v in ancestors(everything) if isinstance(v, Shared)]
         self.arguments = [*variables, *self.shared]
 
@@ -51,8 +78,7 @@ class Compiled:
         if self.agree(*values):
             return self.program
         if self._careful is None:
-            everything = [*self.outputs, *(new for _, new in self.updates)]
-            self._careful = Program(self.arguments, _simplified(everything))
+            self._careful = Program(self.arguments, _simplified(self._everything))
         return self._careful
 
 

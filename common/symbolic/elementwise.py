@@ -26,6 +26,7 @@ class Elementwise(Operation):
     Parameters
     ----------
     name : str
+        One that no other operation has.
     template : str
         How it is written in Python, with {0}, {1} for the inputs: its program, too, unless
         `PROGRAMS` has another.
@@ -134,7 +135,7 @@ def chosen(condition, *inputs):
 
 
 def compared(*inputs):
-    """Return the dtype of the larger or smaller one."""
+    """Return the dtype of the larger or smaller one: truths stay truths, unlike in arithmetic."""
     return result_dtype(*inputs)
 
 

@@ -13,7 +13,7 @@ from common.symbolic.shape import cast
 from common.symbolic.shared import Shared
 from common.symbolic.values import as_value
 
-__all__ = ["Function", "In", "function"]
+__all__ = ["In", "function"]
 
 
 class In:
@@ -42,7 +42,7 @@ def function(
     on_unused_input: str = "raise",
     name: str | None = None,
     allow_input_downcast: bool = False,
-) -> "Function":
+) -> Function:
     """Return a function that computes `outputs` from `inputs`.
 
     Parameters

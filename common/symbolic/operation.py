@@ -20,7 +20,7 @@ class Operation:
     Attributes
     ----------
     name : str
-        What people call it.
+        What people call it; no other operation may have it.
     settings : tuple of hashable
         Such as the axes of a sum. Operations of one name with equal settings do the same.
     smooth : bool

@@ -23,7 +23,6 @@ __all__ = ["Program"]
 AUGMENTED = {"add": "+=", "sub": "-=", "mul": "*=", "true_div": "/="}
 COMMUTATIVE = ("add", "mul")
 LARGEST_INLINED = 4  # operations
-BY_NAME = ("add_at", "scatter")  # whose program needs names for its inputs
 COMMENT_COLUMN = 40
 LONGEST_COMMENT = 60
 
@@ -167,7 +166,7 @@ def _inlined(order, outputs):
             continue
         cheap = v.operation.view or v.weak or v.ndim == 0 or v.dtype.kind == "b"
         size = 1 + sum(length.get(x, 0) for x in v.inputs)
-        if cheap and size <= LARGEST_INLINED and users[v].operation.name not in BY_NAME:
+        if cheap and size <= LARGEST_INLINED:
             inlined.add(v)
             length[v] = size
     return inlined

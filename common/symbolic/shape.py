@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from common.symbolic.config import config
 from common.symbolic.graph import Constant, Length, Variable, as_variable
 from common.symbolic.operation import Operation, readable_shape, result_dtype
 
@@ -56,8 +57,6 @@ def cast(x, dtype) -> Variable:
     TypeError
         If there is no such dtype of numbers, or `x` is complex and the dtype isn't.
     """
-    from common.symbolic.config import config
-
     x = as_variable(x)
     try:
         dtype = np.dtype(config.floatX if isinstance(dtype, str) and dtype == "floatX" else dtype)

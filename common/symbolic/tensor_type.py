@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 
+from common.symbolic.config import config
 from common.symbolic.graph import Input, Variable
 
 __all__ = ["TensorType", "known_type", "type_of"]
@@ -42,8 +43,6 @@ class TensorType:
     @property
     def dtype(self) -> str:
         """The dtype's name."""
-        from common.symbolic.config import config
-
         return config.floatX if self._dtype is None else self._dtype.name
 
     @property

@@ -43,24 +43,22 @@ def as_value(name: str, value, dtype: np.dtype, ndim: int, downcast: bool = Fals
         return array.astype(dtype)
     if downcast and array.dtype.kind != "c":
         return array.astype(dtype)
-    if not sized and np.can_cast(array.dtype, dtype, "same_kind"):
-        with np.errstate(over="ignore"):
+    if not sized and (np.can_cast(array.dtype, dtype, "same_kind") or dtype.kind == "u"):
+        with np.errstate(all="ignore"):
             converted = array.astype(dtype)
-        exact = dtype.kind in "bui"
-        if (
-            np.array_equal(converted, array)
-            if exact
-            else np.isfinite(converted[np.isfinite(array)]).all()
-        ):
-            return converted
-    if not sized and array.dtype.kind == "i" and dtype.kind == "u":
-        converted = array.astype(dtype)
-        if (array >= 0).all() and np.array_equal(converted, array):
+        if _holds(converted, array):
             return converted
     raise TypeError(
         f"{name}: expected {dtype}, got {_shown(value)}, which {dtype} can't hold without loss; "
         f"convert it with np.asarray(…, '{dtype}')"
     )
+
+
+def _holds(converted, array):
+    """Return whether whole numbers are the same still, and fractions are finite still."""
+    if converted.dtype.kind in "fc":
+        return bool(np.isfinite(converted[np.isfinite(array)]).all())
+    return array.dtype.kind in "bui" and np.array_equal(converted, array)
 
 
 def _axes(ndim):
