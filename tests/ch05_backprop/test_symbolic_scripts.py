@@ -33,13 +33,14 @@ def test_the_two_layer_network_prints_a_program_that_agrees_with_the_layers(caps
     assert difference < 1e-16
 
 
-def test_the_two_layer_network_is_compiled_once():
+def test_the_program_is_derived_once_and_takes_the_parameters_as_they_are():
     network = symbolic_two_layer_net.TwoLayerNet(6, 3, 4)
-    assert network.compiled("gradient") is network.compiled("gradient")
     x, t = np.ones((5, 6)), np.zeros(5, int)
     before = network.gradient(x, t)["b2"].copy()
+    programs = symbolic_two_layer_net.derived.cache_info().misses
     network.params = {key: param + 1.0 for key, param in network.params.items()}
     assert not np.allclose(network.gradient(x, t)["b2"], before)
+    assert symbolic_two_layer_net.derived.cache_info().misses == programs
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_the_drawn_network_is_rewritten_when_it_is_compiled():
 
 
 def test_the_derived_program_does_no_more_than_one_written_by_hand():
-    source = symbolic_two_layer_net.TwoLayerNet(6, 3, 4).compiled("gradient").source
+    source = symbolic_two_layer_net.derived().source
     lines = [line for line in source.splitlines() if not line.startswith("#")]
     assert len(lines) <= 25
     assert "put(" not in source  # rows that are all of them aren't indexed
@@ -147,5 +148,5 @@ def test_the_derived_program_does_no_more_than_one_written_by_hand():
 
 def test_the_readme_shows_the_program_that_is_derived():
     readme = Path(symbolic_two_layer_net.__file__).with_name("README.md").read_text("utf-8")
-    source = symbolic_two_layer_net.TwoLayerNet(6, 3, 4).compiled("gradient").source
+    source = symbolic_two_layer_net.derived().source
     assert f"```text\n{source}```" in readme
