@@ -245,7 +245,7 @@ def test_loss_and_gradient_are_exactly_the_loss_and_the_gradient(net, dtype, one
     loss, grads = network.loss_and_gradient(x, t)
     assert np.ndim(loss) == 0
     # The symbolic network's loss alone comes from its layers, so its last digits may differ.
-    digits = 4 * np.finfo(dtype).eps if net is SymbolicNet else 0
+    digits = 4 * float(np.finfo(dtype).eps) if net is SymbolicNet else 0
     assert loss == pytest.approx(expected[0], rel=digits, abs=0)
     assert list(grads) == KEYS
     for key, gradient in grads.items():
