@@ -20,7 +20,6 @@ from common import optimizer as optimizers
 from common.arguments import check_number, check_rng, check_size
 from common.checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
 from common.network import DivergenceWarning, NonFiniteError
-from common.optimizer import Optimizer
 
 __all__ = ["Trainer", "make_optimizer"]
 
@@ -46,9 +45,11 @@ class Trainer:
         How often to go through the training examples.
     mini_batch_size : int
         Examples in a mini-batch.
-    optimizer : str or Optimizer
+    optimizer : str or object
         ``"SGD"``, ``"Momentum"``, ``"Nesterov"``, ``"AdaGrad"``, ``"RMSprop"``, ``"Adam"`` or
-        ``"AdamW"``, in any case, or an optimizer.
+        ``"AdamW"``, in any case, or an optimizer: of `common.optimizer`, or anything with
+        ``update(params, grads)`` and ``lr``. What the latter remembers isn't part of a checkpoint,
+        unless it has ``state()`` and ``set_state(state)`` like those.
     optimizer_param : mapping
         What to make it with, if it is given by name; by default ``{"lr": 0.01}``.
     evaluate_sample_num_per_epoch : int, optional
@@ -111,7 +112,7 @@ class Trainer:
         t_test: np.ndarray,
         epochs: int = 20,
         mini_batch_size: int = 100,
-        optimizer: str | Optimizer = "SGD",
+        optimizer: Any = "SGD",
         optimizer_param: Mapping[str, Any] | None = None,
         evaluate_sample_num_per_epoch: int | None = None,
         verbose: bool = True,
@@ -399,7 +400,7 @@ class Trainer:
         }
         arrays = {
             **_prefixed("network", _network_state(self.network)),
-            **_prefixed("optimizer", self.optimizer.state()),
+            **_prefixed("optimizer", _optimizer_state(self.optimizer)),
             **_prefixed("best", self.best_params),
             "order": self._order,
             "losses": np.array(self.train_loss_list),
@@ -409,7 +410,7 @@ class Trainer:
 
     def _set_state(self, about, arrays):
         _set_network_state(self.network, _without_prefix("network", arrays))
-        self.optimizer.set_state(_without_prefix("optimizer", arrays))
+        _set_optimizer_state(self.optimizer, _without_prefix("optimizer", arrays))
         self.best_params = _without_prefix("best", arrays)
         self._order = arrays["order"]
         self.train_loss_list = arrays["losses"].tolist()
@@ -422,12 +423,12 @@ class Trainer:
         set_random_state(self.rng, about["random"])
 
 
-def make_optimizer(optimizer: str | Optimizer, param: Mapping[str, Any] | None = None) -> Optimizer:
+def make_optimizer(optimizer: Any, param: Mapping[str, Any] | None = None) -> Any:
     """Return an optimizer by its name, in any case; one that is given itself is returned.
 
     Parameters
     ----------
-    optimizer : str or Optimizer
+    optimizer : str or object
     param : mapping
         What to make it with; by default ``{"lr": 0.01}``.
 
@@ -436,16 +437,21 @@ def make_optimizer(optimizer: str | Optimizer, param: Mapping[str, Any] | None =
     ValueError
         If there is none of that name, or `param` comes with an optimizer that is made already.
     TypeError
-        If `optimizer` is neither, or `param` holds what this optimizer doesn't take.
+        If `optimizer` is neither a name nor has ``update`` and ``lr``, or if `param` holds what
+        this optimizer doesn't take.
 
     Examples
     --------
     >>> make_optimizer("ADAM", {"lr": 0.001}).lr
     0.001
     """
-    if not isinstance(optimizer, str | Optimizer):
-        raise TypeError(f"optimizer must be a name or an Optimizer, got {optimizer!r}")
-    if isinstance(optimizer, Optimizer):
+    if not isinstance(optimizer, str):
+        is_class = isinstance(optimizer, type)  # Adam in place of Adam()
+        if is_class or not (hasattr(optimizer, "update") and hasattr(optimizer, "lr")):
+            raise TypeError(
+                "optimizer must be a name, or an object with update(params, grads) and lr, "
+                f"got {optimizer!r}"
+            )
         if param is not None:
             raise ValueError("optimizer_param needs the name of an optimizer, got an optimizer")
         return optimizer
@@ -468,6 +474,17 @@ def _set_network_state(network, state):
             raise ValueError("its parameters have other names or shapes than this network's")
         for key, param in network.params.items():
             param[...] = state[key]
+
+
+def _optimizer_state(optimizer):
+    return optimizer.state() if hasattr(optimizer, "state") else {"lr": np.array(optimizer.lr)}
+
+
+def _set_optimizer_state(optimizer, state):
+    if hasattr(optimizer, "set_state"):
+        optimizer.set_state(state)
+    else:
+        optimizer.lr = float(state["lr"])
 
 
 def _copies(arrays):

@@ -301,6 +301,34 @@ def test_an_optimizer_itself_is_used():
     assert optimizer.iter == 9
 
 
+class SignSGD:
+    """What a reader may write: no more than Trainer needs."""
+
+    def __init__(self, lr):
+        self.lr = lr
+
+    def update(self, params, grads):
+        for key, p in params.items():
+            p -= self.lr * np.sign(grads[key])
+
+
+def test_an_optimizer_of_the_readers_own_is_used(tmp_path):
+    trainer = spied(optimizer=SignSGD(0.25), schedule=lambda done: 1 - done)
+    trainer.train()
+    lr = trainer.optimizer.lr
+    assert 0 < lr < 0.25
+    trainer.save_checkpoint(tmp_path / "a.npz")
+    other = spied(optimizer=SignSGD(0.5), schedule=lambda done: 1 - done)
+    other.load_checkpoint(tmp_path / "a.npz")
+    assert other.optimizer.lr == lr
+
+
+@pytest.mark.parametrize("optimizer", [None, 0.1, SGD, SignSGD, {"lr": 1}])
+def test_what_is_no_optimizer_is_refused(optimizer):
+    with pytest.raises(TypeError, match=r"must be a name, or an object with update\(.*\) and lr"):
+        spied(optimizer=optimizer)
+
+
 @pytest.mark.parametrize("name", ["np", "Optimizer", "adamax", "", "sgd ", "_checked"])
 def test_unknown_names_are_refused(name):
     message = f"optimizer must be one of SGD, .*RMSprop, got {re.escape(repr(name))}"
