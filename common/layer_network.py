@@ -243,6 +243,44 @@ class LayerNetwork(Network):
                 grads[key] = grads[key] + self.weight_decay_lambda * self.params[key]
         return loss, grads
 
+    def input_gradient(self, x: np.ndarray, dout: np.ndarray) -> np.ndarray:
+        """Return the derivative of the scores by the input, each score weighted by `dout`.
+
+        With 1 for one class and 0 for the others it tells, for each pixel, how much the score of
+        that class would grow if the pixel did. (The loss isn't asked.)
+
+        Parameters
+        ----------
+        x : ndarray, shape (N, ...)
+        dout : ndarray, shape (N, K)
+            The weights of the scores.
+
+        Returns
+        -------
+        ndarray
+            ∂ Σ scores · dout / ∂x, in the shape of `x`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `x` isn't a batch for this network, or `dout` hasn't the shape of its scores.
+        """
+        scores = self.predict(x)
+        dout = np.asarray(dout, scores.dtype)
+        if dout.shape != scores.shape:
+            raise ValueError(f"dout must have the scores' shape {scores.shape}, got {dout.shape}")
+        first, *_ = self.layers.values()
+        asked = getattr(first, "input_gradient", True)  # training has no use for it
+        try:
+            if not asked:
+                first.input_gradient = True
+            for layer in reversed(self.layers.values()):
+                dout = layer.backward(dout)
+        finally:
+            if not asked:
+                first.input_gradient = False
+        return dout.reshape(np.shape(x))
+
     def objective(self, x: np.ndarray, t: np.ndarray) -> float:
         """Return the loss in training, always with the same dropout, and leave no trace of it."""
         with self.unchanged():

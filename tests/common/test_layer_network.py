@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from common.checkpoint import random_state, set_random_state
 from common.deep_convnet import DeepConvNet
+from common.gradient import numerical_gradient
 from common.gradient_check import gradient_check
 from common.layer_network import LayerNetwork, activation_layer
 from common.layers import Relu, Sigmoid
@@ -441,6 +442,29 @@ def test_the_first_layer_computes_no_gradient_of_its_input(kind):
 
 
 # What does not change
+
+
+@EACH
+def test_the_gradient_by_the_input_is_that_of_weighted_scores(kind):
+    network, (x, t) = off_the_kinks(build(kind)), batch(kind)
+    grads = network.gradient(x, t)
+    before = everything(network)
+    dout = np.random.default_rng(2).normal(size=(len(x), CLASSES))
+    numerical = numerical_gradient(lambda x: np.sum(network.predict(x) * dout), x.copy(), h=1e-6)
+    np.testing.assert_allclose(network.input_gradient(x, dout), numerical, rtol=1e-5, atol=1e-7)
+    assert everything(network) == before
+    assert network.gradient(x, t).keys() == grads.keys()  # and training needs it no more
+    assert next(iter(network.layers.values())).input_gradient is False
+
+
+@EACH
+def test_the_gradient_by_the_input_has_its_shape_and_dtype(kind):
+    network = build(kind, dtype=np.float32)
+    x = batch(kind)[0].reshape(5, -1).astype(np.float32)
+    gradient = network.input_gradient(x, np.eye(5, CLASSES))
+    assert (gradient.shape, gradient.dtype) == (x.shape, np.float32)
+    with pytest.raises(ValueError, match=r"dout must have the scores' shape \(5, 3\), got \(3,\)"):
+        network.input_gradient(x, np.ones(3))
 
 
 @EACH
