@@ -42,6 +42,9 @@ STYLE = {
 
 def plot_style() -> AbstractContextManager:
     """Return a context in which figures are made in this project's style."""
+    # This loads the backend. Jupyter's turns interactive mode on as it is loaded: inside of the
+    # context, that would end with it, and later figures of the same notebook wouldn't be shown.
+    plt.draw_if_interactive()
     return mpl.rc_context(STYLE)
 
 
