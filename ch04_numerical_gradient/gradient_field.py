@@ -10,7 +10,7 @@ import numpy as np
 
 from common.command_line import output_folder, run, script_parser
 from common.gradient import numerical_gradient, numerical_gradient_2d
-from common.plot import BLUE, plot_style, save_figure
+from common.plot import BLACK, BLUE, plot_style, save_figure
 
 
 def sum_of_squares(x: np.ndarray) -> float:
@@ -32,7 +32,8 @@ def draw():
         contours = ax.contour(
             fine, fine, f, levels=(0.25, 1, 2, 4, 6), colors="#999999", linewidths=1
         )
-        ax.clabel(contours, fmt="f = %g", fontsize=9)
+        for label in ax.clabel(contours, fmt="f = %g", fontsize=9, colors=BLACK, zorder=3):
+            label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
         ax.quiver(
             points[:, 0],
             points[:, 1],
