@@ -1,0 +1,163 @@
+import operator
+from functools import partial
+
+import numpy as np
+import pytest
+
+from ch04_numerical_gradient.gradient_descent import gradient_descent
+from common.exercises import notebook_02 as check
+from common.gradient import numerical_gradient, numerical_gradient_forward
+
+ANSWERS = {
+    "gradient_on_paper": "gradient_on_paper",
+    "largest_learning_rate": "largest_rate",
+    "slope_towards": "slope_towards",
+    "gradient": "my_gradient",
+    "descend": "descend",
+    "descend_safely": "descend_safely",
+}
+
+
+@pytest.mark.parametrize("exercise", ANSWERS)
+def test_the_solution_is_right(exercise, answers_of):
+    names = answers_of("02_gradients_and_descent.ipynb")
+    verdict = getattr(check, exercise)(names[ANSWERS[exercise]])
+    assert verdict, verdict
+
+
+@pytest.mark.parametrize("exercise", ANSWERS)
+@pytest.mark.parametrize("empty", [..., None, lambda *_: None, lambda *_: ...])
+def test_nothing_filled_in_is_not_right(exercise, empty):
+    verdict = getattr(check, exercise)(empty)
+    assert not verdict
+    assert "nothing is filled in yet" in verdict.message
+
+
+def along(f, x, direction):
+    """A slope without a gradient: a difference along the direction."""
+    u, h = direction / np.linalg.norm(direction), 1e-5
+    return (f(x + h * u) - f(x - h * u)) / (2 * h)
+
+
+def towards_in_place(f, x, direction):
+    direction /= np.linalg.norm(direction)
+    return numerical_gradient(f, x) @ direction
+
+
+def moving(f, x, h=1e-4, *, back=True, width=2.0, forward=False):
+    gradient = np.zeros(x.shape)
+    for i in np.ndindex(x.shape):
+        before = f(x)
+        x[i] += h
+        above = f(x)
+        x[i] -= 2 * h
+        gradient[i] = (above - before) / h if forward else (above - f(x)) / (width * h)
+        if back:
+            x[i] += h
+    return gradient
+
+
+def walk(f, x, lr, steps):
+    for _ in range(steps):
+        x = x - lr * numerical_gradient(f, x)
+    return x
+
+
+def walk_in_place(f, x, lr, steps):
+    for _ in range(steps):
+        x -= lr * numerical_gradient(f, x)
+    return x
+
+
+def walk_with_own_gradient(f, x, lr, steps):
+    """The gradient moves the entries of the caller's x, and leaves rounding errors in them."""
+    for _ in range(steps):
+        x = x - lr * moving(f, x)
+    return x
+
+
+def backtrack(f, x, steps, least=0.5, *, below=operator.le, keep=False, once=False):
+    lr = 1.0
+    for _ in range(steps):
+        g = numerical_gradient(f, x)
+        lr = lr if keep else 1.0
+        while not below(f(x - lr * g), f(x) - least * lr * np.sum(g**2)):
+            lr /= 2
+            if once:
+                break
+        x = x - lr * g
+    return x
+
+
+def backtrack_until_it_stands(f, x, steps):
+    for _ in range(steps):
+        g, here, lr = moving(f, x), f(x), 1.0
+        if np.linalg.norm(g) < 1e-8:
+            break
+        while here - f(x - lr * g) < lr * (g @ g) / 2:
+            lr *= 0.5
+        x = x - lr * g
+    return tuple(x)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer"),
+    [
+        ("gradient_on_paper", (4.0, 7.0)),
+        ("gradient_on_paper", [4, 7]),
+        ("largest_learning_rate", 0.333),
+        ("largest_learning_rate", np.float64(1 / 3)),
+        ("slope_towards", along),
+        ("gradient", moving),
+        ("gradient", numerical_gradient),
+        ("gradient", lambda f, x: numerical_gradient(f, x).tolist()),
+        ("descend", walk),
+        ("descend", walk_with_own_gradient),
+        ("descend", lambda f, x, lr, steps: walk_in_place(f, x.copy(), lr, steps)),
+        ("descend_safely", backtrack),
+        ("descend_safely", backtrack_until_it_stands),
+    ],
+)
+def test_other_right_answers_are_right_too(exercise, answer):
+    verdict = getattr(check, exercise)(answer)
+    assert verdict, verdict
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "message"),
+    [
+        ("gradient_on_paper", [7, 4], "wrong order"),
+        ("gradient_on_paper", [4, 4], "fixed number"),
+        ("gradient_on_paper", 11, "shape (2,)"),
+        ("largest_learning_rate", 2 / 3, "second derivative"),
+        ("largest_learning_rate", 2.0, "for x₁ alone"),
+        ("largest_learning_rate", 1 / 6, "both curvatures"),
+        ("slope_towards", lambda f, x, d: numerical_gradient(f, x) @ d, "by its length"),
+        ("slope_towards", lambda f, x, d: numerical_gradient(f, x), "must have shape ()"),
+        ("slope_towards", lambda f, x, d: -along(f, x, d), "∇f · u"),
+        ("slope_towards", lambda f, x, d: abs(along(f, x, d)), "∇f · u"),
+        ("slope_towards", towards_in_place, "direction was changed"),
+        ("gradient", lambda f, x: moving(f, x, back=False), "put each entry back"),
+        ("gradient", lambda f, x: moving(f, x, width=1.0), "2h apart"),
+        ("gradient", lambda f, x: moving(f, x, forward=True), "by +h and by −h"),
+        ("gradient", numerical_gradient_forward, "moved to both sides"),
+        ("gradient", lambda f, x: moving(f, x).ravel(), "must have shape (2, 3)"),
+        ("descend", gradient_descent, "and nothing else; got tuple"),
+        ("descend", lambda f, x, lr, n: walk(f, x, lr, n + 1), "count the steps"),
+        ("descend", walk_in_place, "walk on x.copy()"),
+        ("descend", lambda f, x, lr, n: walk(f, x, -lr, n), "walks uphill"),
+        ("descend", lambda f, x, lr, n: walk(f, x, lr, n - 1), "count the steps"),
+        ("descend", lambda f, x, lr, n: walk(f, x, lr, 1), "count the steps"),
+        ("descend", lambda f, x, lr, n: walk(f, x, lr / 2, n), "x − lr · ∇f(x)"),
+        ("descend_safely", lambda f, x, n: walk(f, x, 1.9, n), "halve η before"),
+        ("descend_safely", lambda f, x, n: walk(f, x, 1e-5, n), "is η 1 at the start"),
+        ("descend_safely", partial(backtrack, once=True), "halve η before"),
+        ("descend_safely", partial(backtrack, keep=True), "is η 1 at the start"),
+        ("descend_safely", partial(backtrack, least=0.0), "half of the promised"),
+        ("descend_safely", partial(backtrack, least=2.0, below=operator.lt), "always end?"),
+    ],
+)
+def test_a_wrong_answer_is_told_where_it_is_wrong(exercise, answer, message):
+    verdict = getattr(check, exercise)(answer)
+    assert not verdict
+    assert message in verdict.message
