@@ -1,6 +1,7 @@
 """What the notebooks share: source that is shown, and sliders that are figures without a kernel."""
 
 import inspect
+import textwrap
 from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
@@ -19,7 +20,7 @@ def show_source(thing: Callable) -> Code:
     >>> show_source(identity_function).data.splitlines()[0]
     'def identity_function(x):'
     """
-    return Code(inspect.getsource(thing), language="python")
+    return Code(textwrap.dedent(inspect.getsource(thing)), language="python")
 
 
 def slider(draw: Callable[..., Figure], *, default: int | None = None, **values: Sequence) -> None:

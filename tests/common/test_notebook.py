@@ -12,6 +12,7 @@ from nbclient import NotebookClient
 
 from common import notebook
 from common.functions import softmax
+from common.layers import Relu
 from common.notebook import show_source, slider
 
 
@@ -51,6 +52,10 @@ def test_the_source_shown_is_that_which_runs():
     shown = show_source(softmax)
     assert shown.data.startswith("def softmax(x: np.ndarray)")
     assert shown.language == "python"
+
+
+def test_a_method_is_shown_without_its_indentation():
+    assert show_source(Relu.backward).data.startswith("def backward(self, dout")
 
 
 def test_a_slider_shows_its_control_and_a_figure_of_the_middle_value(displayed):
