@@ -13,6 +13,9 @@ import pytest
 from dataset.files import SHA256
 
 os.environ["MPLBACKEND"] = "Agg"  # before matplotlib is imported, and for the scripts that we start
+# For the processes that run the tests side by side, one on each core, and which begin after this:
+# the threads of their matrix products would only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 ORIGINAL_MNIST_DIR = os.environ.get("MNIST_DIR")
 if ORIGINAL_MNIST_DIR:
