@@ -1,0 +1,228 @@
+"""Checks of notebook 09: steps of optimizers, and two optimizers of one's own."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from common.exercises.verdict import Wrong, checked, expect, returned, same
+
+__all__ = ["amsgrad", "first_step", "largest_rate", "momentum_step", "race", "sign_sgd"]
+
+EPSILON = 1e-7
+START, STEPS, HEIGHT = (-7.0, 2.0), 25, 1e-4  # of the race
+
+
+@checked("SGD's factor in direction i is 1 − η aᵢ; the steepest direction decides.")
+def largest_rate(answer: Callable) -> None:
+    """Check a function that returns the learning rate at which SGD starts to diverge.
+
+    Parameters
+    ----------
+    answer : callable
+        Of an array of curvatures a, all greater than 0.
+    """
+    rng = np.random.default_rng()
+    several = rng.uniform(0.1, 5, size=rng.integers(5, 8))
+    several[2] = rng.uniform(6, 9)  # the largest is neither the first nor the last
+    for curvatures in (np.array([0.1, 2.0]), several):
+        rate = returned(answer(curvatures.copy()))
+        same(
+            rate,
+            2 / curvatures.max(),
+            f"the learning rate for a = {np.round(curvatures, 3).tolist()}",
+            "a step turns pᵢ into (1 − η aᵢ) pᵢ. For which η is every factor between −1 and 1?",
+        )
+
+
+@checked("the velocity keeps a share of itself, loses the gradient's, and moves the parameter.")
+def momentum_step(answer: Callable) -> None:
+    """Check a function that takes one step of Momentum.
+
+    Parameters
+    ----------
+    answer : callable
+        Of p, v, g, lr and mu; returns the new p and the new v.
+    """
+    rng = np.random.default_rng()
+    for shape in ((4,), (2, 3)):
+        p, v, g = rng.normal(size=(3, *shape))
+        lr, mu = rng.uniform(0.05, 0.5), rng.uniform(0.3, 0.95)
+        given = p.copy(), v.copy(), g.copy()
+        result = returned(answer(*given, lr, mu))
+        expect(
+            isinstance(result, tuple | list) and len(result) == 2,
+            "return two things: the new parameter and the new velocity, as in `return p, v`.",
+        )
+        new_v = mu * v - lr * g
+        expect(
+            np.shape(result[0]) != shape
+            or not (np.allclose(result[0], new_v) and np.allclose(result[1], p + new_v)),
+            "they are the other way round: the new parameter comes first, then the new velocity.",
+        )
+        same(
+            result[1],
+            new_v,
+            "the new velocity",
+            "v ← μ v − η g: μ multiplies the old velocity, the gradient is subtracted.",
+        )
+        same(
+            result[0],
+            p + new_v,
+            "the new parameter",
+            "p ← p + v, with the new velocity. It holds the minus sign already.",
+        )
+        for name, array, before in zip("pvg", given, (p, v, g), strict=True):
+            expect(
+                np.array_equal(array, before),
+                f"your function changed the array {name} that it was given: "
+                "make a new one, with + and * in place of += and *=.",
+            )
+
+
+@checked(
+    "0.1 g / √(0.001 g²) = 3.16: without the correction the first step is three times as long."
+)
+def first_step(answer: float) -> None:
+    """Check the length of Adam's first step without bias correction, in learning rates."""
+    value = np.asarray(answer, dtype=float)
+    expect(value.shape == (), f"the answer must be one number, got shape {value.shape}.")
+    expect(
+        np.isclose(abs(value), 0.1 / np.sqrt(0.001), rtol=2e-3),
+        f"it isn't {value:g}. Hint: in the first step m = (1 − β₁) g and v = (1 − β₂) g². What is "
+        "|m| / √v? The gradient cancels.",
+    )
+
+
+@checked("your optimizer takes the same steps as sign-SGD, in place, for every parameter.")
+def sign_sgd(answer: type) -> None:
+    """Check a class SignSGD(lr) with update(params, grads)."""
+    rng = np.random.default_rng()
+    lr = rng.uniform(0.05, 0.5)
+    optimizer = answer(lr=lr)
+    params = _params(rng)
+    for step in (1, 2):
+        grads = _grads(rng)
+        grads["b"][0] = 0.0
+        expected = {key: p - lr * np.sign(grads[key]) for key, p in params.items()}
+        _update(optimizer, params, grads)
+        for key, p in params.items():
+            what = f"params[{key!r}] after {step} update{'s' if step > 1 else ''}"
+            same(p, expected[key], what, _sign_hint(p, expected[key], grads[key]))
+
+
+def _sign_hint(got, expected, g):
+    if np.allclose(got[g != 0], expected[g != 0]):
+        return "what is done where the gradient is 0? There the sign is 0, and the parameter stays."
+    return "the step is η times the sign, downhill: its length isn't the gradient's."
+
+
+@checked("five updates of three parameters agree with AMSGrad's formulas.")
+def amsgrad(answer: type) -> None:
+    """Check a class AMSGrad(lr, beta1, beta2) with update(params, grads)."""
+    rng = np.random.default_rng()
+    lr, beta1, beta2 = rng.uniform(0.05, 0.5), rng.uniform(0.5, 0.9), rng.uniform(0.5, 0.9)
+    answer(lr=lr, beta1=beta1, beta2=beta2).update(_params(rng), _grads(rng))  # leaves no trace
+    optimizer = answer(lr=lr, beta1=beta1, beta2=beta2)
+    params = _params(rng)
+    memory = {key: np.zeros((3, *p.shape)) for key, p in params.items()}
+    expected = {key: p.copy() for key, p in params.items()}
+    for step in range(1, 6):
+        grads = {key: g * 4.0 ** (2 - step) for key, g in _grads(rng).items()}  # v falls in the end
+        _update(optimizer, params, grads)
+        for key, p in params.items():
+            m, v, u = memory[key]
+            g = grads[key]
+            m[...] = beta1 * m + (1 - beta1) * g
+            v[...] = beta2 * v + (1 - beta2) * g * g
+            u[...] = np.maximum(u, v)
+            expected[key] -= lr * m / (np.sqrt(u) + EPSILON)
+            what = f"params[{key!r}] after {step} update{'s' if step > 1 else ''}"
+            same(p, expected[key], what, _amsgrad_hint(step), rtol=1e-5, atol=1e-7)
+
+
+def _amsgrad_hint(step):
+    if step == 1:
+        return (
+            "after one update m = (1 − β₁) g, and u = v = (1 − β₂) g². Is there a correction "
+            "that doesn't belong, or a memory that another optimizer of the class has filled?"
+        )
+    return (
+        "the first update is right. Are m, v and u kept from update to update, a set for each key, "
+        "and is u the largest v so far, entry by entry?"
+    )
+
+
+@checked("below 1e-4 in time: the walk is faster than any SGD.")
+def race(answer: Callable) -> None:
+    """Check a function that returns an optimizer: it must reach the valley's floor in time."""
+    optimizer = returned(answer())
+    expect(
+        not isinstance(optimizer, type) and callable(getattr(optimizer, "update", None)),
+        "return an optimizer, such as SGD(lr=0.9), got "
+        + (
+            f"the class {optimizer.__name__}: call it."
+            if isinstance(optimizer, type)
+            else f"{type(optimizer).__name__}."
+        ),
+    )
+    expect(
+        answer() is not optimizer,
+        "a second call returns the same optimizer, with what it remembers of the first walk: make "
+        "a new one within the function.",
+    )
+    params = {"x": np.array([START[0]]), "y": np.array([START[1]])}
+    heights = []
+    for _ in range(STEPS):
+        grads = {"x": params["x"] / 10, "y": 2 * params["y"]}
+        optimizer.update(params, grads)
+        heights.append(float((params["x"] ** 2 / 20 + params["y"] ** 2)[0]))
+    x, y = params["x"][0], params["y"][0]
+    if abs(y) > abs(x) or not np.isfinite(heights[-1]):
+        hint = "it still swings across the valley: a smaller learning rate, or less momentum."
+    else:
+        hint = (
+            "along the valley it is too slow, or it ran past the minimum and is on its way back. "
+            "Momentum with another share than 0.9 may help; look at x step by step."
+        )
+    expect(
+        heights[-1] < HEIGHT,
+        f"after {STEPS} steps the height is {heights[-1]:.2g} at ({x:.3g}, {y:.3g}), "
+        f"it must be below {HEIGHT:g}. Hint: {hint}",
+    )
+
+
+def _params(rng):
+    return {"W": rng.normal(size=(2, 3)), "b": rng.normal(size=3), "gamma": rng.normal(size=1)}
+
+
+def _grads(rng):
+    """Return gradients none of which is near 0, where rounding and ε would count."""
+    return {
+        key: rng.choice([-1.0, 1.0], size=p.shape) * rng.uniform(0.5, 2, size=p.shape)
+        for key, p in _params(rng).items()
+    }
+
+
+def _update(optimizer, params, grads):
+    """Let `optimizer` take a step, and look whether it kept to what update promises."""
+    arrays, before = dict(params), {key: p.copy() for key, p in params.items()}
+    given = {key: g.copy() for key, g in grads.items()}
+    result = optimizer.update(params, grads)
+    for key, array in arrays.items():
+        expect(key in params, f"params[{key!r}] is gone after the update.")
+        expect(
+            params[key] is array,
+            f"params[{key!r}] is a new array after the update: change the one that is there, "
+            "with -= in place of = … − ….",
+        )
+        same(grads[key], given[key], f"grads[{key!r}], which update must leave as it is,")
+    if all(np.array_equal(params[key], before[key]) for key in params):
+        expect(
+            result is not None,
+            "update left all parameters as they were. Does it change a copy in place of the arrays "
+            "of params?",
+        )
+        raise Wrong(
+            "update returned something and left params as they were: it must change the arrays of "
+            "params in place, with -=, and return nothing."
+        )
