@@ -1,5 +1,6 @@
 """What can be seen of the notebooks without running them; refresh.py --check runs them."""
 
+import importlib
 import re
 from functools import cache
 from urllib.parse import unquote
@@ -161,6 +162,27 @@ def test_exercises_have_checks_and_solutions(path):
 @pytest.mark.parametrize("path", sorted(set(NOTEBOOKS) - set(SERIES)), ids=name_of)
 def test_a_solution_has_its_notebook(path):
     assert FOLDER / path.name in SERIES
+
+
+def verdicts(path):
+    """The saved outputs of checks, by the names of these."""
+    calls = {}
+    for cell in programs(path).values():
+        if (name := re.search(r"^check\.(\w+)\(.*\)\Z", cell.source, re.MULTILINE)) and cell.outputs:
+            calls[name[1]] = cell.outputs[-1].data["text/plain"]
+    return calls
+
+
+@each_of_the_series
+def test_each_check_is_asked_by_the_notebook_and_says_right_of_the_solution(path):
+    check = importlib.import_module(f"common.exercises.notebook_{path.name[:2]}")
+    names = set(check.__all__) - {"spoil"}
+    asked, solved = verdicts(path), verdicts(FOLDER / "solutions" / path.name)
+    assert asked.keys() == names
+    assert solved.keys() >= names - {"share_right"}  # which notebook 00 solves itself
+    assert all(said.startswith("right: ") for said in solved.values())
+    asked.pop("share_right", None)
+    assert set(asked.values()) == {"not yet: nothing is filled in yet"}
 
 
 @each_of_the_series
