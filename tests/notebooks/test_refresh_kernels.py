@@ -72,9 +72,12 @@ def test_a_stopped_run_leaves_whole_files_and_no_kernel(tmp_path, signum, code):
     source = "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\n"
     write(path, notebook(source + "time.sleep(60)"))
     before = path.read_bytes()
+    # A shell's background jobs ignore SIGINT, and so would what they start.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, refresh.__file__, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
+    signal.signal(signal.SIGINT, handler)
     pid = tmp_path / "pid"
     deadline = time.monotonic() + 60
     while not (pid.exists() and pid.read_text()):
