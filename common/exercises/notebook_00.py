@@ -1,4 +1,4 @@
-"""Checks for the exercises of notebook 00: start here."""
+"""Checks for the exercises of notebook 00, start here."""
 
 from collections.abc import Callable
 

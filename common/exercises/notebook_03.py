@@ -1,4 +1,4 @@
-"""Checks for notebook 03, learning with a numerical gradient."""
+"""Checks for the exercises of notebook 03, learning with a numerical gradient."""
 
 from collections.abc import Callable
 

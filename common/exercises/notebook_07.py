@@ -1,4 +1,4 @@
-"""Checks for notebook 07, the symbolic graph."""
+"""Checks for the exercises of notebook 07, the symbolic graph."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Checks for notebook 08, joint and separate gradients."""
+"""Checks for the exercises of notebook 08, joint and separate gradients."""
 
 import sys
 from collections.abc import Callable

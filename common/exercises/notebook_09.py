@@ -1,4 +1,4 @@
-"""Checks of notebook 09: steps of optimizers, and two optimizers of one's own."""
+"""Checks for the exercises of notebook 09, optimizers."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Checks of notebook 10: initial values, normalization, dropout, and choosing well."""
+"""Checks for the exercises of notebook 10, training well."""
 
 from collections.abc import Callable
 

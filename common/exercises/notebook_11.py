@@ -1,4 +1,4 @@
-"""Checks for the exercises of notebook 11: convolution."""
+"""Checks for the exercises of notebook 11, convolution."""
 
 from collections.abc import Callable
 

@@ -8,30 +8,6 @@ from ch04_numerical_gradient.gradient_descent import gradient_descent
 from common.exercises import notebook_02 as check
 from common.gradient import numerical_gradient, numerical_gradient_forward
 
-ANSWERS = {
-    "gradient_on_paper": "gradient_on_paper",
-    "largest_learning_rate": "largest_rate",
-    "slope_towards": "slope_towards",
-    "gradient": "my_gradient",
-    "descend": "descend",
-    "descend_safely": "descend_safely",
-}
-
-
-@pytest.mark.parametrize("exercise", ANSWERS)
-def test_the_solution_is_right(exercise, answers_of):
-    names = answers_of("02_gradients_and_descent.ipynb")
-    verdict = getattr(check, exercise)(names[ANSWERS[exercise]])
-    assert verdict, verdict
-
-
-@pytest.mark.parametrize("exercise", ANSWERS)
-@pytest.mark.parametrize("empty", [..., None, lambda *_: None, lambda *_: ...])
-def test_nothing_filled_in_is_not_right(exercise, empty):
-    verdict = getattr(check, exercise)(empty)
-    assert not verdict
-    assert "nothing is filled in yet" in verdict.message
-
 
 def along(f, x, direction):
     """A slope without a gradient: a difference along the direction."""

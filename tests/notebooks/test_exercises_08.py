@@ -6,13 +6,6 @@ import common.symbolic.tensor as T
 from common.exercises import notebook_08 as check
 from common.symbolic.graph import ancestors
 
-CHECKS = (
-    check.adjoints_by_hand,
-    check.number_of_calls,
-    check.count_paths,
-    check.gradients_of,
-)
-
 
 def adjoints_by_hand(a, b):
     c = a + b
@@ -87,14 +80,6 @@ def gradients_by_paths(cost, wrt):
     found = {}
     back(cost, T.as_tensor_variable(1.0))
     return [found[x] for x in wrt]
-
-
-@pytest.mark.parametrize("one", CHECKS)
-def test_an_exercise_that_is_empty_is_not_yet_right(one):
-    for answer in (..., None, lambda *_: ..., lambda *_: None):
-        verdict = one(answer)
-        assert not verdict
-        assert verdict.message == "nothing is filled in yet"
 
 
 def test_solutions_are_right():

@@ -64,30 +64,6 @@ def test_right(exercise, answer):
         assert verdict, verdict.message
 
 
-class Empty:
-    def __init__(self, lr=0.01, beta1=0.9, beta2=0.999):
-        pass
-
-    def update(self, params, grads): ...
-
-
-@pytest.mark.parametrize(
-    ("exercise", "empty"),
-    [
-        (check.largest_rate, lambda a: None),
-        (check.momentum_step, lambda p, v, g, lr, mu: None),
-        (check.first_step, ...),
-        (check.sign_sgd, Empty),
-        (check.amsgrad, Empty),
-        (check.race, lambda: None),
-    ],
-)
-def test_empty(exercise, empty):
-    verdict = exercise(empty)
-    assert not verdict
-    assert "nothing is filled in yet" in verdict.message
-
-
 def step_up(p, v, g, lr, mu):
     v = mu * v + lr * g
     return p + v, v

@@ -168,7 +168,8 @@ def verdicts(path):
     """The saved outputs of checks, by the names of these."""
     calls = {}
     for cell in programs(path).values():
-        if (name := re.search(r"^check\.(\w+)\(.*\)\Z", cell.source, re.MULTILINE)) and cell.outputs:
+        name = re.search(r"^check\.(\w+)\(.*\)\Z", cell.source, re.MULTILINE)
+        if name and cell.outputs:
             calls[name[1]] = cell.outputs[-1].data["text/plain"]
     return calls
 
