@@ -17,6 +17,7 @@ __all__ = [
     "NotebookError",
     "is_program",
     "normal_form",
+    "parse",
     "parts",
     "read",
     "write",
@@ -42,8 +43,13 @@ def read(path: Path) -> NotebookNode:
     NotebookError
         If it holds no valid notebook.
     """
+    return parse(path.read_bytes())
+
+
+def parse(data: bytes) -> NotebookNode:
+    """Return the notebook that the bytes of a file hold; errors are those of `read`."""
     try:
-        notebook = nbformat.v4.reads(path.read_bytes().decode())
+        notebook = nbformat.v4.reads(data.decode())
     except (ValueError, AttributeError, TypeError, KeyError) as error:
         raise NotebookError(0, f"it is no notebook: {error}") from error
     for error in iter_validate(notebook):

@@ -4,13 +4,11 @@ import base64
 import html
 import re
 
-import nbformat
-
+from notebooks.refreshing.form import NotebookError, normal_form, parse
 from notebooks.site_builder.markdown import Markdown, highlighted
 
 __all__ = ["notebook_html"]
 
-_WIDGET = "application/vnd.jupyter.widget-view+json"
 _PICTURES = ("image/svg+xml", "image/png", "image/jpeg")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # a terminal's colours
 _TITLE = re.compile(r"""title(?:\(|=)\s*f?["']([^"'{}\\]+)""")
@@ -25,9 +23,9 @@ def notebook_html(text: str, markdown: Markdown) -> str:
         If the text isn't that of a notebook.
     """
     try:
-        notebook = nbformat.reads(text, as_version=4)
-    except Exception as error:  # nbformat has many, without a common base
-        raise ValueError(f"this is no notebook ({error})") from error
+        notebook = normal_form(parse(text.encode()))  # without widgets, which need a kernel
+    except NotebookError as error:
+        raise ValueError(error.args[1]) from error
 
     parts = []
     for cell in notebook.cells:
@@ -41,23 +39,10 @@ def notebook_html(text: str, markdown: Markdown) -> str:
 
 
 def _outputs(cell, section, markdown):
-    outputs = filter(None, (_output(o, cell, section, markdown) for o in _joined(cell.outputs)))
-    body = "".join(outputs)
+    body = "".join(_output(output, cell, section, markdown) for output in cell.outputs)
     return (
         [f'<div class="output" role="group" aria-label="Output">\n{body}</div>\n'] if body else []
     )
-
-
-def _joined(outputs):
-    """Join what one stream wrote in several pieces: where one ends says nothing."""
-    joined = []
-    for output in outputs:
-        last = joined[-1] if joined else None
-        if last and output.output_type == "stream" and last.get("name") == output.name:
-            last.text += output.text
-        else:
-            joined.append(nbformat.from_dict(output))
-    return joined
 
 
 def _output(output, cell, section, markdown):
@@ -66,8 +51,6 @@ def _output(output, cell, section, markdown):
     if output.output_type == "error":
         return _plain("\n".join(output.traceback))
     data = output.data
-    if _WIDGET in data:
-        return ""  # it needs a kernel; the static picture stands beside it
     for kind in _PICTURES:
         if kind in data:
             return _picture(kind, data[kind], _description(cell, section))
@@ -83,9 +66,7 @@ def _output(output, cell, section, markdown):
 
 
 def _plain(text):
-    text = _ESCAPES.sub("", text)
-    lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.rstrip("\n").split("\n")]
-    text = "\n".join(lines)  # of a progress bar, only its last state is left
+    text = _ESCAPES.sub("", text).rstrip("\n")
     return f"<pre>{html.escape(text, quote=False)}</pre>\n" if text.strip() else ""
 
 
@@ -100,9 +81,7 @@ def _picture(kind, content, description):
 
 
 def _description(cell, section):
-    """Say what a picture shows, by the cell's metadata or the plot's title, and where it is."""
-    if "alt" in cell.metadata:
-        return cell.metadata.alt
+    """Say what a picture shows, by the plot's title, and where it is."""
     where = f" in “{section}”" if section else ""
     titles = [title.strip(" :,;(=") for title in _TITLE.findall(cell.source)]
     # Of several titles none is that of the picture; of "h = {h}" nothing is left that says a thing.

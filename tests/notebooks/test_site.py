@@ -219,7 +219,7 @@ def test_links_of_notebooks_and_of_pages_that_are_linked_are_checked_too(root):
 def test_a_damaged_notebook_is_listed(root):
     (root / "notebooks/00_start.ipynb").write_text("{")
     (problem,) = problems(root)
-    assert problem.startswith("notebooks/00_start.ipynb: this is no notebook")
+    assert problem.startswith("notebooks/00_start.ipynb: it is no notebook")
 
 
 def test_anchors_in_jupyters_spelling_work(root):
