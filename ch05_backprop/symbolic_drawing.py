@@ -19,10 +19,10 @@ from common.command_line import output_folder, run, script_parser
 def apples_and_oranges(path=None) -> Figure:
     """Draw the bill for two apples and three oranges, with tax, and its derivatives."""
     apple, apples, orange, oranges, tax = T.dscalars("apple", "apples", "orange", "oranges", "tax")
-    price = (apple * apples + orange * oranges) * tax
-    price.name = "price"
+    total = (apple * apples + orange * oranges) * tax
+    total.name = "total"
     values = {apple: 100, apples: 2, orange: 150, oranges: 3, tax: 1.1}
-    return theano.draw(price, path, values=values, title="Two apples and three oranges")
+    return theano.draw(total, path, values=values, title="Two apples and three oranges")
 
 
 def two_layer_loss(seed: int = 0):
