@@ -34,15 +34,13 @@ def notebook_html(text: str, markdown: Markdown) -> str:
         elif cell.cell_type == "code" and cell.source.strip():
             section = markdown.headings[-1][2] if markdown.headings else ""
             parts.append(f'<div class="input">{highlighted(cell.source)}</div>\n')
-            parts += _outputs(cell, section, markdown)
+            parts.append(_outputs(cell, section, markdown))
     return "".join(parts)
 
 
 def _outputs(cell, section, markdown):
     body = "".join(_output(output, cell, section, markdown) for output in cell.outputs)
-    return (
-        [f'<div class="output" role="group" aria-label="Output">\n{body}</div>\n'] if body else []
-    )
+    return f'<div class="output" role="group" aria-label="Output">\n{body}</div>\n' if body else ""
 
 
 def _output(output, cell, section, markdown):
