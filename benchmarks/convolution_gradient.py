@@ -19,10 +19,9 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from benchmarks.timing import WARM_UP, describe_libraries, medians
-from common.command_line import positive_int, run, script_parser
-from common.deep_convnet import DeepConvNet
 from common.layers import Affine, Convolution, Dropout, Pooling, Relu, SoftmaxWithLoss
-from common.simple_convnet import SimpleConvNet
+from common.networks import DeepConvNet, SimpleConvNet
+from common.scripts.command_line import positive_int, run, script_parser
 from dataset.mnist import load_mnist
 
 NETWORKS = {"simple": SimpleConvNet, "deep": lambda **kw: DeepConvNet(dropout_ratio=0, **kw)}

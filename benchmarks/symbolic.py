@@ -48,14 +48,14 @@ from benchmarks.training import Clock, Training, train_ours
 from benchmarks.two_layer_gradient import DTYPES, TOLERANCE, check_agreement, products_alone
 from ch05_backprop.two_layer_net import TwoLayerNet
 from common import symbolic as theano
-from common.command_line import (
+from common.scripts.command_line import (
     CommandError,
     positive_float,
     positive_int,
     run,
     script_parser,
 )
-from common.units import readable_time
+from common.scripts.units import readable_time
 from dataset.mnist import load_mnist
 
 OURS, LAYERS, PRODUCTS, PYTENSOR = "ours", "layers by hand", "five products", "PyTensor"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from common.units import readable_time
+from common.scripts.units import readable_time
 
 __all__ = ["WARM_UP", "describe_libraries", "medians", "time_tick"]
 

@@ -15,8 +15,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from benchmarks.timing import describe_libraries
 from ch05_backprop.two_layer_net import TwoLayerNet
-from common.command_line import positive_float, positive_int, run, script_parser
 from common.optimizer import SGD
+from common.scripts.command_line import positive_float, positive_int, run, script_parser
 from dataset.mnist import load_mnist
 
 

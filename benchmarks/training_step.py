@@ -18,17 +18,17 @@ import numpy as np
 from benchmarks.timing import describe_libraries, medians, time_tick
 from benchmarks.two_layer_gradient import products_alone
 from ch05_backprop.two_layer_net import TwoLayerNet
-from common.command_line import (
+from common.optimizer import SGD
+from common.scripts.command_line import (
     output_folder,
     positive_float,
     positive_int,
     run,
     script_parser,
 )
-from common.files import write_csv
-from common.optimizer import SGD
-from common.plot import BLACK, BLUE, ORANGE, plot_style, save_figure
-from common.units import readable_time
+from common.scripts.plot import BLACK, BLUE, ORANGE, plot_style, save_figure
+from common.scripts.units import readable_time
+from common.support.files import write_csv
 from dataset.mnist import load_mnist
 
 PIXELS, CLASSES = 784, 10

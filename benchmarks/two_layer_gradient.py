@@ -30,7 +30,7 @@ from tqdm import tqdm
 from benchmarks.peers import PEERS, Unavailable, build, environment, versions
 from benchmarks.timing import WARM_UP, describe_libraries, medians, time_tick
 from ch05_backprop.two_layer_net import TwoLayerNet
-from common.command_line import (
+from common.scripts.command_line import (
     CommandError,
     output_folder,
     positive_float,
@@ -38,9 +38,19 @@ from common.command_line import (
     run,
     script_parser,
 )
-from common.files import write_csv
-from common.plot import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, plot_style, save_figure
-from common.units import readable_time
+from common.scripts.plot import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    plot_style,
+    save_figure,
+)
+from common.scripts.units import readable_time
+from common.support.files import write_csv
 from dataset.mnist import load_mnist
 
 PRODUCTS, OURS = "five products", "ours"

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import matplotlib.pyplot as plt
 import numpy as np
 
-from common.command_line import output_folder, run, script_parser
 from common.gradient import central_difference
-from common.plot import BLACK, BLUE, ORANGE, plot_style, save_figure
+from common.scripts.command_line import output_folder, run, script_parser
+from common.scripts.plot import BLACK, BLUE, ORANGE, plot_style, save_figure
 
 POINTS = (5.0, 10.0)
 

@@ -12,9 +12,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ch04_numerical_gradient.gradient_field import sum_of_squares
-from common.command_line import output_folder, run, script_parser
 from common.gradient import numerical_gradient
-from common.plot import BLUE, RED, plot_style, save_figure
+from common.scripts.command_line import output_folder, run, script_parser
+from common.scripts.plot import BLUE, RED, plot_style, save_figure
 
 START = (-3.0, 4.0)
 LEVELS = (0.02, 0.1, 0.3, 0.7, 1.5, 3, 6, 12, 24)  # contour lines of the drawing

@@ -8,9 +8,9 @@ slope is steeper.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from common.command_line import output_folder, run, script_parser
 from common.gradient import numerical_gradient, numerical_gradient_2d
-from common.plot import BLACK, BLUE, plot_style, save_figure
+from common.scripts.command_line import output_folder, run, script_parser
+from common.scripts.plot import BLACK, BLUE, plot_style, save_figure
 
 
 def sum_of_squares(x: np.ndarray) -> float:

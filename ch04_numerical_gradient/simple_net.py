@@ -7,9 +7,9 @@ if the weight grows by h. So a step against the gradient makes the loss smaller.
 
 import numpy as np
 
-from common.command_line import run, script_parser
 from common.functions import cross_entropy_error, softmax
 from common.gradient import numerical_gradient
+from common.scripts.command_line import run, script_parser
 
 
 class SimpleNet:

@@ -9,9 +9,9 @@ best h lies where the two meet, and depends on the method and on the precision, 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from common.command_line import output_folder, run, script_parser
 from common.gradient import best_step, central_difference, forward_difference
-from common.plot import BLACK, BLUE, ORANGE, plot_style, save_figure
+from common.scripts.command_line import output_folder, run, script_parser
+from common.scripts.plot import BLACK, BLUE, ORANGE, plot_style, save_figure
 
 X = 1.0  # where the derivative of sin is taken; it is cos(1) there
 METHODS = (("forward", forward_difference, 1, ORANGE), ("central", central_difference, 2, BLUE))

@@ -7,7 +7,7 @@ import numpy as np
 
 from common.functions import cross_entropy_error, sigmoid, softmax
 from common.layers import Affine, Sigmoid, SoftmaxWithLoss
-from common.network import Network, affine_params
+from common.networks import Network, affine_params
 
 
 class TwoLayerNet(Network):

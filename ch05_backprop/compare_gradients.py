@@ -1,11 +1,12 @@
 """Forty seconds against one millisecond: every way to the same gradient, side by side.
 
-One two-layer network and one mini-batch of digits, in float64. Each rung of common.ladder computes
-the gradient of the loss; the table tells how many passes through the network it took, how long,
-how many times as fast as the book's central differences it was, how far it is from reverse mode
-(backpropagation), and the memory of its arrays. Without names all rungs are measured, in full: a
-minute or two, most of it the complex step. With --quick the rungs that go weight by weight are
-timed on some weights, drawn at random, and what they would take for all is marked as an estimate.
+One two-layer network and one mini-batch of digits, in float64. Each method of
+common.gradient_methods computes the gradient of the loss; the table tells how many passes through
+the network it took, how long, how many times as fast as the book's central differences it was, how
+far it is from reverse mode (backpropagation), and the memory of its arrays. Without names all
+methods are measured, in full: a minute or two, most of it the complex step. With --quick the
+methods that go weight by weight are timed on some weights, drawn at random, and what they would
+take for all is marked as an estimate.
 
 Writes the table (CSV) and three charts (PNG) to --output: the times, the error of differences
 against the step h, and the cost against the number of hidden units. Ctrl-C leaves what is finished.
@@ -20,14 +21,14 @@ import numpy as np
 from tqdm import tqdm
 
 from ch05_backprop.gradient_charts import draw_costs, draw_errors, draw_times
-from ch05_backprop.rungs import RUNGS
+from ch05_backprop.methods import METHODS
 from ch05_backprop.two_layer_net import TwoLayerNet
-from common.command_line import output_folder, positive_int, run, script_parser
-from common.files import write_csv
-from common.ladder.rungs import Rung
-from common.ladder.weights import count, random_entries
-from common.plot import save_figure
-from common.units import readable_time
+from common.gradient_methods.methods import Method
+from common.gradient_methods.selection import count, random_entries
+from common.scripts.command_line import output_folder, positive_int, run, script_parser
+from common.scripts.plot import save_figure
+from common.scripts.units import readable_time
+from common.support.files import write_csv
 from dataset.mnist import load_mnist
 
 # The fast ones first, so that Ctrl-C in a long one finds a table worth printing.
@@ -58,11 +59,11 @@ WIDTHS = (10, 30, 100, 300, 1000)
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a rung took, and what it gave.
+    """What a method took, and what it gave.
 
     Attributes
     ----------
-    rung : Rung
+    method : Method
     passes : int
         Through the network, for all weights.
     seconds : float
@@ -75,7 +76,7 @@ class Measurement:
         Most memory that arrays took meanwhile.
     """
 
-    rung: Rung
+    method: Method
     passes: int
     seconds: float
     estimate: bool
@@ -85,7 +86,7 @@ class Measurement:
 
 
 def measure(
-    rung: Rung,
+    method: Method,
     network: TwoLayerNet,
     x: np.ndarray,
     t: np.ndarray,
@@ -95,33 +96,33 @@ def measure(
     directions: int = 100,
     repeat_for: float = REPEAT_FOR,
 ) -> Measurement:
-    """Measure one rung, with a progress bar if it takes long.
+    """Measure one method, with a progress bar if it takes long.
 
     Parameters
     ----------
-    rung : Rung
+    method : Method
     network, x, t
         The network, its input and the labels.
     rng : numpy.random.Generator
         Source of random directions, and of the weights of an estimate.
     weights : int, optional
-        How many weights to time, if the rung goes weight by weight. All by default.
+        How many weights to time, if the method goes weight by weight. All by default.
     directions : int
-        How many directions to take the mean of, if the rung takes random ones.
+        How many directions to take the mean of, if the method takes random ones.
     repeat_for : float
         Seconds. What takes less is repeated, and the median is taken.
     """
     total = count(network.params)
-    estimate = weights is not None and weights < total and "entries" in rung.takes
+    estimate = weights is not None and weights < total and "entries" in method.takes
     asked = weights if estimate else total
 
     def gradient(entries, directions, bar):
-        options = {"progress": bar.update} if "progress" in rung.takes else {}
-        if "entries" in rung.takes:
+        options = {"progress": bar.update} if "progress" in method.takes else {}
+        if "entries" in method.takes:
             options["entries"] = entries
-        if "directions" in rung.takes:
+        if "directions" in method.takes:
             options |= {"directions": directions, "rng": rng}
-        return rung.method(network, x, t, **options)
+        return method.function(network, x, t, **options)
 
     few = random_entries(network.params, 30, rng)
     with tqdm(disable=True) as silent:
@@ -133,18 +134,18 @@ def measure(
             tracemalloc.stop()
 
     entries = random_entries(network.params, asked, rng) if estimate else None
-    steps = directions if "directions" in rung.takes else asked
+    steps = directions if "directions" in method.takes else asked
     seconds = []
     while not seconds or (sum(seconds) < repeat_for and len(seconds) < MOST_REPEATS):
-        with tqdm(total=steps, desc=rung.title, leave=False, disable=None) as bar:
+        with tqdm(total=steps, desc=method.title, leave=False, disable=None) as bar:
             start = time.perf_counter()
             grads = gradient(entries, directions, bar)
             seconds.append(time.perf_counter() - start)
 
     errors = differences(grads, network.gradient(x, t))
     return Measurement(
-        rung,
-        rung.passes(total) * (directions if "directions" in rung.takes else 1),
+        method,
+        method.passes(total) * (directions if "directions" in method.takes else 1),
         float(np.median(seconds)) * total / asked,
         estimate,
         float(errors.max()),
@@ -160,24 +161,24 @@ def differences(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> np.ndarra
 
 
 def print_table(measurements: Sequence[Measurement]) -> None:
-    """Print `measurements` in the order of the ladder."""
+    """Print `measurements` in the order of METHODS."""
     print(
-        f"\n{'rung':<22}  {'passes':<36}  {'seconds':>13}  {'speed-up':>9}  "
+        f"\n{'method':<22}  {'passes':<36}  {'seconds':>13}  {'speed-up':>9}  "
         f"{'largest error':>13}  {'mean error':>10}  {'memory':>8}"
     )
     for m, faster in zip(measurements, speed_ups(measurements), strict=True):
-        passes = f"{m.passes:,} {m.rung.kind}"
-        passes += f" ({m.rung.formula})" if str(m.passes) != m.rung.formula else ""
+        passes = f"{m.passes:,} {m.method.kind}"
+        passes += f" ({m.method.formula})" if str(m.passes) != m.method.formula else ""
         seconds = f"{'≈ ' if m.estimate else ''}{m.seconds:.6f}"
         print(
-            f"{m.rung.title:<22}  {passes:<36}  {seconds:>13}  {faster:>9}  "
+            f"{m.method.title:<22}  {passes:<36}  {seconds:>13}  {faster:>9}  "
             f"{m.largest_error:>13.1e}  {m.mean_error:>10.1e}  {m.mebibytes:>4.1f} MiB"
         )
 
 
 def speed_ups(measurements: Sequence[Measurement]) -> list[str]:
     """Return how many times as fast as central differences each was; "–" if nobody knows."""
-    central = next((m.seconds for m in measurements if m.rung.name == "central"), None)
+    central = next((m.seconds for m in measurements if m.method.name == "central"), None)
     if central is None:
         return ["–"] * len(measurements)
     factors = [central / m.seconds for m in measurements]
@@ -206,13 +207,13 @@ def measure_pass(network: TwoLayerNet, x: np.ndarray, t: np.ndarray) -> float:
 
 
 def errors_against_step(
-    rungs: Sequence[Rung],
+    methods: Sequence[Method],
     network: TwoLayerNet,
     x: np.ndarray,
     t: np.ndarray,
     rng: np.random.Generator,
 ) -> list[dict]:
-    """Return rows of rung, h and the median of |error / gradient| over some weights.
+    """Return rows of method, h and the median of |error / gradient| over some weights.
 
     They are drawn from those whose gradient isn't 0, as it is by a pixel that is always blank.
     """
@@ -224,23 +225,23 @@ def errors_against_step(
     gradient = np.concatenate([exact[key].ravel()[indices] for key, indices in entries.items()])
     if gradient.size == 0:
         return []
-    todo = [(rung, h) for rung in rungs if rung.name in STEPS for h in STEPS[rung.name]]
+    todo = [(method, h) for method in methods if method.name in STEPS for h in STEPS[method.name]]
     rows = []
-    for rung, h in tqdm(todo, desc="error against h", leave=False, disable=None):
-        grads = rung.method(network, x, t, h, entries=entries)
+    for method, h in tqdm(todo, desc="error against h", leave=False, disable=None):
+        grads = method.function(network, x, t, h, entries=entries)
         error = np.median(differences(grads, exact) / np.abs(gradient))
-        rows.append({"rung": rung.name, "h": float(h), "relative_error": float(error)})
+        rows.append({"method": method.name, "h": float(h), "relative_error": float(error)})
     return rows
 
 
-def costs_against_width(rungs: Sequence[Rung], args, x: np.ndarray, t: np.ndarray, rng) -> list:
-    """Return rows of rung, hidden units and seconds, estimated from some weights."""
+def costs_against_width(methods: Sequence[Method], args, x: np.ndarray, t: np.ndarray, rng) -> list:
+    """Return rows of method, hidden units and seconds, estimated from some weights."""
     rows = []
-    todo = [(rung, width) for width in WIDTHS for rung in rungs]
-    for rung, width in tqdm(todo, desc="cost against width", leave=False, disable=None):
+    todo = [(method, width) for width in WIDTHS for method in methods]
+    for method, width in tqdm(todo, desc="cost against width", leave=False, disable=None):
         network = TwoLayerNet(args.input_size, width, args.output_size, rng=rng)
         m = measure(
-            rung,
+            method,
             network,
             x,
             t,
@@ -249,7 +250,7 @@ def costs_against_width(rungs: Sequence[Rung], args, x: np.ndarray, t: np.ndarra
             directions=args.directions,
             repeat_for=REPEAT_A_WIDTH_FOR,
         )
-        rows.append({"rung": rung.name, "hidden_size": width, "seconds": m.seconds})
+        rows.append({"method": method.name, "hidden_size": width, "seconds": m.seconds})
     return rows
 
 
@@ -268,10 +269,10 @@ def arguments(argv: Sequence[str] | None):
     """Parse the command line `argv`, and make the output folder ready."""
     parser = script_parser(__doc__, output="output/compare_gradients", seed=0)
     parser.add_argument(
-        "rungs",
+        "methods",
         nargs="*",
-        metavar="RUNG",
-        help=f"what to measure, of {', '.join(RUNGS)} (default: all)",
+        metavar="METHOD",
+        help=f"what to measure, of {', '.join(METHODS)} (default: all)",
     )
     add = parser.add_argument
     add("--quick", action="store_true", help="time some weights, and estimate from them")
@@ -279,11 +280,11 @@ def arguments(argv: Sequence[str] | None):
     add("--batch-size", type=positive_int, default=100, help="digits in the batch")
     add("--input-size", type=positive_int, default=784, help="numbers in an example")
     add("--output-size", type=positive_int, default=10, help="classes")
-    add("--directions", type=positive_int, default=100, help="of the rung random")
+    add("--directions", type=positive_int, default=100, help="of the method random")
     args = parser.parse_args(argv)
-    for name in args.rungs:
-        if name not in RUNGS:
-            parser.error(f"there is no rung {name!r}; there are {', '.join(RUNGS)}")
+    for name in args.methods:
+        if name not in METHODS:
+            parser.error(f"there is no method {name!r}; there are {', '.join(METHODS)}")
     output_folder(args.output)
     return args
 
@@ -301,12 +302,14 @@ def main(argv=None):
         f"P = {count(network.params):,} weights, largest entry {largest:.2g}"
     )
 
-    rungs = [rung for name, rung in RUNGS.items() if not args.rungs or name in args.rungs]
+    methods = [
+        method for name, method in METHODS.items() if not args.methods or name in args.methods
+    ]
     finished = {}
     try:
-        for rung in sorted(rungs, key=lambda rung: ORDER.index(rung.name)):
-            finished[rung.name] = measure(
-                rung,
+        for method in sorted(methods, key=lambda method: ORDER.index(method.name)):
+            finished[method.name] = measure(
+                method,
                 network,
                 x,
                 t,
@@ -314,22 +317,22 @@ def main(argv=None):
                 weights=WEIGHTS_OF_AN_ESTIMATE if args.quick else None,
                 directions=args.directions,
             )
-            print(f"{rung.title}: {readable_time(finished[rung.name].seconds)}")
-            if rung.name == "central":
+            print(f"{method.title}: {readable_time(finished[method.name].seconds)}")
+            if method.name == "central":
                 seconds_a_pass = measure_pass(network, x, t)
     finally:  # also after Ctrl-C
-        measurements = [finished[rung.name] for rung in rungs if rung.name in finished]
+        measurements = [finished[method.name] for method in methods if method.name in finished]
         if measurements:
             print_table(measurements)
             save_measurements(measurements, network, sizes, args)
     if {"central", "reverse"} <= finished.keys():
         print_ratio(finished["central"], finished["reverse"], seconds_a_pass)
 
-    errors = errors_against_step(rungs, network, x, t, rng)
+    errors = errors_against_step(methods, network, x, t, rng)
     if errors:
         save_table(errors, args.output / "error_against_step.csv")
         save_figure(draw_errors(errors), args.output / "error_against_step.png", show=args.show)
-    costs = costs_against_width(rungs, args, x, t, rng)
+    costs = costs_against_width(methods, args, x, t, rng)
     save_table(costs, args.output / "cost_against_width.csv")
     save_figure(draw_costs(costs), args.output / "cost_against_width.png", show=args.show)
 
@@ -338,7 +341,7 @@ def save_measurements(measurements, network, sizes, args):
     """Write the table and the chart of times to --output."""
     rows = [
         {
-            "rung": m.rung.name,
+            "method": m.method.name,
             "weights": count(network.params),
             "passes": m.passes,
             "seconds": m.seconds,
@@ -351,7 +354,7 @@ def save_measurements(measurements, network, sizes, args):
     ]
     save_table(rows, args.output / "compare_gradients.csv")
     title = f"One gradient of a {sizes} network, batch of {args.batch_size}"
-    times = [(m.rung, m.passes, m.seconds, m.estimate) for m in measurements]
+    times = [(m.method, m.passes, m.seconds, m.estimate) for m in measurements]
     save_figure(draw_times(times, title), args.output / "compare_gradients.png", show=args.show)
 
 

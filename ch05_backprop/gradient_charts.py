@@ -6,10 +6,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from ch05_backprop.rungs import RUNGS
-from common.ladder.rungs import Rung
-from common.plot import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, plot_style
-from common.units import readable_time
+from ch05_backprop.methods import METHODS
+from common.gradient_methods.methods import Method
+from common.scripts.plot import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, plot_style
+from common.scripts.units import readable_time
 
 __all__ = ["draw_costs", "draw_errors", "draw_times", "slope"]
 
@@ -27,22 +27,22 @@ LINES = {  # colour and marker
 }
 
 
-def draw_times(rows: Sequence[tuple[Rung, int, float, bool]], title: str) -> Figure:
+def draw_times(rows: Sequence[tuple[Method, int, float, bool]], title: str) -> Figure:
     """Draw the time of each way to the gradient, on a logarithmic scale.
 
     Parameters
     ----------
-    rows : sequence of (rung, passes, seconds, estimate)
+    rows : sequence of (method, passes, seconds, estimate)
         `estimate` tells whether the time was reckoned from a part.
     title : str
     """
     with plot_style():
         fig, ax = plt.subplots(figsize=(8.5, 1.3 + 0.42 * len(rows)))
         times = [seconds for _, _, seconds, _ in rows]
-        for position, (rung, passes, seconds, estimate) in enumerate(rows):
+        for position, (method, passes, seconds, estimate) in enumerate(rows):
             # Points: a logarithmic axis has no 0 for bars to start from.
-            ax.scatter(seconds, position, s=120, color=LINES[rung.name][0])
-            label = f"{'≈ ' if estimate else ''}{readable_time(seconds)}, {passes:,} {rung.kind}"
+            ax.scatter(seconds, position, s=120, color=LINES[method.name][0])
+            label = f"{'≈ ' if estimate else ''}{readable_time(seconds)}, {passes:,} {method.kind}"
             offset = {"xytext": (12, 0), "textcoords": "offset points"}
             box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
             ax.annotate(label, (seconds, position), va="center", bbox=box, **offset)
@@ -62,15 +62,15 @@ def draw_errors(rows: Sequence[dict]) -> Figure:
     Parameters
     ----------
     rows : sequence of dict
-        Each with ``rung``, ``h`` and ``relative_error``.
+        Each with ``method``, ``h`` and ``relative_error``.
     """
     with plot_style():
         fig, ax = plt.subplots()
-        for name in dict.fromkeys(row["rung"] for row in rows):
-            h = np.array([row["h"] for row in rows if row["rung"] == name])
-            error = np.array([row["relative_error"] for row in rows if row["rung"] == name])
+        for name in dict.fromkeys(row["method"] for row in rows):
+            h = np.array([row["h"] for row in rows if row["method"] == name])
+            error = np.array([row["relative_error"] for row in rows if row["method"] == name])
             colour, marker = LINES[name]
-            ax.loglog(h, error, marker, ls="-", ms=5, color=colour, label=RUNGS[name].title)
+            ax.loglog(h, error, marker, ls="-", ms=5, color=colour, label=METHODS[name].title)
         ax.axhline(np.finfo(float).eps, color=BLACK, lw=1, ls=":")
         ax.annotate(
             "ε, float64's precision",
@@ -86,20 +86,20 @@ def draw_errors(rows: Sequence[dict]) -> Figure:
 
 
 def draw_costs(rows: Sequence[dict]) -> Figure:
-    """Draw the time of each rung against the number of hidden units, with the slope fitted.
+    """Draw the time of each method against the number of hidden units, with the slope fitted.
 
     Parameters
     ----------
     rows : sequence of dict
-        Each with ``rung``, ``hidden_size`` and ``seconds``.
+        Each with ``method``, ``hidden_size`` and ``seconds``.
     """
     with plot_style():
         fig, ax = plt.subplots(figsize=(9.0, 5.0))
-        for name in dict.fromkeys(row["rung"] for row in rows):
-            width = np.array([row["hidden_size"] for row in rows if row["rung"] == name])
-            seconds = np.array([row["seconds"] for row in rows if row["rung"] == name])
+        for name in dict.fromkeys(row["method"] for row in rows):
+            width = np.array([row["hidden_size"] for row in rows if row["method"] == name])
+            seconds = np.array([row["seconds"] for row in rows if row["method"] == name])
             colour, marker = LINES[name]
-            label = f"{RUNGS[name].title}: slope {slope(width, seconds):.1f}"
+            label = f"{METHODS[name].title}: slope {slope(width, seconds):.1f}"
             ax.loglog(width, seconds, marker, ls="-", ms=6, color=colour, label=label)
         ax.set_xticks(sorted({row["hidden_size"] for row in rows}))
         ax.xaxis.set_major_formatter("{x:,.0f}")

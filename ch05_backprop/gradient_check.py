@@ -2,15 +2,15 @@
 
 For each parameter the table gives the largest relative difference |a − b| / max(1e-8, |a| + |b|)
 of the two gradients and the entry where it is. A step that crosses ReLU's kink is made smaller
-until it doesn't; common/gradient_check.py says how. The exit code is 0 if the gradients agree, and
-1 if a layer is wrong.
+until it doesn't; common/gradient_methods/checking.py says how. The exit code is 0 if the gradients
+agree, and 1 if a layer is wrong.
 """
 
 import numpy as np
 
 from ch05_backprop.two_layer_net import TwoLayerNet
-from common.command_line import positive_int, run, script_parser
-from common.gradient_check import gradient_check
+from common.gradient_methods import gradient_check
+from common.scripts.command_line import positive_int, run, script_parser
 from dataset.mnist import load_mnist
 
 

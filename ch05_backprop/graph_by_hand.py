@@ -12,7 +12,7 @@ the chain rule, one node at a time.
     oranges ─────┘   tax
 """
 
-from common.command_line import run, script_parser
+from common.scripts.command_line import run, script_parser
 
 
 class MulLayer:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 import common.symbolic.tensor as T
 from common import symbolic as theano
-from common.command_line import output_folder, run, script_parser
+from common.scripts.command_line import output_folder, run, script_parser
 
 
 def apples_and_oranges(path=None) -> Figure:

@@ -33,12 +33,12 @@ from tqdm import tqdm
 
 import common.symbolic.tensor as T
 from common import symbolic as theano
-from common.command_line import output_folder, positive_int, run, script_parser
-from common.files import write_csv
-from common.plot import BLACK, BLUE, ORANGE, RED, plot_style, save_figure
+from common.scripts.command_line import output_folder, positive_int, run, script_parser
+from common.scripts.plot import BLACK, BLUE, ORANGE, RED, plot_style, save_figure
+from common.scripts.units import readable_time
+from common.support.files import write_csv
 from common.symbolic.graph import Variable, ancestors
 from common.symbolic.program import Program
-from common.units import readable_time
 
 THEANO = {"joint": (0.061056, 0.013217), "separate": (0.305081, 0.026024)}  # mean, sd in seconds
 FULL_SIZE = (16384, 5000, 3000, 512, 40)

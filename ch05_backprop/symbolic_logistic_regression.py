@@ -19,15 +19,15 @@ from tqdm import tqdm
 
 import common.symbolic.tensor as T
 from common import symbolic as theano
-from common.command_line import (
+from common.scripts.command_line import (
     output_folder,
     positive_float,
     positive_int,
     run,
     script_parser,
 )
-from common.pictures import weight_images
-from common.plot import plot_style, save_figure
+from common.scripts.figures import weight_images
+from common.scripts.plot import plot_style, save_figure
 from dataset.mnist import load_mnist
 
 

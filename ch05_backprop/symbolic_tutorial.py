@@ -26,7 +26,7 @@ import numpy as np
 
 import common.symbolic.tensor as T
 from common import symbolic as theano
-from common.command_line import run, script_parser
+from common.scripts.command_line import run, script_parser
 
 
 def functions():

@@ -14,10 +14,10 @@ import numpy as np
 import common.symbolic.tensor as T
 from ch05_backprop.two_layer_net import TwoLayerNet as LayerNet
 from common import symbolic as theano
-from common.command_line import run, script_parser
 from common.functions import check_labels
-from common.network import Network
-from common.units import readable_time
+from common.networks import Network
+from common.scripts.command_line import run, script_parser
+from common.scripts.units import readable_time
 from dataset.mnist import load_mnist
 
 REPEATS = 200

@@ -11,10 +11,10 @@ import time
 import numpy as np
 
 from ch05_backprop.two_layer_net import TwoLayerNet
-from common.command_line import run
-from common.ladder import structured_differences
+from common.gradient_methods import structured_differences
 from common.optimizer import SGD
-from common.training_run import TrainingRun, training_arguments
+from common.scripts.command_line import run
+from common.scripts.training_run import TrainingRun, training_arguments
 from dataset.mnist import load_mnist
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from common.functions import relu
 from common.layers import Affine, Relu, SoftmaxWithLoss
-from common.network import Network, affine_params
+from common.networks import Network, affine_params
 
 
 class TwoLayerNet(Network):

@@ -5,7 +5,7 @@ of a floating-point input, works along the last axis where it works along one, a
 arguments as they were. ``from common.functions import *`` also binds ``np``.
 
 All but `step_function` take complex numbers too, as analytic functions of them; what decides on
-a branch, such as x > 0, is the real part. `common.ladder.complex_step` is why.
+a branch, such as x > 0, is the real part. `common.gradient_methods.complex_step` is why.
 """
 
 import numpy as np

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.arguments import check_sequence
-from common.layer_network import LayerNetwork, activation_layer
+from common.networks.layer_network import LayerNetwork, activation_layer
+from common.support.checks import check_sequence
 
 __all__ = ["MultiLayerNet"]
 
@@ -24,7 +24,7 @@ class MultiLayerNet(LayerNetwork):
     activation : {"relu", "sigmoid"}
     weight_init_std : float or str
         Standard deviation of the initial weights, or ``"relu"`` (He) or ``"sigmoid"`` (Xavier) to
-        suit the number of inputs; see `common.initial_values`.
+        suit the number of inputs; see `common.networks.weight_initialization`.
     weight_decay_lambda : float
         Strength λ of weight decay, which adds ½ λ Σ W² to the loss.
     rng : numpy.random.Generator, optional

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.layer_network import activation_layer
 from common.multi_layer_net import MultiLayerNet
+from common.networks.layer_network import activation_layer
 
 __all__ = ["MultiLayerNetExtend"]
 

@@ -22,7 +22,7 @@ from numbers import Real
 
 import numpy as np
 
-from common.arguments import check_number
+from common.support.checks import check_number
 
 __all__ = ["SGD", "AdaGrad", "Adam", "AdamW", "Momentum", "Nesterov", "RMSprop", "np"]
 

@@ -17,9 +17,10 @@ import numpy as np
 from tqdm import tqdm
 
 from common import optimizer as optimizers
-from common.arguments import check_number, check_rng, check_size
-from common.checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
-from common.network import DivergenceWarning, NonFiniteError
+from common.support.checks import check_number, check_rng, check_size
+from common.support.errors import DivergenceWarning, NonFiniteError
+from common.support.random_state import random_state, set_random_state
+from common.training.checkpoint import load_checkpoint, save_checkpoint
 
 __all__ = ["Trainer", "make_optimizer"]
 
@@ -36,7 +37,7 @@ class Trainer:
     ----------
     network : object
         Anything with ``params`` (a dict of arrays), ``loss(x, t)``, ``gradient(x, t)`` and
-        ``accuracy(x, t)``, like `common.network.Network`.
+        ``accuracy(x, t)``, like `common.networks.network.Network`.
     x_train, t_train, x_test, t_test : ndarray
         Examples and labels to train on, and to measure the accuracy on. Early stopping and the best
         parameters look at the accuracy on ``x_test``: if you use them, let it be a validation set,
@@ -63,7 +64,7 @@ class Trainer:
         mini-batch is drawn from all examples, as in the book, and one may come up twice.
     schedule : callable, optional
         From the share of the training that is done, 0 to 1, to a factor for the learning rate; see
-        `common.schedule`.
+        `common.training.schedules`.
     patience : int, optional
         Stop early when the test accuracy hasn't risen for so many epochs.
     keep_best : bool

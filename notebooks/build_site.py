@@ -13,7 +13,7 @@ pip install -e ".[site]".
 
 from pathlib import Path
 
-from common.command_line import CommandError, run, script_parser
+from common.scripts.command_line import CommandError, run, script_parser
 from notebooks.site_builder.formulas import check_installed
 from notebooks.site_builder.site import Site
 from notebooks.site_builder.writing import check_folder, write_site

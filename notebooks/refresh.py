@@ -17,7 +17,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 from tqdm import tqdm
 
-from common.command_line import CommandError, positive_int, run, script_parser
+from common.scripts.command_line import CommandError, positive_int, run, script_parser
 from notebooks.refreshing.comparison import merge
 from notebooks.refreshing.form import NotebookError, read, write
 from notebooks.refreshing.kernels import run_all

@@ -16,10 +16,10 @@ import pytest
 
 import ch04_numerical_gradient.train_neuralnet as ch04
 import ch05_backprop.train_neuralnet as ch05
-from common.command_line import CommandError, run
-from common.files import load_arrays
-from common.network import NonFiniteError
 from common.optimizer import SGD
+from common.scripts.command_line import CommandError, run
+from common.support.errors import NonFiniteError
+from common.support.files import load_arrays
 from dataset.errors import DatasetError, SampleDataWarning
 from dataset.mnist import load_mnist
 

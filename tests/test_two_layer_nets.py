@@ -12,7 +12,7 @@ from ch05_backprop.two_layer_net import TwoLayerNet as ReluNet
 from common import layers
 from common.functions import relu, sigmoid, softmax
 from common.gradient import best_step
-from common.network import NonFiniteError
+from common.support.errors import NonFiniteError
 
 pytestmark = pytest.mark.parametrize(
     "net", [SigmoidNet, ReluNet, SymbolicNet], ids=["ch04", "ch05", "symbolic"]

@@ -12,9 +12,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ch05_backprop.beyond.few_digits import TRAINING_DIGITS, few_digits_trainer
-from common.command_line import output_folder, positive_int, run, script_parser
-from common.network import NonFiniteError
-from common.plot import BLUE, ORANGE, plot_style, save_figure
+from common.scripts.command_line import output_folder, positive_int, run, script_parser
+from common.scripts.plot import BLUE, ORANGE, plot_style, save_figure
+from common.support.errors import NonFiniteError
 from common.trainer import Trainer
 
 INITIAL_STDS = (1.0, 0.3, 0.1, 0.03, 0.01, "he")

@@ -8,9 +8,9 @@ mini-batches, and the accuracy on the test digits in the end.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from common.command_line import output_folder, positive_int, run, script_parser
 from common.multi_layer_net import MultiLayerNet
-from common.plot import plot_style, save_figure
+from common.scripts.command_line import output_folder, positive_int, run, script_parser
+from common.scripts.plot import plot_style, save_figure
 from common.trainer import Trainer
 from common.util import smooth_curve
 from dataset.mnist import load_mnist

@@ -9,9 +9,9 @@ where each is after so many steps, and how high above the minimum, f(0, 0) = 0.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from common.command_line import output_folder, positive_int, run, script_parser
 from common.optimizer import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSprop
-from common.plot import BLUE, RED, plot_style, save_figure
+from common.scripts.command_line import output_folder, positive_int, run, script_parser
+from common.scripts.plot import BLUE, RED, plot_style, save_figure
 
 START = (-7.0, 2.0)
 OPTIMIZERS = (  # with learning rates that suit each, and one that is too small

@@ -12,8 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ch05_backprop.beyond.few_digits import TRAINING_DIGITS, few_digits_trainer
-from common.command_line import output_folder, positive_int, run, script_parser
-from common.plot import BLUE, ORANGE, plot_style, save_figure
+from common.scripts.command_line import output_folder, positive_int, run, script_parser
+from common.scripts.plot import BLUE, ORANGE, plot_style, save_figure
 from common.trainer import Trainer
 
 EXPERIMENTS = {  # name: options of the network, of the trainer

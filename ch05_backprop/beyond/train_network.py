@@ -10,7 +10,9 @@ misreads (PNG). Ctrl-C keeps what was done; --resume goes on.
 
 import numpy as np
 
-from common.command_line import (
+from common.multi_layer_net import MultiLayerNet
+from common.networks import DeepConvNet, SimpleConvNet
+from common.scripts.command_line import (
     CommandError,
     output_folder,
     peak_memory,
@@ -19,14 +21,11 @@ from common.command_line import (
     run,
     script_parser,
 )
-from common.deep_convnet import DeepConvNet
-from common.files import write_csv
-from common.multi_layer_net import MultiLayerNet
-from common.pictures import draw_misread_digits, draw_weights
-from common.plot import learning_curve, save_figure
-from common.schedule import cosine
-from common.simple_convnet import SimpleConvNet
+from common.scripts.figures import draw_misread_digits, draw_weights
+from common.scripts.plot import learning_curve, save_figure
+from common.support.files import write_csv
 from common.trainer import Trainer
+from common.training.schedules import cosine
 from dataset.mnist import load_mnist
 
 NETWORKS = {  # how each is made, and how many epochs it is trained for

@@ -1,4 +1,4 @@
-"""Checks for the exercises of notebook 06, gradient checking and the ladder."""
+"""Checks for the exercises of notebook 06, gradient checking and gradient methods."""
 
 import operator
 from collections.abc import Callable, Iterable, Mapping

@@ -7,7 +7,7 @@ pass. On the way it leaves the gradients of the layer's own parameters in ``dW``
 
 ``jvp`` of the fully connected layers is the third way through: it is given how fast the input and
 the parameters move (their tangents), and returns how fast the output does, a Jacobian-vector
-product. `common.ladder.forward_mode` is made of it.
+product. `common.gradient_methods.forward_mode` is made of it.
 
 No layer writes into an array that it was given, and none changes the dtype of what flows through
 it. ``from common.layers import *`` also binds ``np``.

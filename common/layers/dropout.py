@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from common.arguments import check_number
 from common.layers.checks import wrong_dout
+from common.support.checks import check_number
 
 
 class Dropout:

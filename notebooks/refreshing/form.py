@@ -8,7 +8,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.validator import iter_validate
 
-from common.files import write_atomically
+from common.support.files import write_atomically
 
 __all__ = [
     "METADATA",

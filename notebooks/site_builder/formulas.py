@@ -3,7 +3,7 @@
 import re
 from xml.etree import ElementTree
 
-from common.command_line import CommandError
+from common.scripts.command_line import CommandError
 from notebooks.site_builder.math_spacing import space_as_tex
 
 __all__ = ["FormulaError", "check_installed", "mathml"]

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from common.command_line import CommandError, output_folder
-from common.files import write_atomically
+from common.scripts.command_line import CommandError, output_folder
+from common.support.files import write_atomically
 
 __all__ = ["LIST", "check_folder", "write_site"]
 

@@ -9,13 +9,13 @@ import pytest
 from ch05_backprop.beyond import (
     batch_normalization,
     compare_optimizers,
-    initial_values,
     optimizer_paths,
     regularization,
     train_network,
+    weight_initialization,
 )
-from common.command_line import CommandError
 from common.optimizer import SGD
+from common.scripts.command_line import CommandError
 from common.trainer import Trainer
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -26,7 +26,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
     [
         (optimizer_paths, ["--steps", "3"]),
         (compare_optimizers, ["--epochs", "1", "--batch-size", "1000"]),
-        (initial_values, []),
+        (weight_initialization, []),
         (regularization, ["--seeds", "1", "--epochs", "1"]),
         (batch_normalization, ["--epochs", "1"]),
     ],
@@ -64,7 +64,7 @@ def test_every_optimizer_ends_lower_in_the_valley_than_it_began():
 
 
 def spread(case):
-    layers = initial_values.activations(*case, np.random.default_rng(1))
+    layers = weight_initialization.activations(*case, np.random.default_rng(1))
     return [float(values.std()) for values in layers]
 
 
@@ -76,11 +76,11 @@ def test_he_keeps_the_spread_through_relus_where_xavier_and_small_weights_lose_i
 
 
 def test_too_large_weights_saturate_sigmoids_and_too_small_ones_make_them_all_alike():
-    layers = initial_values.activations("sigmoid", 1.0, np.random.default_rng(1))
+    layers = weight_initialization.activations("sigmoid", 1.0, np.random.default_rng(1))
     assert np.mean((layers[-1] < 0.05) | (layers[-1] > 0.95)) > 0.6
-    layers = initial_values.activations("sigmoid", 0.01, np.random.default_rng(1))
+    layers = weight_initialization.activations("sigmoid", 0.01, np.random.default_rng(1))
     assert np.mean(np.abs(layers[-1] - 0.5) < 0.05) > 0.99
-    layers = initial_values.activations("sigmoid", "xavier", np.random.default_rng(1))
+    layers = weight_initialization.activations("sigmoid", "xavier", np.random.default_rng(1))
     assert np.mean(np.abs(layers[-1] - 0.5) < 0.05) < 0.5
 
 

@@ -18,10 +18,10 @@ import pytest
 
 import ch05_backprop.compare_gradients as script
 from ch05_backprop.compare_gradients import Measurement, draw_batch, main, measure
-from ch05_backprop.rungs import RUNGS
+from ch05_backprop.methods import METHODS
 from ch05_backprop.two_layer_net import TwoLayerNet
-from common.command_line import CommandError
 from common.layers import Affine
+from common.scripts.command_line import CommandError
 from common.symbolic import Function
 from dataset.mnist import load_mnist
 
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 TINY = ["--hidden-size", "2", "--batch-size", "4", "--input-size", "6", "--output-size", "3"]
 TINY += ["--directions", "3"]
 P = 6 * 2 + 2 + 2 * 3 + 3
-COLUMNS = ["rung", "weights", "passes", "seconds", "estimate"]
+COLUMNS = ["method", "weights", "passes", "seconds", "estimate"]
 COLUMNS += ["largest_error", "mean_error", "mebibytes"]
 TABLE = ["compare_gradients.csv", "compare_gradients.png"]
 COSTS = ["cost_against_width.csv", "cost_against_width.png"]
@@ -60,7 +60,7 @@ def _no_pictures(monkeypatch):
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
-    """One run of all rungs: its folder, and what it printed."""
+    """One run of all methods: its folder, and what it printed."""
     folder, out = tmp_path_factory.mktemp("everything"), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out):
         for name, value in SMALL.items():
@@ -90,15 +90,15 @@ def names(folder):
 
 
 def table(out):
-    """Return the lines of the table by the title of their rung, in order."""
-    _, _, rows = out.partition("\nrung ")
-    titles = {rung.title for rung in RUNGS.values()}
+    """Return the lines of the table by the title of their method, in order."""
+    _, _, rows = out.partition("\nmethod ")
+    titles = {method.title for method in METHODS.values()}
     lines = {line[:22].rstrip(): line for line in rows.splitlines()}
     return {title: line for title, line in lines.items() if title in titles}
 
 
-def titles(rungs):
-    return [RUNGS[name].title for name in rungs]
+def titles(methods):
+    return [METHODS[name].title for name in methods]
 
 
 def rng():
@@ -127,12 +127,12 @@ def clock(monkeypatch, tick):
 
 def test_by_default_all_rungs_are_measured_and_shown_in_the_order_of_the_ladder(everything):
     folder, out = everything
-    assert [row["rung"] for row in read(folder / TABLE[0])] == list(RUNGS)
-    assert list(table(out)) == titles(RUNGS)
+    assert [row["method"] for row in read(folder / TABLE[0])] == list(METHODS)
+    assert list(table(out)) == titles(METHODS)
 
 
 def test_the_order_of_work_has_every_rung_once():
-    assert sorted(script.ORDER) == sorted(RUNGS)
+    assert sorted(script.ORDER) == sorted(METHODS)
 
 
 @pytest.mark.usefixtures("_no_pictures")
@@ -146,10 +146,10 @@ def test_the_order_of_work_has_every_rung_once():
 )
 def test_the_rungs_that_are_named_are_measured_once_each(tmp_path, capsys, named, expected):
     main([*named, *TINY, "--output", str(tmp_path)])
-    assert [row["rung"] for row in read(tmp_path / TABLE[0])] == expected
+    assert [row["method"] for row in read(tmp_path / TABLE[0])] == expected
     assert list(table(capsys.readouterr().out)) == titles(expected)
     costs = read(tmp_path / COSTS[0])
-    assert [(row["rung"], int(row["hidden_size"])) for row in costs] == [
+    assert [(row["method"], int(row["hidden_size"])) for row in costs] == [
         (name, width) for width in SMALL["WIDTHS"] for name in expected
     ]
 
@@ -160,23 +160,23 @@ def test_the_table_shows_what_the_csv_holds(everything):
     assert list(rows[0]) == COLUMNS
     central = float(rows[0]["seconds"])
     for row, line in zip(rows, table(out).values(), strict=True):
-        rung, passes = RUNGS[row["rung"]], f"{int(row['passes']):,}"
+        method, passes = METHODS[row["method"]], f"{int(row['passes']):,}"
         assert int(row["weights"]) == P
         assert row["estimate"] == "False"
-        words = f"{passes} {rung.kind}"
-        words += "" if passes == rung.formula else f" ({rung.formula})"
+        words = f"{passes} {method.kind}"
+        words += "" if passes == method.formula else f" ({method.formula})"
         factor = central / float(row["seconds"])
         faster = f"{factor:,.0f}" if factor >= 10 else f"{factor:.1f}"
         errors = (f"{float(row[name]):.1e}" for name in ("largest_error", "mean_error"))
         memory = f"{float(row['mebibytes']):.1f} MiB"
         seconds = f"{float(row['seconds']):.6f}"
-        cells = [rung.title, words, seconds, faster, *errors, memory]
+        cells = [method.title, words, seconds, faster, *errors, memory]
         assert re.split(r" {2,}", line) == cells
 
 
 def test_the_lines_of_the_table_are_as_long_as_its_header(everything):
     _, out = everything
-    (header,) = (line for line in out.splitlines() if line.startswith("rung "))
+    (header,) = (line for line in out.splitlines() if line.startswith("method "))
     assert {len(line) for line in table(out).values()} == {len(header)}
 
 
@@ -190,7 +190,7 @@ def test_the_first_line_tells_the_network_and_its_gradient(everything):
 
 
 def measurement(name, seconds, *, passes=2, estimate=False):
-    return Measurement(RUNGS[name], passes, seconds, estimate, 1e-9, 1e-10, 0.5)
+    return Measurement(METHODS[name], passes, seconds, estimate, 1e-9, 1e-10, 0.5)
 
 
 def test_the_speed_up_is_that_over_central_differences():
@@ -235,12 +235,12 @@ def test_the_ratio_is_shown_if_both_its_sides_are_measured(tmp_path, capsys, nam
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 2), (6, 3, 4), (12, 30, 5)])
-@pytest.mark.parametrize("name", RUNGS)
+@pytest.mark.parametrize("name", METHODS)
 def test_the_passes_are_those_of_the_formula(name, sizes):
     inputs, hidden, classes = sizes
     weights = inputs * hidden + hidden + hidden * classes + classes
     x, t = rng().random((3, inputs)), rng().integers(0, classes, 3)
-    m = measure(RUNGS[name], TwoLayerNet(*sizes, rng=rng()), x, t, rng(), weights=4, directions=5)
+    m = measure(METHODS[name], TwoLayerNet(*sizes, rng=rng()), x, t, rng(), weights=4, directions=5)
     assert (
         m.passes
         == {
@@ -263,8 +263,8 @@ def test_the_reported_passes_are_made(network, batch, monkeypatch, name):
     with monkeypatch.context() as patch:
         patch.setattr(TwoLayerNet, "loss", lambda self, x, t: passes.append(1) or loss(self, x, t))
         options = {"directions": 5, "rng": rng()} if name == "random" else {}
-        RUNGS[name].method(network, *batch, **options)
-    assert len(passes) == measure(RUNGS[name], network, *batch, rng(), directions=5).passes
+        METHODS[name].function(network, *batch, **options)
+    assert len(passes) == measure(METHODS[name], network, *batch, rng(), directions=5).passes
 
 
 @pytest.mark.parametrize(
@@ -281,27 +281,27 @@ def test_the_reported_passes_are_made(network, batch, monkeypatch, name):
     ],
 )
 def test_the_error_is_that_against_reverse_mode(network, batch, name, least, most):
-    m = measure(RUNGS[name], network, *batch, rng())
+    m = measure(METHODS[name], network, *batch, rng())
     assert least <= m.largest_error <= most
     assert least / 100 <= m.mean_error <= m.largest_error
 
 
 @pytest.mark.parametrize("weights", [None, 4])
-@pytest.mark.parametrize("name", RUNGS)
+@pytest.mark.parametrize("name", METHODS)
 def test_measuring_leaves_the_network_as_it_was(network, batch, name, weights):
     before, gradient = copies(network.params), network.gradient(*batch)
-    measure(RUNGS[name], network, *batch, rng(), weights=weights, directions=3)
+    measure(METHODS[name], network, *batch, rng(), weights=weights, directions=3)
     assert_same_params(network.params, before)
     assert_same_params(network.gradient(*batch), gradient)
 
 
-@pytest.mark.parametrize("name", RUNGS)
+@pytest.mark.parametrize("name", METHODS)
 def test_an_estimate_is_reckoned_from_some_weights_of_rungs_that_go_by_weight(
     network, batch, monkeypatch, name
 ):
     clock(monkeypatch, 1)
     total = 6 * 3 + 3 + 3 * 4 + 4
-    m = measure(RUNGS[name], network, *batch, rng(), weights=10)
+    m = measure(METHODS[name], network, *batch, rng(), weights=10)
     assert m.estimate == (name in BY_WEIGHT)
     assert m.seconds == pytest.approx(total / 10 if name in BY_WEIGHT else 1)
 
@@ -311,20 +311,20 @@ def test_what_is_timed_on_all_weights_is_no_estimate(
     network, batch, monkeypatch, weights, estimate
 ):
     clock(monkeypatch, 1)
-    m = measure(RUNGS["central"], network, *batch, rng(), weights=weights)
+    m = measure(METHODS["central"], network, *batch, rng(), weights=weights)
     assert m.estimate == estimate
     assert m.seconds == pytest.approx(37 / min(weights, 37))
 
 
 def counted(name):
-    """Return a rung that keeps the options of each call of its method, and where it does."""
-    calls, rung = [], RUNGS[name]
+    """Return a method that keeps the options of each call of its method, and where it does."""
+    calls, method = [], METHODS[name]
 
-    def method(*args, **options):
+    def function(*args, **options):
         calls.append(options)
-        return rung.method(*args, **options)
+        return method.function(*args, **options)
 
-    return dataclasses.replace(rung, method=method), calls
+    return dataclasses.replace(method, function=function), calls
 
 
 @pytest.mark.parametrize(("tick", "repeats"), [(1, 1), (0.2, 3), (0, 7)])
@@ -333,28 +333,28 @@ def test_short_rungs_are_repeated_after_a_call_that_is_not_timed(
 ):
     monkeypatch.setattr(script, "MOST_REPEATS", 7)
     clock(monkeypatch, tick)
-    rung, calls = counted("reverse")
-    m = measure(rung, network, *batch, rng(), repeat_for=0.5)
+    method, calls = counted("reverse")
+    m = measure(method, network, *batch, rng(), repeat_for=0.5)
     assert len(calls) == 1 + repeats
     assert m.seconds == pytest.approx(tick)
 
 
 def test_an_estimate_times_as_many_weights_as_asked(network, batch):
-    rung, calls = counted("central")
-    measure(rung, network, *batch, rng(), weights=10)
+    method, calls = counted("central")
+    measure(method, network, *batch, rng(), weights=10)
     timed = calls[-1]["entries"]
     assert sum(len(indices) for indices in timed.values()) == 10
-    rung, calls = counted("central")
-    measure(rung, network, *batch, rng())
+    method, calls = counted("central")
+    measure(method, network, *batch, rng())
     assert calls[-1]["entries"] is None
 
 
 def test_memory_is_that_of_the_largest_arrays(network, batch):
-    def method(network, x, t):
+    def function(network, x, t):
         np.empty(2**20)
         return network.gradient(x, t)
 
-    m = measure(dataclasses.replace(RUNGS["reverse"], method=method), network, *batch, rng())
+    m = measure(dataclasses.replace(METHODS["reverse"], function=function), network, *batch, rng())
     assert 8 <= m.mebibytes < 9
     assert not tracemalloc.is_tracing()
 
@@ -369,12 +369,12 @@ def test_differences_are_those_of_all_entries_that_are_known():
 def test_quick_marks_its_estimates_on_the_terminal_and_in_the_csv(tmp_path, capsys):
     main(["--quick", *TINY, "--output", str(tmp_path)])
     rows = read(tmp_path / TABLE[0])
-    assert {row["rung"] for row in rows if row["estimate"] == "True"} == BY_WEIGHT
-    assert {row["rung"] for row in rows if row["estimate"] == "False"} == set(RUNGS) - BY_WEIGHT
+    assert {row["method"] for row in rows if row["estimate"] == "True"} == BY_WEIGHT
+    assert {row["method"] for row in rows if row["estimate"] == "False"} == set(METHODS) - BY_WEIGHT
     for row, line in zip(rows, table(capsys.readouterr().out).values(), strict=True):
-        mark = "≈ " if row["rung"] in BY_WEIGHT else "  "
+        mark = "≈ " if row["method"] in BY_WEIGHT else "  "
         assert f"{mark}{float(row['seconds']):.6f}" in line
-        assert ("≈" in line) == (row["rung"] in BY_WEIGHT)
+        assert ("≈" in line) == (row["method"] in BY_WEIGHT)
 
 
 @pytest.mark.usefixtures("_no_pictures")
@@ -400,19 +400,19 @@ def test_the_tables_and_pictures_are_written_and_named(everything):
 def test_the_error_table_has_every_step_of_every_difference(everything):
     folder, _ = everything
     rows = read(folder / ERRORS[0])
-    assert list(rows[0]) == ["rung", "h", "relative_error"]
-    assert [(row["rung"], float(row["h"])) for row in rows] == [
+    assert list(rows[0]) == ["method", "h", "relative_error"]
+    assert [(row["method"], float(row["h"])) for row in rows] == [
         (name, h) for name in ("central", "forward", "complex") for h in (1e-2, 1e-5)
     ]
     assert all(np.isfinite(float(row["relative_error"])) for row in rows)
 
 
-def test_the_cost_table_has_every_width_of_every_rung(everything):
+def test_the_cost_table_has_every_width_of_every_method(everything):
     folder, _ = everything
     rows = read(folder / COSTS[0])
-    assert list(rows[0]) == ["rung", "hidden_size", "seconds"]
-    assert [(row["rung"], int(row["hidden_size"])) for row in rows] == [
-        (name, width) for width in SMALL["WIDTHS"] for name in RUNGS
+    assert list(rows[0]) == ["method", "hidden_size", "seconds"]
+    assert [(row["method"], int(row["hidden_size"])) for row in rows] == [
+        (name, width) for width in SMALL["WIDTHS"] for name in METHODS
     ]
     assert all(float(row["seconds"]) > 0 for row in rows)
 
@@ -423,19 +423,19 @@ def test_without_differences_there_is_no_error_chart(tmp_path):
 
 
 def test_a_second_run_replaces_the_files_of_the_first(tmp_path):
-    for seed, rungs in enumerate((["forward", "reverse"], ["complex"])):
-        main([*rungs, *TINY, "--seed", str(seed), "--output", str(tmp_path)])
+    for seed, methods in enumerate((["forward", "reverse"], ["complex"])):
+        main([*methods, *TINY, "--seed", str(seed), "--output", str(tmp_path)])
         assert names(tmp_path) == sorted(TABLE + ERRORS + COSTS)
-        assert [row["rung"] for row in read(tmp_path / TABLE[0])] == rungs
+        assert [row["method"] for row in read(tmp_path / TABLE[0])] == methods
     for name in (ERRORS[0], COSTS[0]):
-        assert {row["rung"] for row in read(tmp_path / name)} == {"complex"}
+        assert {row["method"] for row in read(tmp_path / name)} == {"complex"}
 
 
 def test_the_error_of_a_smaller_step_is_smaller_until_rounding_wins(network, batch, monkeypatch):
     monkeypatch.setattr(script, "STEPS", {"central": [1e-3, 1e-4, 1e-13], "complex": [1e-2, 1e-20]})
-    rungs = [RUNGS[name] for name in ("central", "complex", "reverse")]
-    rows = script.errors_against_step(rungs, network, *batch, rng())
-    assert [(row["rung"], row["h"]) for row in rows] == [
+    methods = [METHODS[name] for name in ("central", "complex", "reverse")]
+    rows = script.errors_against_step(methods, network, *batch, rng())
+    assert [(row["method"], row["h"]) for row in rows] == [
         ("central", 1e-3),
         ("central", 1e-4),
         ("central", 1e-13),
@@ -504,7 +504,7 @@ def test_the_script_measures_on_digits_by_default(tmp_path, capsys):
 
 # Ctrl-C
 
-INSIDE = {  # something that the rung calls while it works
+INSIDE = {  # something that the method calls while it works
     "central": (TwoLayerNet, "loss"),
     "forward": (TwoLayerNet, "loss"),
     "complex": (TwoLayerNet, "loss"),
@@ -518,9 +518,9 @@ INSIDE = {  # something that the rung calls while it works
 
 
 def interrupt(monkeypatch, name, call):
-    """Let Ctrl-C strike in the `call`-th call that a rung makes; return what is known of it."""
+    """Let Ctrl-C strike in the `call`-th call that a method makes; return what is known of it."""
     seen = SimpleNamespace(network=None, before=None, calls=0)
-    rung, (owner, attribute) = RUNGS[name], INSIDE[name]
+    method, (owner, attribute) = METHODS[name], INSIDE[name]
     original = getattr(owner, attribute)
 
     def interrupting(*args):
@@ -529,20 +529,20 @@ def interrupt(monkeypatch, name, call):
             raise KeyboardInterrupt
         return original(*args)
 
-    def method(network, *args, **options):
+    def function(network, *args, **options):
         if seen.network is None:
             seen.before, seen.network = copies(network.params), network
-        return rung.method(network, *args, **options)
+        return method.function(network, *args, **options)
 
     static = isinstance(vars(owner)[attribute], staticmethod)
     monkeypatch.setattr(owner, attribute, staticmethod(interrupting) if static else interrupting)
-    monkeypatch.setitem(RUNGS, name, dataclasses.replace(rung, method=method))
+    monkeypatch.setitem(METHODS, name, dataclasses.replace(method, function=function))
     return seen
 
 
 @pytest.mark.usefixtures("_no_pictures")
 @pytest.mark.parametrize("call", [1, 4])
-@pytest.mark.parametrize("name", RUNGS)
+@pytest.mark.parametrize("name", METHODS)
 def test_ctrl_c_in_a_rung_leaves_what_is_finished(tmp_path, capsys, monkeypatch, name, call):
     seen = interrupt(monkeypatch, name, call)
     with pytest.raises(KeyboardInterrupt):
@@ -551,28 +551,28 @@ def test_ctrl_c_in_a_rung_leaves_what_is_finished(tmp_path, capsys, monkeypatch,
     assert_same_params(seen.network.params, seen.before)
 
     earlier = script.ORDER[: script.ORDER.index(name)]
-    finished = [rung for rung in RUNGS if rung in earlier]
+    finished = [method for method in METHODS if method in earlier]
     out = capsys.readouterr().out
     assert list(table(out)) == titles(finished)
     assert ("speed-up" in out) == bool(finished)
     assert names(tmp_path) == (TABLE[:1] if finished else [])
     if finished:
-        assert [row["rung"] for row in read(tmp_path / TABLE[0])] == finished
+        assert [row["method"] for row in read(tmp_path / TABLE[0])] == finished
 
 
 @pytest.mark.usefixtures("_no_pictures")
-@pytest.mark.parametrize("name", sorted(set(RUNGS) - {"reverse", "symbolic"}))
+@pytest.mark.parametrize("name", sorted(set(METHODS) - {"reverse", "symbolic"}))
 def test_ctrl_c_between_two_weights_leaves_the_parameters(tmp_path, monkeypatch, name):
-    networks, rung = [], RUNGS[name]
+    networks, method = [], METHODS[name]
 
     def stop(*_):
         raise KeyboardInterrupt
 
-    def method(network, *args, progress, **options):
+    def function(network, *args, progress, **options):
         networks.append((network, copies(network.params)))
-        return rung.method(network, *args, progress=stop, **options)
+        return method.function(network, *args, progress=stop, **options)
 
-    monkeypatch.setitem(RUNGS, name, dataclasses.replace(rung, method=method))
+    monkeypatch.setitem(METHODS, name, dataclasses.replace(method, function=function))
     with pytest.raises(KeyboardInterrupt):
         main([name, *TINY, "--output", str(tmp_path)])
     ((network, before),) = networks
@@ -618,7 +618,7 @@ def test_an_unknown_rung_is_refused_with_a_list_of_those_there_are(tmp_path, cap
         main(["reverse", "backwards", *TINY, "--output", str(tmp_path / "out")])
     assert caught.value.code == 2
     line = capsys.readouterr().err.splitlines()[-1]
-    assert line.endswith(f"there is no rung 'backwards'; there are {', '.join(RUNGS)}")
+    assert line.endswith(f"there is no method 'backwards'; there are {', '.join(METHODS)}")
     assert not (tmp_path / "out").exists()
 
 

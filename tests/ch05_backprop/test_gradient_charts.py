@@ -11,7 +11,7 @@ from ch05_backprop.gradient_charts import (
     draw_times,
     slope,
 )
-from ch05_backprop.rungs import RUNGS
+from ch05_backprop.methods import METHODS
 
 TIMES = {  # of the default network, about
     "central": (79_520, 40.0),
@@ -29,12 +29,12 @@ DIFFERENCES = ("central", "forward", "complex")
 
 
 def times(*names, estimate=False):
-    return [(RUNGS[name], *TIMES[name], estimate) for name in names or TIMES]
+    return [(METHODS[name], *TIMES[name], estimate) for name in names or TIMES]
 
 
 def errors(*names):
     return [
-        {"rung": name, "h": h, "relative_error": h**2 + 1e-16 / h}
+        {"method": name, "h": h, "relative_error": h**2 + 1e-16 / h}
         for name in names or DIFFERENCES
         for h in np.logspace(-1, -14, 27)
     ]
@@ -42,7 +42,7 @@ def errors(*names):
 
 def costs(*names, power=1):
     return [
-        {"rung": name, "hidden_size": width, "seconds": TIMES[name][1] * (width / 50) ** power}
+        {"method": name, "hidden_size": width, "seconds": TIMES[name][1] * (width / 50) ** power}
         for width in WIDTHS
         for name in names or TIMES
     ]
@@ -64,7 +64,7 @@ def assert_all_text_is_inside(fig):
 
 
 def test_every_rung_has_a_colour_of_its_own():
-    assert LINES.keys() == RUNGS.keys()
+    assert LINES.keys() == METHODS.keys()
     assert len({colour for colour, _ in LINES.values()}) == len(LINES)
 
 
@@ -114,7 +114,8 @@ def test_a_chart_of_one_time_keeps_its_text_inside(name):
 def test_a_chart_of_all_times_keeps_its_text_inside(size):
     factor = 20 if "1000" in size else 1
     rows = [
-        (rung, passes * factor, seconds * factor**2, True) for rung, passes, seconds, _ in times()
+        (method, passes * factor, seconds * factor**2, True)
+        for method, passes, seconds, _ in times()
     ]
     assert_all_text_is_inside(draw_times(rows, f"One gradient of a {size} network, batch of 10000"))
 
@@ -129,10 +130,10 @@ def test_errors_are_drawn_on_two_logarithmic_axes_with_a_line_for_each_differenc
     assert ax.get_xlabel() == "step h of a weight"
     assert ax.get_ylabel().startswith("relative error")
     assert ax.get_title() != ""
-    assert legend(ax) == [RUNGS[name].title for name in DIFFERENCES]
+    assert legend(ax) == [METHODS[name].title for name in DIFFERENCES]
     *lines, epsilon = ax.lines
     for line, name in zip(lines, DIFFERENCES, strict=True):
-        mine = [row for row in rows if row["rung"] == name]
+        mine = [row for row in rows if row["method"] == name]
         np.testing.assert_array_equal(line.get_xdata(), [row["h"] for row in mine])
         np.testing.assert_array_equal(line.get_ydata(), [row["relative_error"] for row in mine])
         assert (line.get_color(), line.get_marker()) == LINES[name]
@@ -155,13 +156,13 @@ def test_an_error_of_0_is_left_out_of_the_logarithmic_chart():
 # Costs against the width
 
 
-def test_costs_are_drawn_on_two_logarithmic_axes_with_a_line_for_each_rung():
+def test_costs_are_drawn_on_two_logarithmic_axes_with_a_line_for_each_method():
     (ax,) = draw_costs(costs(power=2)).axes
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     assert "hidden units" in ax.get_xlabel()
     assert "seconds" in ax.get_ylabel()
     assert f"from {FIT_FROM} units on" in ax.get_title()
-    assert legend(ax) == [f"{RUNGS[name].title}: slope 2.0" for name in TIMES]
+    assert legend(ax) == [f"{METHODS[name].title}: slope 2.0" for name in TIMES]
     for line, name in zip(ax.lines, TIMES, strict=True):
         np.testing.assert_array_equal(line.get_xdata(), WIDTHS)
         expected = [TIMES[name][1] * (width / 50) ** 2 for width in WIDTHS]

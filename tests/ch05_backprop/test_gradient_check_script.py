@@ -8,7 +8,7 @@ import pytest
 
 import common.layers
 from ch05_backprop.gradient_check import main
-from common.command_line import run
+from common.scripts.command_line import run
 
 SMALL = ["--hidden-size", "3", "--batch-size", "3"]
 

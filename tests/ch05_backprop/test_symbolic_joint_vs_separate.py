@@ -14,9 +14,9 @@ import pytest
 
 import ch05_backprop.symbolic_joint_vs_separate as script
 from ch05_backprop.symbolic_joint_vs_separate import WAYS, build, main, measure
-from common.command_line import CommandError
+from common.scripts.command_line import CommandError
+from common.scripts.units import readable_time
 from common.symbolic.graph import count_variables
-from common.units import readable_time
 
 ROOT = Path(__file__).parents[2]
 DEPTHS = (1, 2, 3, 5)

@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 
 from common import functions, layers, optimizer
-from common.deep_convnet import DeepConvNet
-from common.files import load_arrays, save_arrays
 from common.gradient import numerical_gradient
 from common.layers import Affine, Convolution, Pooling, Relu, SoftmaxWithLoss
 from common.multi_layer_net import MultiLayerNet
 from common.multi_layer_net_extend import MultiLayerNetExtend
-from common.network import DivergenceWarning, NonFiniteError
+from common.networks import DeepConvNet, SimpleConvNet
 from common.optimizer import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
-from common.simple_convnet import SimpleConvNet
+from common.support.errors import DivergenceWarning, NonFiniteError
+from common.support.files import load_arrays, save_arrays
 from common.trainer import Trainer
 from common.util import shuffle_dataset, smooth_curve
 from dataset.mnist import load_mnist

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from common import trainer as trainer_module
-from common.checkpoint import load_checkpoint, random_state, save_checkpoint
 from common.multi_layer_net import MultiLayerNet
 from common.multi_layer_net_extend import MultiLayerNetExtend
-from common.network import NonFiniteError
 from common.optimizer import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSprop
-from common.schedule import cosine, step_decay
+from common.support.errors import NonFiniteError
+from common.support.random_state import random_state
 from common.trainer import Trainer, make_optimizer
+from common.training.checkpoint import load_checkpoint, save_checkpoint
+from common.training.schedules import cosine, step_decay
 
 CLASSES = 3
 

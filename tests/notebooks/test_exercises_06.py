@@ -6,7 +6,7 @@ import pytest
 from ch05_backprop.two_layer_net import TwoLayerNet
 from common.exercises import notebook_06 as check
 from common.gradient import numerical_gradient
-from common.gradient_check import gradient_check
+from common.gradient_methods import gradient_check
 
 
 def count(D, H, K):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from common.command_line import CommandError
+from common.scripts.command_line import CommandError
 from notebooks import refresh
 from notebooks.refreshing import kernels
 from notebooks.refreshing.form import METADATA, NotebookError, read, write

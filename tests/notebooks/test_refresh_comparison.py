@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_output
 
-from common.plot import plot_style
+from common.scripts.plot import plot_style
 from notebooks.refreshing.comparison import difference
 from notebooks.refreshing.pictures import look_the_same
 

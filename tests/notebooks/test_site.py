@@ -11,7 +11,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 
 pytest.importorskip("latex2mathml")
 
-from common.command_line import CommandError
+from common.scripts.command_line import CommandError
 from notebooks import build_site
 from notebooks.site_builder.site import READMES, Site
 

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("latex2mathml")
 
-from common.command_line import CommandError
+from common.scripts.command_line import CommandError
 from notebooks.site_builder.formulas import FormulaError, check_installed, mathml
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from common.command_line import CommandError
+from common.scripts.command_line import CommandError
 from notebooks.site_builder.writing import LIST, check_folder, write_site
 
 

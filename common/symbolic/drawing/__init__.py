@@ -5,8 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from common.files import write_atomically
-from common.plot import plot_style
+from common.scripts.plot import plot_style
+from common.support.files import write_atomically
 from common.symbolic.compiled import Function
 from common.symbolic.drawing.layout import lay_out
 from common.symbolic.drawing.nodes import cut, graph_of, uses

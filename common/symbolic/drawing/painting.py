@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path
 
-from common.plot import BLACK, BLUE, GREEN, RED
+from common.scripts.plot import BLACK, BLUE, GREEN, RED
 from common.symbolic.drawing.parts import (
     HEAD_LENGTH,
     HEAD_WIDTH,

@@ -10,7 +10,7 @@ from matplotlib.patches import PathPatch, Polygon
 
 import common.symbolic.tensor as T
 from common import symbolic as theano
-from common.plot import BLACK, RED
+from common.scripts.plot import BLACK, RED
 from common.symbolic import nnet
 from common.symbolic.drawing import draw
 

@@ -1,0 +1,1 @@
+"""For scripts and notebooks only: command lines, plots, and what stands around a training run."""

@@ -1,0 +1,1 @@
+"""What every package may import: argument checks, errors, files, the state of random numbers."""

@@ -1,0 +1,588 @@
+"""A toy network whose "training" draws random numbers shows what TrainingRun does around a loop."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from common.networks import Network
+from common.scripts import training_run
+from common.scripts.command_line import CommandError
+from common.scripts.training_run import COLUMNS, TrainingRun, read_history, training_arguments
+from common.support.errors import NonFiniteError
+from common.support.files import load_arrays, save_arrays
+
+FILES = ["checkpoint.npz", "history.csv", "learning_curve.png", "params.npz"]
+ROW = re.compile(r" *(\d+)  +(\d+\.\d{6})  +(\d\.\d{4})  +(\d\.\d{4})")
+
+
+class Toy(Network):
+    """The params "b" count the iterations, so that loss and accuracies tell which one it is."""
+
+    def __init__(self, width=3):
+        super().__init__(input_size=1)
+        self.params = {"W": np.zeros((width, 2)), "b": np.zeros(1)}
+
+    def predict(self, x):
+        raise AssertionError("a training run has no need of predictions")
+
+    def gradient(self, x, t):
+        raise AssertionError("a training run leaves gradients to the loop")
+
+    def loss(self, x, t):
+        return np.float32(t[0] / self.params["b"][0])
+
+    def accuracy(self, x, t, batch_size=1000):
+        return x[0] + self.params["b"][0] / 1000
+
+
+ITERATIONS = {"fast": 6, "slow": 2000}
+TRAIN, TEST = (np.full(8, 0.5), np.zeros(8)), (np.full(4, 0.25), np.zeros(4))
+
+
+def arguments(output, *options):
+    argv = ["--output", str(output), *map(str, options)]
+    return training_arguments(argv, "Train it.", iterations=ITERATIONS, output="never-used")
+
+
+def train(output, *options, midway=lambda i: None, after_log=lambda i: None, width=3):
+    """Run a loop like the chapters'; `midway` is called between the updates of W and of b."""
+    args = arguments(output, *options)
+    network, rng = Toy(width), np.random.default_rng(args.seed)
+    with TrainingRun(args, network, rng, train=TRAIN, test=TEST) as run:
+        for i in run.iterations():
+            network.params["W"] += rng.standard_normal(network.params["W"].shape)
+            midway(i)
+            network.params["b"] += 1
+            run.record(0.25 * i, np.zeros(1), np.array([2]))
+            after_log(i)
+    return network
+
+
+def stop_at(iteration, error=KeyboardInterrupt):
+    def hook(i):
+        if i == iteration:
+            raise error
+
+    return hook
+
+
+def interrupted(output, *options, error=KeyboardInterrupt, **hooks):
+    with pytest.raises(error):
+        train(output, *options, **hooks)
+
+
+def history(output):
+    with (output / "history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def logged(output):
+    return [int(row["iteration"]) for row in history(output)]
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def assert_same_params(a, b):
+    assert a.keys() == b.keys()
+    for key in a:
+        np.testing.assert_array_equal(a[key], b[key], err_msg=key)
+
+
+# What a run leaves behind
+
+
+def test_a_run_leaves_four_files(tmp_path, capsys):
+    network = train(tmp_path)
+    assert sorted(contents(tmp_path)) == FILES
+    assert_same_params(load_arrays(tmp_path / "params.npz"), network.params)
+    assert plt.imread(tmp_path / "learning_curve.png").std() > 0
+    out = capsys.readouterr().out
+    for name in ("params.npz", "history.csv", "learning_curve.png"):
+        assert f"wrote {tmp_path / name}" in out
+    assert "stopped" not in out
+
+
+def test_the_table_has_a_header_and_a_line_for_each_logged_iteration(tmp_path, capsys):
+    train(tmp_path, "--log-every", 2)
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split() == ["iteration", "seconds", "train_acc", "test_acc"]
+    rows = [match.groups() for match in map(ROW.fullmatch, lines) if match]
+    assert rows == [
+        ("1", "0.250000", "0.5010", "0.2510"),
+        ("2", "0.500000", "0.5020", "0.2520"),
+        ("4", "1.000000", "0.5040", "0.2540"),
+        ("6", "1.500000", "0.5060", "0.2560"),
+    ]
+    assert {len(line) for line in lines if ROW.fullmatch(line)} == {len(header)}
+
+
+def test_the_history_is_a_csv_of_the_logged_values(tmp_path):
+    train(tmp_path, "--log-every", 4)
+    assert tuple(history(tmp_path)[0]) == COLUMNS
+    values = [[float(row[name]) for name in COLUMNS] for row in history(tmp_path)]
+    assert values == [
+        [i, 0.25 * i, float(np.float32(2 / i)), 0.5 + i / 1000, 0.25 + i / 1000] for i in (1, 4, 6)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--iterations", 1), [1]),
+        (("--iterations", 5), [1, 2, 3, 4, 5]),
+        (("--iterations", 45), [1, *range(2, 45, 2), 45]),
+        (("--iterations", 7, "--log-every", 3), [1, 3, 6, 7]),
+        (("--iterations", 7, "--log-every", 100), [1, 7]),
+    ],
+)
+def test_the_first_the_last_and_every_nth_iteration_are_logged(tmp_path, options, expected):
+    train(tmp_path, *options)
+    assert logged(tmp_path) == expected
+
+
+def test_a_checkpoint_is_written_while_the_run_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(training_run, "SECONDS_BETWEEN_CHECKPOINTS", -1)
+    seen = []
+
+    def look(i):
+        if i > 1:
+            about = json.loads(str(load_arrays(tmp_path / "checkpoint.npz")["about"]))
+            seen.append((i, about["iteration"], [row["iteration"] for row in about["rows"]]))
+
+    train(tmp_path, "--iterations", 3, midway=look)
+    assert seen == [(2, 1, [1]), (3, 2, [1, 2])]
+
+
+def test_no_checkpoint_is_written_in_a_hurry(tmp_path):
+    def look(i):
+        assert contents(tmp_path) == {}
+
+    train(tmp_path, midway=look)
+
+
+# Stopping midway
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, NonFiniteError, ZeroDivisionError])
+def test_a_run_that_is_stopped_keeps_its_last_whole_iteration(tmp_path, capsys, error):
+    expected = train(tmp_path / "short", "--iterations", 3)
+    capsys.readouterr()
+    folder = tmp_path / "stopped"
+    interrupted(folder, error=error, midway=stop_at(4, error))
+    assert sorted(contents(folder)) == FILES
+    assert_same_params(load_arrays(folder / "params.npz"), expected.params)
+    assert logged(folder) == [1, 2, 3]
+    assert plt.imread(folder / "learning_curve.png").std() > 0
+    assert "stopped after iteration 3; --resume goes on" in capsys.readouterr().out
+
+
+def test_a_stopped_run_is_measured_where_it_stopped(tmp_path):
+    interrupted(tmp_path, "--iterations", 50, "--log-every", 10, midway=stop_at(26))
+    assert logged(tmp_path) == [1, 10, 20, 25]
+    last = {name: float(value) for name, value in history(tmp_path)[-1].items()}
+    assert last == pytest.approx(
+        {"iteration": 25, "seconds": 6.25, "loss": 2 / 25, "train_acc": 0.525, "test_acc": 0.275}
+    )
+    train(tmp_path, "--resume", "--iterations", 50, "--log-every", 10)
+    assert logged(tmp_path) == [1, 10, 20, 30, 40, 50]
+
+
+def test_a_loss_that_has_grown_is_pointed_out(tmp_path, capsys, monkeypatch):
+    train(tmp_path / "falls")
+    assert "learning-rate" not in capsys.readouterr().out
+    monkeypatch.setattr(Toy, "loss", lambda self, x, t: self.params["b"][0])
+    train(tmp_path / "grows")
+    assert "the loss has grown: try a smaller --learning-rate" in capsys.readouterr().out
+
+
+def test_a_line_of_an_unfinished_iteration_is_no_part_of_the_history(tmp_path):
+    interrupted(tmp_path, "--log-every", 4, after_log=stop_at(4))
+    assert logged(tmp_path) == [1, 3]
+    train(tmp_path, "--resume")
+    assert logged(tmp_path) == [1, 4, 5, 6]
+
+
+def test_a_run_stopped_in_its_first_iteration_leaves_nothing(tmp_path, capsys):
+    interrupted(tmp_path, midway=stop_at(1))
+    assert contents(tmp_path) == {}
+    out = capsys.readouterr().out
+    assert "nothing to keep" in out
+    assert "--resume" not in out
+
+
+def test_a_run_stopped_in_its_first_iteration_keeps_the_files_of_an_earlier_one(tmp_path):
+    train(tmp_path)
+    before = contents(tmp_path)
+    interrupted(tmp_path, "--seed", 1, midway=stop_at(1))
+    assert contents(tmp_path) == before
+
+
+# Going on
+
+
+@pytest.mark.parametrize("hook", ["midway", "after_log"])
+@pytest.mark.parametrize("stops", [(2,), (6,), (2, 3), (4, 4)])
+def test_a_resumed_run_ends_as_if_it_had_never_stopped(tmp_path, hook, stops):
+    expected = train(tmp_path / "whole")
+    folder = tmp_path / "stopped"
+    for n, iteration in enumerate(stops):
+        interrupted(folder, *(["--resume"] if n else []), **{hook: stop_at(iteration)})
+    network = train(folder, "--resume")
+    assert_same_params(network.params, expected.params)
+    assert_same_params(load_arrays(folder / "params.npz"), expected.params)
+    assert history(folder) == history(tmp_path / "whole")
+
+
+def test_a_finished_run_goes_on_when_iterations_are_raised(tmp_path):
+    expected = train(tmp_path / "whole", "--iterations", 9)
+    train(tmp_path / "parts", "--iterations", 4)
+    network = train(tmp_path / "parts", "--resume", "--iterations", 9)
+    assert_same_params(network.params, expected.params)
+    assert logged(tmp_path / "parts") == list(range(1, 10))
+
+
+def test_a_resumed_run_shows_the_earlier_lines(tmp_path, capsys):
+    interrupted(tmp_path, midway=stop_at(4))
+    capsys.readouterr()
+    train(tmp_path, "--resume")
+    out = capsys.readouterr().out
+    assert out.startswith("resuming after iteration 3\n")
+    lines = [match for match in map(ROW.fullmatch, out.splitlines()) if match]
+    assert [int(match[1]) for match in lines] == [1, 2, 3, 4, 5, 6]
+    assert "3 iterations in" in out
+
+
+@pytest.mark.parametrize("iterations", [6, 4])
+def test_resuming_a_finished_run_says_so_and_changes_nothing(tmp_path, capsys, iterations):
+    train(tmp_path)
+    before = contents(tmp_path)
+    capsys.readouterr()
+    train(tmp_path, "--resume", "--iterations", iterations, midway=pytest.fail)
+    assert "iterations are done; raise --iterations to go on" in capsys.readouterr().out
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("option", "old", "new"),
+    [
+        ("--learning-rate", "0.1", "0.01"),
+        ("--batch-size", "100", "10"),
+        ("--gradient", "fast", "slow"),
+        ("--seed", "0", "1"),
+    ],
+)
+def test_a_changed_setting_is_noted(tmp_path, capsys, option, old, new):
+    train(tmp_path)
+    capsys.readouterr()
+    train(tmp_path, "--resume", "--iterations", 7, option, new)
+    assert f"\n{option} was {old}, is now {new}\n" in capsys.readouterr().out
+
+
+def test_digits_that_are_no_longer_the_same_are_noted(tmp_path, capsys, monkeypatch):
+    train(tmp_path)
+    monkeypatch.setitem(globals(), "TRAIN", TEST)
+    capsys.readouterr()
+    train(tmp_path, "--resume", "--iterations", 7)
+    assert "\n--data was 8 digits, is now 4 digits\n" in capsys.readouterr().out
+
+
+def test_unchanged_settings_are_not_mentioned(tmp_path, capsys):
+    train(tmp_path, "--learning-rate", 0.5)
+    capsys.readouterr()
+    train(tmp_path, "--resume", "--learning-rate", 0.5, "--iterations", 7)
+    assert " was " not in capsys.readouterr().out
+
+
+def test_a_second_run_says_that_it_replaces_the_first(tmp_path, capsys):
+    train(tmp_path)
+    assert "replace" not in capsys.readouterr().out
+    second = train(tmp_path, "--seed", 1, "--iterations", 2)
+    assert (
+        f"{tmp_path} holds an earlier run, which this one will replace" in capsys.readouterr().out
+    )
+    assert_same_params(load_arrays(tmp_path / "params.npz"), second.params)
+    assert logged(tmp_path) == [1, 2]
+
+
+# What can't be resumed
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "."])
+def test_without_a_checkpoint_there_is_nothing_to_resume(tmp_path, folder):
+    with pytest.raises(CommandError, match=r"no run to resume: .*checkpoint\.npz doesn't exist"):
+        arguments(tmp_path / folder, "--resume")
+    assert list(tmp_path.iterdir()) == []
+
+
+def damage_by_cutting(path):
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def damage_by_text(path):
+    path.write_text("not a checkpoint")
+
+
+def replace_by_params(path):
+    path.write_bytes((path.parent / "params.npz").read_bytes())
+
+
+def replace_by_bad_state(path):
+    arrays = load_arrays(path)
+    about = json.loads(str(arrays.pop("about")))
+    about["rng"]["state"] = "nonsense"
+    save_arrays(path, {"about": json.dumps(about), **arrays})
+
+
+@pytest.mark.parametrize(
+    "damage", [damage_by_cutting, damage_by_text, replace_by_params, replace_by_bad_state]
+)
+def test_a_damaged_checkpoint_is_refused_and_no_file_changed(tmp_path, damage):
+    train(tmp_path)
+    damage(tmp_path / "checkpoint.npz")
+    before = contents(tmp_path)
+    with pytest.raises(CommandError, match="can't resume"):
+        train(tmp_path, "--resume", "--iterations", 9)
+    assert contents(tmp_path) == before
+
+
+def test_a_file_of_parameters_in_the_place_of_the_checkpoint_is_named(tmp_path):
+    train(tmp_path)
+    replace_by_params(tmp_path / "checkpoint.npz")
+    with pytest.raises(CommandError, match=r"checkpoint\.npz"):
+        train(tmp_path, "--resume", "--iterations", 9)
+
+
+def test_a_checkpoint_of_another_network_is_refused_with_both_shapes(tmp_path):
+    train(tmp_path)
+    before = contents(tmp_path)
+    with pytest.raises(CommandError, match=r"can't resume: W in .*\(3, 2\).*\(5, 2\)"):
+        train(tmp_path, "--resume", "--iterations", 9, width=5)
+    assert contents(tmp_path) == before
+
+
+# Another run beside this one
+
+
+HEADER = ",".join(COLUMNS)
+
+
+def learning_curves(monkeypatch):
+    """Collect what is drawn."""
+    drawn, draw = [], training_run.learning_curve
+
+    def collect(history, **options):
+        drawn.append((history, options["beside"]))
+        return draw(history, **options)
+
+    monkeypatch.setattr(training_run, "learning_curve", collect)
+    return drawn
+
+
+def numbers(output):
+    rows = history(output)
+    return {name: [float(row[name]) for row in rows] for name in COLUMNS}
+
+
+@pytest.fixture
+def _short_paths(tmp_path, monkeypatch):
+    """The name of the other run stands in the legend, where little has room."""
+    monkeypatch.chdir(tmp_path)
+
+
+def leave_history(folder, content):
+    folder.mkdir()
+    (folder / "history.csv").write_bytes(content)
+
+
+def test_a_history_is_read_as_it_was_written(tmp_path):
+    train(tmp_path, "--log-every", 4)
+    assert read_history(tmp_path) == numbers(tmp_path)
+    assert read_history(tmp_path)["iteration"] == [1, 4, 6]
+
+
+@pytest.mark.usefixtures("_short_paths")
+def test_a_run_beside_another_draws_both(monkeypatch):
+    train(Path("other"), "--iterations", 4)
+    train(Path("alone"))
+    drawn = learning_curves(monkeypatch)
+    train(Path("both"), "--beside", Path("other"))
+    ((mine, (name, other)),) = drawn
+    assert mine == numbers(Path("both"))
+    assert name == "other"
+    assert other == numbers(Path("other"))
+    alone, both = (contents(Path(run))["learning_curve.png"] for run in ("alone", "both"))
+    assert both != alone
+
+
+@pytest.mark.usefixtures("_short_paths")
+def test_without_beside_a_run_is_drawn_alone(monkeypatch):
+    drawn = learning_curves(monkeypatch)
+    train(Path("alone"))
+    assert [beside for _, beside in drawn] == [None]
+
+
+@pytest.mark.usefixtures("_short_paths")
+def test_beside_changes_nothing_but_the_picture():
+    train(Path("other"), "--iterations", 4)
+    before = contents(Path("other"))
+    alone = train(Path("alone"))
+    both = train(Path("both"), "--beside", Path("other"))
+    assert_same_params(both.params, alone.params)
+    assert history(Path("both")) == history(Path("alone"))
+    assert contents(Path("other")) == before
+
+
+@pytest.mark.usefixtures("_short_paths")
+def test_a_second_run_in_the_same_folder_may_be_drawn_beside_another(monkeypatch):
+    train(Path("other"), "--iterations", 4)
+    drawn = learning_curves(monkeypatch)
+    for seed in (1, 2):
+        train(Path("both"), "--beside", Path("other"), "--seed", seed)
+    assert sorted(contents(Path("both"))) == FILES
+    assert [beside[1] for _, beside in drawn] == [numbers(Path("other"))] * 2
+
+
+@pytest.mark.usefixtures("_short_paths")
+def test_a_stopped_run_and_a_resumed_one_are_drawn_beside_another(monkeypatch):
+    train(Path("other"), "--iterations", 4)
+    options = ("--beside", Path("other"))
+    drawn = learning_curves(monkeypatch)
+    interrupted(Path("both"), *options, midway=stop_at(4))
+    train(Path("both"), *options, "--resume")
+    assert [(mine["iteration"][-1], beside[0]) for mine, beside in drawn] == [
+        (3, "other"),
+        (6, "other"),
+    ]
+
+
+@pytest.mark.usefixtures("_short_paths")
+def test_a_run_may_be_drawn_beside_the_one_that_it_replaces(monkeypatch):
+    train(Path("run"), "--iterations", 4)
+    replaced = numbers(Path("run"))
+    drawn = learning_curves(monkeypatch)
+    train(Path("run"), "--beside", Path("run"))
+    ((_, (_, other)),) = drawn
+    assert other == replaced
+
+
+@pytest.mark.usefixtures("_short_paths")
+def test_dollars_in_the_name_of_a_folder_are_no_formula():
+    train(Path("$_$"), "--iterations", 4)
+    train(Path("both"), "--beside", Path("$_$"))
+    assert sorted(contents(Path("both"))) == FILES
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "empty", "file"])
+def test_a_folder_without_a_run_cannot_stand_beside(tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text(HEADER)
+    with pytest.raises(CommandError, match=rf"{folder} holds no run to draw: ") as caught:
+        train(tmp_path / "out", "--beside", tmp_path / folder, midway=pytest.fail)
+    assert len(str(caught.value).splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (HEADER.encode(), "is empty"),
+        (b"a,b\n1,2\n", "isn't the history of a training run"),
+        (f"{HEADER[:-4]}\n1,2,3,4,5\n".encode(), "isn't the history of a training run"),
+        (f"{HEADER}\n1,2\n".encode(), "isn't the history of a training run"),
+        (f"{HEADER}\n1,2,3,4,much\n".encode(), "isn't the history of a training run"),
+        (b"\xff\xfe,\n\x80\n", "isn't the history of a training run"),
+        pytest.param(b"a" * 140_000, "isn't the history of a training run"),
+        pytest.param(
+            f"{HEADER}\n1,2,inf,0.5,0.5\n".encode(), "isn't the history of a training run"
+        ),
+    ],
+    ids=["empty", "header", "other", "column", "short", "text", "binary", "line", "infinity"],
+)
+def test_what_is_no_history_cannot_stand_beside(tmp_path, content, message):
+    leave_history(tmp_path / "other", content)
+    with pytest.raises(CommandError, match=rf"history\.csv {message}") as caught:
+        train(tmp_path / "out", "--beside", tmp_path / "other", "--iterations", 1)
+    assert len(str(caught.value).splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+# The command line
+
+
+def test_the_defaults_are_those_of_the_book(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    args = training_arguments([], "Train it.", iterations=ITERATIONS, output="results")
+    assert vars(args) == {
+        "seed": 0,
+        "output": Path("results"),
+        "show": False,
+        "gradient": "fast",
+        "iterations": 6,
+        "batch_size": 100,
+        "learning_rate": 0.1,
+        "hidden_size": 50,
+        "data": "auto",
+        "log_every": None,
+        "resume": False,
+        "beside": None,
+    }
+    assert (tmp_path / "results").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("options", "iterations"),
+    [
+        ((), 6),
+        (("--gradient", "fast"), 6),
+        (("--gradient", "slow"), 2000),
+        (("--iterations", 3), 3),
+        (("--gradient", "slow", "--iterations", 3), 3),
+        (("--iterations", 3, "--gradient", "fast"), 3),
+    ],
+)
+def test_the_number_of_iterations_depends_on_the_gradient_unless_it_is_given(
+    tmp_path, options, iterations
+):
+    assert arguments(tmp_path, *options).iterations == iterations
+
+
+def test_help_shows_the_number_of_iterations_of_each_gradient(tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        arguments(tmp_path, "--help")
+    assert caught.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--gradient {fast,slow}" in text
+    assert "how the gradient is computed (default: fast)" in text
+    assert "mini-batches to train on (default: 6 with fast, 2,000 with slow)" in text
+    assert "--beside DIR draw the learning curve of the run in DIR too, to compare" in text
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--iterations", "0"),
+        ("--batch-size", "0"),
+        ("--hidden-size", "-3"),
+        ("--learning-rate", "nan"),
+        ("--learning-rate", "0"),
+        ("--log-every", "0"),
+        ("--seed", "-1"),
+        ("--gradient", "magic"),
+        ("--data", "more"),
+        ("--iteratoins", "3"),
+    ],
+)
+def test_a_bad_option_is_named_before_a_folder_is_made(tmp_path, capsys, options):
+    with pytest.raises(SystemExit) as caught:
+        arguments(tmp_path / "out", *options)
+    assert caught.value.code == 2
+    assert options[0] in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
