@@ -4,11 +4,14 @@ Timed in turns in one process, on the same weights and digits, after a check tha
 
 - products: the matrix products alone that a gradient can't do without, on matrices that lie ready.
 - ours: `loss_and_gradient` of `SimpleConvNet` or `DeepConvNet`.
+- parallel: the same by `DataParallel`, with a worker per thread.
 - textbook: the same layers, but im2col and col2im loop over the filter and fill one float64 array
   for the whole batch, and pooling is undone by col2im. (Always float64.)
-- PyTorch: the same network in eager mode, if it is installed, on as many threads as NumPy's BLAS.
+- PyTorch: the same network in eager mode, if it is installed.
 
-Medians in milliseconds, the ratio of each to ours, and the most memory that NumPy's arrays take
+All but the workers, which have one each, use --threads threads per matrix product.
+
+Medians in milliseconds, the ratio of each to parallel, and the most memory that NumPy's arrays take
 during one gradient of ours.
 """
 
@@ -16,12 +19,13 @@ import math
 import tracemalloc
 
 import numpy as np
-from threadpoolctl import threadpool_info
 
 from benchmarks.timing import WARM_UP, describe_libraries, medians
 from common.layers import Affine, Convolution, Dropout, Pooling, Relu, SoftmaxWithLoss
 from common.networks import DeepConvNet, SimpleConvNet
 from common.scripts.command_line import positive_int, run, script_parser
+from common.support.threads import available_cores, limit_threads
+from common.training import DataParallel
 from dataset.mnist import load_mnist
 
 NETWORKS = {"simple": SimpleConvNet, "deep": lambda **kw: DeepConvNet(dropout_ratio=0, **kw)}
@@ -208,37 +212,42 @@ def measure(name, dtype, batch_size, repeats, threads):
     loss, grads = network.loss_and_gradient(x, t)
     others = {kind: function() for kind, function in functions.items()}
     check_agreement((loss, list(grads.values())), others, dtype)
+    parallel = DataParallel(network, threads)
+    loss, grads = parallel.loss_and_gradient(x, t)
+    check_agreement((loss, list(grads.values())), others, dtype)
+    functions["parallel"] = lambda: parallel.loss_and_gradient(x, t)
     functions["ours"] = lambda: network.loss_and_gradient(x, t)
     functions["products"] = products(network, batch_size)
     tracemalloc.start()
     functions["ours"]()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return medians(functions, repeats, in_a_row=5, warm_up=WARM_UP), peak
+    result = medians(functions, repeats, in_a_row=5, warm_up=WARM_UP)
+    parallel.close()
+    return result, peak
 
 
 def main(argv=None):
     """Run the benchmark with the arguments `argv`, by default those of the command line."""
-    parser = script_parser(__doc__)
+    parser = script_parser(__doc__, threads=available_cores())
     parser.add_argument("--batch-size", type=positive_int, default=100, help="digits in the batch")
     parser.add_argument("--repeats", type=positive_int, default=20, help="calls of each")
     args = parser.parse_args(argv)
 
-    pools = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-    threads = max(pools, default=1)
+    limit_threads(args.threads)
     rows = [
-        (name, dtype, *measure(name, dtype, args.batch_size, args.repeats, threads))
+        (name, dtype, *measure(name, dtype, args.batch_size, args.repeats, args.threads))
         for name in NETWORKS
         for dtype in (np.dtype(np.float64), np.dtype(np.float32))
     ]
     print(f"batch of {args.batch_size}, median of {args.repeats}")
     print(describe_libraries(), end="\n\n")
-    kinds = ("products", "ours", "PyTorch", "textbook")
+    kinds = ("products", "ours", "parallel", "PyTorch", "textbook")
     header = "".join(f"  {kind:>18}" for kind in kinds)
     print(f"{'network':<8} {'dtype':<8}{header}  {'memory':>8}")
     for name, dtype, m, peak in rows:
         cells = (
-            f"{m[kind] * 1e3:>8.1f} ms ({m[kind] / m['ours']:>5.2f})" if kind in m else "–"
+            f"{m[kind] * 1e3:>8.1f} ms ({m[kind] / m['parallel']:>5.2f})" if kind in m else "–"
             for kind in kinds
         )
         line = "".join(f"  {cell:>18}" for cell in cells)

@@ -39,7 +39,6 @@ from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_info
 
 import common.symbolic.tensor as T
 from benchmarks.peers import PEERS, Unavailable, build, environment, versions
@@ -56,6 +55,7 @@ from common.scripts.command_line import (
     script_parser,
 )
 from common.scripts.units import readable_time
+from common.support.threads import available_cores
 from dataset.mnist import load_mnist
 
 OURS, LAYERS, PRODUCTS, PYTENSOR = "ours", "layers by hand", "five products", "PyTensor"
@@ -645,8 +645,7 @@ PARTS = {
 def arguments(argv: Sequence[str] | None):
     """Parse the command line `argv`."""
     # As many as NumPy's BLAS has by default: the machine's cores, or what the environment says.
-    blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-    parser = script_parser(__doc__, seed=0, data=True)
+    parser = script_parser(__doc__, seed=0, data=True, threads=available_cores())
     parser.add_argument(
         "parts",
         nargs="*",
@@ -654,7 +653,6 @@ def arguments(argv: Sequence[str] | None):
         help=f"what to measure, of {', '.join(PARTS)} (default: all)",
     )
     add = parser.add_argument
-    add("--threads", type=positive_int, default=max(blas, default=1), help="of all libraries")
     add("--repeats", type=positive_int, default=2000, help="calls of each, at most")
     add("--seconds", type=positive_float, default=1.0, help="time for the calls of each")
     operations = f"in a chain; peers are spared those of more than {MOST_OPERATIONS_OF_PEERS:,}"

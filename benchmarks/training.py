@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from benchmarks.timing import describe_libraries
 from ch05_backprop.two_layer_net import TwoLayerNet
 from common.optimizer import SGD
 from common.scripts.command_line import positive_float, positive_int, run, script_parser
+from common.support.threads import available_cores, limit_threads
 from dataset.mnist import load_mnist
 
 
@@ -138,14 +138,12 @@ def available(threads: int) -> dict:
 def main(argv=None):
     """Run the benchmark with the arguments `argv`, by default those of the command line."""
     # As many as NumPy's BLAS has by default: the machine's cores, or what the environment says.
-    blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-    parser = script_parser(__doc__, seed=0, data=True)
+    parser = script_parser(__doc__, seed=0, data=True, threads=available_cores())
     add = parser.add_argument
     add("--iterations", type=positive_int, default=10_000, help="mini-batches to train on")
     add("--batch-size", type=positive_int, default=100, help="digits in a mini-batch")
     add("--learning-rate", type=positive_float, default=0.1, help="of gradient descent")
     add("--hidden-size", type=positive_int, default=50, help="hidden units")
-    add("--threads", type=positive_int, default=max(blas, default=1), help="of both libraries")
     add("--repeats", type=positive_int, default=3, help="runs of each")
     args = parser.parse_args(argv)
 
@@ -160,7 +158,7 @@ def main(argv=None):
         f"{args.batch_size} of {len(train[0]):,} digits, accuracy every {epoch}"
     )
 
-    with threadpool_limits(args.threads, user_api="blas"):
+    with limit_threads(args.threads):
         print(describe_libraries())
         functions = available(args.threads)
         runs = {name: [] for name in functions}

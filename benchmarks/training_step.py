@@ -29,6 +29,7 @@ from common.scripts.command_line import (
 from common.scripts.plot import BLACK, BLUE, ORANGE, plot_style, save_figure
 from common.scripts.units import readable_time
 from common.support.files import write_csv
+from common.support.threads import available_cores, limit_threads
 from dataset.mnist import load_mnist
 
 PIXELS, CLASSES = 784, 10
@@ -158,12 +159,15 @@ def draw(series, title: str):
 
 def main(argv=None):
     """Run the benchmark with the arguments `argv`, by default those of the command line."""
-    parser = script_parser(__doc__, output="output/training_step", data=True)
+    parser = script_parser(
+        __doc__, output="output/training_step", data=True, threads=available_cores()
+    )
     add = parser.add_argument
     add("--dtype", choices=("float32", "float64"), default="float32", help="of all arithmetic")
     add("--repeats", type=positive_int, default=2000, help="steps of each size, at most")
     add("--seconds", type=positive_float, default=1.0, help="time for the steps of each size")
     args = parser.parse_args(argv)
+    limit_threads(args.threads)
     output_folder(args.output)
 
     (x_train, t_train), _ = load_mnist(source=args.data)

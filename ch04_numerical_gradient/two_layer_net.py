@@ -76,7 +76,7 @@ class TwoLayerNet(Network):
         ValueError, TypeError
             If `x` or `t` doesn't fit the network, or the loss isn't finite.
         """
-        return self.check_loss(cross_entropy_error(self.predict(x), t), x)
+        return self.check_loss(cross_entropy_error(self.predict(x), t))
 
     def gradient(self, x: np.ndarray, t: np.ndarray) -> dict[str, np.ndarray]:
         """Return ∂L/∂params by backpropagation: chapter 5, borrowed.
@@ -90,14 +90,14 @@ class TwoLayerNet(Network):
         self, x: np.ndarray, t: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:
         """Return what `loss` and `gradient` return: the gradient's pass forward has the loss."""
-        x, t = self.check_input(x), np.asarray(t)
+        x = self.check_input(x)
         affine1 = Affine(self.params["W1"], self.params["b1"], input_gradient=False)
         sigmoid1 = Sigmoid()
         affine2 = Affine(self.params["W2"], self.params["b2"])
         softmax_with_loss = SoftmaxWithLoss()
 
         scores = affine2.forward(sigmoid1.forward(affine1.forward(x)))
-        loss = self.check_loss(softmax_with_loss.forward(scores, t), x)
+        loss = self.check_loss(softmax_with_loss.forward(scores, t))
 
         dscores = softmax_with_loss.backward()
         affine1.backward(sigmoid1.backward(affine2.backward(dscores)))

@@ -29,6 +29,7 @@ from common.scripts.command_line import output_folder, positive_int, run, script
 from common.scripts.plot import save_figure
 from common.scripts.units import readable_time
 from common.support.files import write_csv
+from common.support.threads import limit_threads
 from dataset.mnist import load_mnist
 
 # The fast ones first, so that Ctrl-C in a long one finds a table worth printing.
@@ -267,7 +268,7 @@ def draw_batch(args, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 def arguments(argv: Sequence[str] | None):
     """Parse the command line `argv`, and make the output folder ready."""
-    parser = script_parser(__doc__, output="output/compare_gradients", seed=0)
+    parser = script_parser(__doc__, output="output/compare_gradients", seed=0, threads=1)
     parser.add_argument(
         "methods",
         nargs="*",
@@ -292,6 +293,7 @@ def arguments(argv: Sequence[str] | None):
 def main(argv=None):
     """Run the script with the arguments `argv`, by default those of the command line."""
     args = arguments(argv)
+    limit_threads(args.threads)
     rng = np.random.default_rng(args.seed)
     network = TwoLayerNet(args.input_size, args.hidden_size, args.output_size, rng=rng)
     x, t = draw_batch(args, rng)

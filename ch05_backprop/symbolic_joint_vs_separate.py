@@ -37,6 +37,7 @@ from common.scripts.command_line import output_folder, positive_int, run, script
 from common.scripts.plot import BLACK, BLUE, ORANGE, RED, plot_style, save_figure
 from common.scripts.units import readable_time
 from common.support.files import write_csv
+from common.support.threads import limit_threads
 from common.symbolic.graph import Variable, ancestors
 from common.symbolic.program import Program
 
@@ -378,10 +379,11 @@ def _time_tick(seconds, position):
 
 def arguments(argv: Sequence[str] | None):
     """Parse the command line `argv`, and make the output folder ready."""
-    parser = script_parser(__doc__, output="output/symbolic_joint_vs_separate")
+    parser = script_parser(__doc__, output="output/symbolic_joint_vs_separate", threads=1)
     runs = f"how often to measure each; deep networks as often as fits in {SECONDS_A_DEPTH:g} s"
     parser.add_argument("--runs", type=positive_int, default=100, help=runs)
     args = parser.parse_args(argv)
+    limit_threads(args.threads)
     output_folder(args.output)
     return args
 

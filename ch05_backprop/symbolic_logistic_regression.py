@@ -28,6 +28,7 @@ from common.scripts.command_line import (
 )
 from common.scripts.figures import weight_images
 from common.scripts.plot import plot_style, save_figure
+from common.support.threads import limit_threads
 from dataset.mnist import load_mnist
 
 
@@ -106,12 +107,15 @@ def draw(W: np.ndarray) -> Figure:
 
 def main(argv=None):
     """Run the script with the arguments `argv`, by default those of the command line."""
-    parser = script_parser(__doc__, output="output/symbolic_logistic_regression", seed=0, data=True)
+    parser = script_parser(
+        __doc__, output="output/symbolic_logistic_regression", seed=0, data=True, threads=1
+    )
     parser.add_argument("--epochs", type=positive_int, default=10, help="passes over the digits")
     parser.add_argument("--batch-size", type=positive_int, default=100, help="digits a step")
     parser.add_argument("--learning-rate", type=positive_float, default=0.1, help="size of a step")
     parser.add_argument("--source", action="store_true", help="print the derived training step")
     args = parser.parse_args(argv)
+    limit_threads(args.threads)
     output_folder(args.output)
     (x_train, t_train), (x_test, t_test) = load_mnist(source=args.data)
     print(f"{len(x_train):,} training digits, {len(x_test):,} test digits")

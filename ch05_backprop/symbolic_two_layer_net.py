@@ -14,10 +14,12 @@ import numpy as np
 import common.symbolic.tensor as T
 from ch05_backprop.two_layer_net import TwoLayerNet as LayerNet
 from common import symbolic as theano
-from common.functions import check_labels
+from common.layers import Affine, Relu
 from common.networks import Network
 from common.scripts.command_line import run, script_parser
 from common.scripts.units import readable_time
+from common.support.checks import check_finite, check_labels, labels_as_rows
+from common.support.threads import limit_threads
 from dataset.mnist import load_mnist
 
 REPEATS = 200
@@ -72,15 +74,24 @@ def derived_loss_and_gradient(
     Raises
     ------
     ValueError, TypeError
-        If `x` or `t` doesn't fit the network, or the loss isn't finite.
+        If `x` or `t` doesn't fit the network, or holds NaN or infinity, or the network has other
+        layers than affine, ReLU and affine.
     """
+    network.synchronize()
+    if [type(layer) for layer in network.layers.values()] != [Affine, Relu, Affine]:
+        raise TypeError(
+            "the gradient was derived for the layers Affine, Relu and Affine, the network has "
+            + ", ".join(type(layer).__name__ for layer in network.layers.values())
+        )
     params = {key: network.params[key] for key in ("W1", "b1", "W2", "b2")}
     x = network.check_input(x)
-    t = check_labels(np.asarray(t), (len(x), params["b2"].size))
-    t = t.astype(np.int64 if t.ndim == 1 else network.dtype, copy=False)
+    check_finite("x", x)
+    shape = len(x), params["b2"].size
+    t = check_labels(t, shape)
+    t = t.astype(np.int64) if t.ndim == 1 else labels_as_rows(t, np.empty(shape, x.dtype))
     program = derived(network.dtype.name, t.ndim)
     loss, *grads = program(x.reshape(len(x), -1), t, *params.values())
-    return network.check_loss(loss.item(), x), dict(zip(params, grads, strict=True))
+    return loss.item(), dict(zip(params, grads, strict=True))
 
 
 class TwoLayerNet(LayerNet):
@@ -97,13 +108,15 @@ class TwoLayerNet(LayerNet):
         self, x: np.ndarray, t: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:
         """Return the loss, to the last digit or nearly, and what `gradient` returns."""
-        return derived_loss_and_gradient(self, x, t)
+        loss, grads = derived_loss_and_gradient(self, x, t)
+        return self.check_loss(loss), grads
 
 
 def main(argv=None):
     """Run the script with the arguments `argv`, by default those of the command line."""
-    parser = script_parser(__doc__, seed=0)
+    parser = script_parser(__doc__, seed=0, threads=1)
     args = parser.parse_args(argv)
+    limit_threads(args.threads)
     (x, t), _ = load_mnist(source="sample")
     x, t = x[:100].astype(np.float64), t[:100]
     network = TwoLayerNet(784, 50, 10, rng=np.random.default_rng(args.seed))

@@ -54,6 +54,7 @@ class TwoLayerNet(Network):
             "Affine2": Affine(self.params["W2"], self.params["b2"]),
         }
         self.last_layer = SoftmaxWithLoss()
+        self.synchronize()
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Return the score of each class: shape (N, output_size) for `x` of shape (N, ...).
@@ -65,10 +66,7 @@ class TwoLayerNet(Network):
         ValueError, TypeError
             If `x` isn't a batch for this network.
         """
-        affine1, affine2 = self.layers["Affine1"], self.layers["Affine2"]
-        affine1.W, affine1.b = self.params["W1"], self.params["b1"]  # they may have been replaced
-        affine2.W, affine2.b = self.params["W2"], self.params["b2"]
-
+        self.synchronize()  # a parameter or a layer may have been replaced
         x = self.check_input(x)
         for layer in self.layers.values():
             x = layer.forward(x)
@@ -88,7 +86,7 @@ class TwoLayerNet(Network):
         ValueError, TypeError
             If `x` or `t` doesn't fit the network, or the loss isn't finite.
         """
-        return self.check_loss(self.last_layer.forward(self.predict(x), np.asarray(t)), x)
+        return self.check_loss(self.last_layer.forward(self.predict(x), t))
 
     def gradient(self, x: np.ndarray, t: np.ndarray) -> dict[str, np.ndarray]:
         """Return ∂L/∂params by backpropagation: one pass forward, one pass backward.
@@ -101,8 +99,7 @@ class TwoLayerNet(Network):
         for layer in reversed(self.layers.values()):
             dout = layer.backward(dout)
 
-        affine1, affine2 = self.layers["Affine1"], self.layers["Affine2"]
-        return {"W1": affine1.dW, "b1": affine1.db, "W2": affine2.dW, "b2": affine2.db}
+        return self.layer_gradients()
 
     def loss_and_gradient(
         self, x: np.ndarray, t: np.ndarray

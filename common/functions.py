@@ -3,12 +3,11 @@
 The names are those of *Deep Learning from Scratch*, chapters 3 to 5. Every function keeps the dtype
 of a floating-point input, works along the last axis where it works along one, and leaves its
 arguments as they were. ``from common.functions import *`` also binds ``np``.
-
-All but `step_function` take complex numbers too, as analytic functions of them; what decides on
-a branch, such as x > 0, is the real part. `common.gradient_methods.complex_step` is why.
 """
 
 import numpy as np
+
+from common.support.checks import as_floating, labels_as_rows
 
 __all__ = [
     "cross_entropy_error",
@@ -25,10 +24,11 @@ __all__ = [
 ]
 
 
-def _floating(x):
-    """Return `x` as an array of floating-point numbers: integers would wrap round or be cut."""
-    x = np.asarray(x)
-    return x if x.dtype.kind in "fc" else x.astype(np.float64)
+def _real(function, x):
+    x = as_floating("x", x)
+    if x.dtype.kind == "c":  # it has no order, and so no "x > 0"
+        raise TypeError(f"{function} needs real numbers, got {x.dtype}")
+    return x
 
 
 def identity_function(x):
@@ -61,10 +61,9 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
     array([0. , 0.5, 1. ])
     """
-    x = _floating(x)
-    magnitude = np.where(x.real >= 0, x, -x) if x.dtype.kind == "c" else np.abs(x)
-    z = np.exp(-magnitude)
-    return np.where(x.real >= 0, 1, z) / (1 + z)
+    x = _real("sigmoid", x)
+    z = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, z) / (1 + z)
 
 
 def sigmoid_grad(x: np.ndarray) -> np.ndarray:
@@ -75,19 +74,17 @@ def sigmoid_grad(x: np.ndarray) -> np.ndarray:
 
 def relu(x: np.ndarray) -> np.ndarray:
     """Return max(0, x), the rectified linear unit, in the shape of `x`."""
-    x = np.asarray(x)
-    if x.dtype.kind == "c":
-        return np.where(x.real <= 0, x.dtype.type(0), x)
-    return np.maximum(x, 0)
+    return np.maximum(_real("relu", x), 0)
 
 
 def relu_grad(x: np.ndarray) -> np.ndarray:
     """Return the derivative of `relu`: 1 where `x` > 0, else 0, in the shape and dtype of `x`.
 
-    At the kink x = 0 the derivative doesn't exist; 0 is one of its subgradients.
+    At the kink x = 0 the derivative doesn't exist; 0 is one of its subgradients. (The book has 1
+    there.)
     """
-    x = np.asarray(x)
-    return (x.real > 0).astype(x.dtype)
+    x = _real("relu_grad", x)
+    return (x > 0).astype(x.dtype)
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
@@ -110,7 +107,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
     >>> softmax(np.array([0.3, 2.9, 4.0])).round(4)
     array([0.0182, 0.2452, 0.7366])
     """
-    x = _floating(x)
+    x = as_floating("x", x)
     exp_x = np.exp(x - x.max(axis=-1, keepdims=True))
     exp_x /= exp_x.sum(axis=-1, keepdims=True)
     return exp_x
@@ -118,7 +115,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
 
 def sum_squared_error(y: np.ndarray, t: np.ndarray) -> float:
     """Return ½ Σ (y − t)² over all entries of two arrays of one shape."""
-    y, t = _floating(y), _floating(t)
+    y, t = as_floating("y", y), as_floating("t", t)
     if y.shape != t.shape:
         raise ValueError(f"y and t must have the same shape, got {y.shape} and {t.shape}")
     return 0.5 * np.sum((y - t) ** 2)
@@ -147,21 +144,18 @@ def cross_entropy_error(y: np.ndarray, t: np.ndarray) -> float:
     Raises
     ------
     ValueError, TypeError
-        If `t` doesn't fit `y`; see `check_labels`.
+        If the shapes don't match, a label is out of range or no integer, or a row of `t` isn't a
+        probability distribution.
 
     Examples
     --------
     >>> float(cross_entropy_error(np.array([0.1, 0.05, 0.6, 0.0, 0.25]), 2).round(6))
     0.510826
     """
-    y, t = _floating(y), np.asarray(t)
-    if y.ndim == 1:
-        y, t = y[np.newaxis], t[np.newaxis]
-    t = check_labels(t, y.shape)
-    with np.errstate(divide="ignore"):  # log 0 = −inf is the answer here, not an accident
-        if t.ndim == 1:
-            return -np.mean(np.log(y[np.arange(len(y)), t]))
-        # A class that t gives no weight contributes nothing, even where y is 0 (0 · log 0 = 0).
+    y = np.atleast_2d(as_floating("y", y))
+    t = labels_as_rows(t, y)
+    with np.errstate(divide="ignore"):  # log 0 = −∞ is the answer here, not an accident
+        # A class of probability 0 in t contributes nothing, even where y is 0 (0 · log 0 = 0).
         return -np.sum(t * np.log(np.where(t > 0, y, 1))) / len(y)
 
 
@@ -183,63 +177,8 @@ def softmax_loss(X: np.ndarray, t: np.ndarray) -> float:
     >>> float(softmax_loss(np.array([[0.0, 1000.0]]), np.array([0])))
     1000.0
     """
-    X, t = _floating(X), np.asarray(t)
-    if X.ndim == 1:
-        X, t = X[np.newaxis], t[np.newaxis]
-    t = check_labels(t, X.shape)
-    shifted = X - X.max(axis=1, keepdims=True)
-    log_sum = np.log(np.exp(shifted).sum(axis=1))
-    if t.ndim == 1:
-        return np.mean(log_sum - shifted[np.arange(len(X)), t])
-    return np.mean(t.sum(axis=1) * log_sum - (t * np.where(t > 0, shifted, 0)).sum(axis=1))
-
-
-def check_labels(t: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Check that `t` holds labels for scores or probabilities of shape (N, K), and return it.
-
-    Parameters
-    ----------
-    t : ndarray
-        Integer labels of shape (N,) or (N, 1) between 0 and K − 1, or a matrix of shape (N, K)
-        whose rows are probabilities (one-hot, say).
-    shape : (N, K)
-        Batch size and number of classes.
-
-    Returns
-    -------
-    ndarray
-        `t`; a column of labels as shape (N,).
-
-    Raises
-    ------
-    TypeError
-        If 1-D labels aren't integers.
-    ValueError
-        If the batch is empty, the shapes don't match, a label is out of range or a row isn't a
-        distribution.
-    """
-    if len(shape) != 2:
-        raise ValueError(f"scores or probabilities must have shape (N, K), got {shape}")
-    n, classes = shape
-    if n == 0:
-        raise ValueError("the batch is empty: expected at least one row")
-    if t.ndim == 2 and t.shape == (n, 1) and classes > 1:
-        t = t[:, 0]
-    if t.ndim == 1:
-        if t.dtype.kind not in "iu":
-            raise TypeError(f"labels t must be integers, got {t.dtype}")
-        if len(t) != n:
-            raise ValueError(f"t must hold one label for each of the {n} rows, got {len(t)}")
-        # An unsigned −1 is huge, so that a look at the largest label finds a negative one too.
-        if t.astype(np.uint64).max() >= classes:
-            bad = t[(t < 0) | (t >= classes)][0]
-            raise ValueError(f"labels t must lie between 0 and {classes - 1}, got {bad}")
-    elif t.shape != shape:
-        raise ValueError(
-            f"t must be labels of shape ({n},) or one-hot of shape {tuple(shape)}, got {t.shape}"
-        )
-    elif not (t.min() >= 0 and np.abs(t.sum(axis=1) - 1).max() <= 1e-3):  # nor for NaN
-        good = (t >= 0).all(axis=1) & (np.abs(t.sum(axis=1) - 1) <= 1e-3)
-        row = int(good.argmin())
-        raise ValueError(f"rows of one-hot t must be ≥ 0 and sum to 1; row {row} is {t[row]}")
-    return t
+    X = np.atleast_2d(as_floating("X", X))
+    t = labels_as_rows(t, X)
+    X = X - X.max(axis=1, keepdims=True)
+    log_y = X - np.log(np.exp(X).sum(axis=1, keepdims=True))
+    return -np.sum(t * np.where(t > 0, log_y, 0)) / len(X)

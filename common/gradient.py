@@ -1,13 +1,14 @@
-"""Derivatives by differences: the definition of the derivative, put on a computer.
+"""Numerical differentiation: derivatives and gradients by finite differences.
 
-f'(x) = lim (f(x + h) − f(x)) / h for h → 0. A computer can't take the limit: too large an `h`
-leaves a truncation error (the function bends), too small an `h` a rounding error (two nearly equal
-numbers are subtracted). `best_step` gives the `h` where the two balance;
-``ch04_numerical_gradient/step_size.py`` draws it.
+The derivative is the limit f'(x) = lim (f(x + h) − f(x)) / h for h → 0. A computer can't take the
+limit. A large step `h` leaves a **truncation error**, because f is not a straight line; a small `h`
+leaves a **rounding error**, because two nearly equal numbers are subtracted. `best_step` returns
+the `h` at which the two balance, and ``ch04_numerical_gradient/step_size.py`` plots both.
 """
 
 import operator
 from collections.abc import Callable, Iterable
+from copy import copy
 
 import numpy as np
 
@@ -23,45 +24,53 @@ __all__ = [
 
 
 def forward_difference(f: Callable, x: float, h: float = 1e-8) -> float:
-    """Return (f(x + h) − f(x)) / h, which differs from f'(x) by about ½ h |f''(x)|.
+    """Return (f(x + h) − f(x)) / h, whose truncation error is about ½ h |f''(x)|.
 
     Parameters
     ----------
     f : callable
-        A function of one number, or one that works entry by entry on an array.
+        A function of one number, or an elementwise function of an array.
     x : float or ndarray
+        Where the derivative is taken.
     h : float
         Step, in the units of `x`.
     """
-    return (f(x + h) - f(x)) / h
+    return (copy(f(x + h)) - f(x)) / h  # a copy, in case f reuses its output array
 
 
 def central_difference(f: Callable, x: float, h: float = 1e-4) -> float:
-    """Return (f(x + h) − f(x − h)) / 2h, which differs from f'(x) by about ⅙ h² |f'''(x)|.
+    """Return (f(x + h) − f(x − h)) / 2h, whose truncation error is about ⅙ h² |f'''(x)|.
 
-    Parameters are those of `forward_difference`.
+    Parameters
+    ----------
+    f : callable
+        A function of one number, or an elementwise function of an array.
+    x : float or ndarray
+        Where the derivative is taken.
+    h : float
+        Step, in the units of `x`.
 
     Examples
     --------
     >>> round(central_difference(lambda x: 0.01 * x**2 + 0.1 * x, 5.0), 9)
     0.2
     """
-    return (f(x + h) - f(x - h)) / (2 * h)
+    return (copy(f(x + h)) - f(x - h)) / (2 * h)
 
 
 def best_step(order: int, dtype=np.float64) -> float:
     """Return the step `h` at which truncation and rounding errors balance, for x and f near 1.
 
-    A difference of order p has a truncation error ~ hᵖ and a rounding error ~ ε/h, where ε is the
-    machine epsilon of `dtype`. Their sum is least near h = ε^(1/(p+1)), and is then ~ ε^(p/(p+1)).
-    (Press et al., *Numerical Recipes*, section 5.7.)
+    A finite difference of order p has a truncation error ~ hᵖ and a rounding error ~ ε/h, where ε
+    is the machine epsilon of `dtype`. Their sum is smallest near h = ε^(1/(p+1)), where it is
+    ~ ε^(p/(p+1)). (Press et al., *Numerical Recipes*, section 5.7.)
 
     Parameters
     ----------
     order : int
         1 for the forward difference, 2 for the central difference.
     dtype : dtype
-        Of the numbers that f is computed in.
+        The floating-point type that f is computed in.
 
     Examples
     --------
@@ -77,6 +86,27 @@ def check_step(h: float) -> None:
         raise ValueError(f"the step h must be a number above 0, got {h}")
 
 
+def as_number(value, name: str = "f") -> float:
+    """Return `value`, which the function `name` returned, as a Python scalar.
+
+    An array could be x itself, or a buffer that the next call of the function overwrites.
+
+    Raises
+    ------
+    TypeError
+        If `value` isn't a real number.
+    ValueError
+        If it is an array of several elements, or of none.
+    """
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        kind = array.dtype if isinstance(value, np.ndarray | np.generic) else type(value).__name__
+        raise TypeError(f"{name} must return a real number, got {kind}")
+    if array.size != 1:
+        raise ValueError(f"{name} must return a single number, got an array of shape {array.shape}")
+    return array.item()
+
+
 def numerical_gradient(
     f: Callable[[np.ndarray], float],
     x: np.ndarray,
@@ -85,40 +115,42 @@ def numerical_gradient(
     entries: Iterable[int] | None = None,
     progress: Callable[[], object] | None = None,
 ) -> np.ndarray:
-    """Return the gradient of `f` at `x` by central differences: two evaluations for each entry.
+    """Return the gradient of `f` at `x` by central differences: two evaluations per element.
 
-    ∂f/∂xᵢ ≈ (f(x + h eᵢ) − f(x − h eᵢ)) / 2h.
+    ∂f/∂xᵢ ≈ (f(x + h eᵢ) − f(x − h eᵢ)) / 2h, where eᵢ is 1 at element i and 0 elsewhere.
 
-    Each entry of `x` is moved in place and moved back, since `f` may be a network's loss that reads
-    its parameters instead of its argument. `x` is left bit for bit as it was, whatever `f` does:
-    also if it raises, and if Ctrl-C strikes in the middle.
+    Each element of `x` is changed in place and then restored, because `f` may be the loss of a
+    network that reads its parameters and ignores its argument. `x` is left bit for bit as it was,
+    also if `f` raises an exception or Ctrl-C interrupts it.
 
     Parameters
     ----------
     f : callable
-        From `x` to a number.
+        Takes `x` and returns a single number.
     x : ndarray of floating-point numbers, of any shape
-        Where the gradient is taken. Writable.
+        Where the gradient is taken. It must be writable.
     h : float
-        Step, the book's by default. In float32 differences lose half of the digits; work in float64
-        if you can, and see `best_step` if you can't.
+        Step; the default is the book's. In float32, finite differences lose half of the digits:
+        prefer float64, or else pass ``best_step(2, np.float32)``.
     entries : iterable of int, optional
-        Flat indices of the entries to move; the others come out as NaN. All by default.
+        Flat indices of the elements to differentiate with respect to; the result is NaN at the
+        others. All elements by default.
     progress : callable, optional
-        Called after each entry, without arguments.
+        Called without arguments after each element.
 
     Returns
     -------
     ndarray
-        In the shape and dtype of `x`.
+        With the shape and dtype of `x`.
 
     Raises
     ------
     TypeError
-        If `x` isn't an array of floating-point numbers: x + h would be cut to an integer, and the
-        gradient come out as 0.
+        If `x` isn't an array of floating-point numbers (integers would truncate x + h, and the
+        gradient would be 0), or `f` doesn't return a real number.
     ValueError
-        If `x` is read-only, or `h` isn't above 0.
+        If `x` is read-only, `h` isn't above 0, an index in `entries` is out of range, or `f`
+        returns an array of several elements.
 
     Examples
     --------
@@ -137,11 +169,39 @@ def numerical_gradient_forward(
     entries: Iterable[int] | None = None,
     progress: Callable[[], object] | None = None,
 ) -> np.ndarray:
-    """Return the gradient of `f` at `x` by forward differences: one evaluation for each entry.
+    """Return the gradient of `f` at `x` by forward differences: one evaluation per element.
 
-    ∂f/∂xᵢ ≈ (f(x + h eᵢ) − f(x)) / h. Half the price of `numerical_gradient`, and far less exact.
-    The parameters are those of `numerical_gradient`, but that `h` is by default the best one for
-    the dtype of `x`, and that `f_x` is f(x), where it is known already.
+    ∂f/∂xᵢ ≈ (f(x + h eᵢ) − f(x)) / h takes half the time of `numerical_gradient`, and is far less
+    accurate. `x` is changed in place and left bit for bit as it was.
+
+    Parameters
+    ----------
+    f : callable
+        Takes `x` and returns a single number.
+    x : ndarray of floating-point numbers, of any shape
+        Where the gradient is taken. It must be writable.
+    h : float, optional
+        Step; by default ``best_step(1, x.dtype)``.
+    f_x : float, optional
+        The value f(x), if it is known already.
+    entries : iterable of int, optional
+        Flat indices of the elements to differentiate with respect to; the result is NaN at the
+        others. All elements by default.
+    progress : callable, optional
+        Called without arguments after each element.
+
+    Returns
+    -------
+    ndarray
+        With the shape and dtype of `x`.
+
+    Raises
+    ------
+    TypeError
+        If `x` isn't an array of floating-point numbers, or `f` doesn't return a real number.
+    ValueError
+        If `x` is read-only, `h` isn't above 0, an index in `entries` is out of range, or `f`
+        returns an array of several elements.
     """
     return _difference_quotients(f, x, h, entries, progress, central=False, f_x=f_x)
 
@@ -151,7 +211,9 @@ def _difference_quotients(f, x, h, entries, progress, *, central, f_x=None):
         kind = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
         raise TypeError(f"x must be an array of floating-point numbers, got {kind}")
     if not x.flags.writeable:
-        raise ValueError("x must be writable, since its entries are moved in place; got read-only")
+        raise ValueError(
+            "x must be writable, since its elements are changed in place; got a read-only array"
+        )
     if h is None:
         h = best_step(2 if central else 1, x.dtype)
     check_step(h)
@@ -160,15 +222,15 @@ def _difference_quotients(f, x, h, entries, progress, *, central, f_x=None):
     gradient = np.full_like(x, np.nan)
     indices = np.ndindex(x.shape) if entries is None else _multi_indices(entries, x.shape)
     try:
-        if not central and f_x is None:
-            f_x = f(x)
+        if not central:
+            f_x = as_number(f(x) if f_x is None else f_x)
         for index in indices:
             value = original[index]
             x[index] = value + h
-            f_plus = f(x)
+            f_plus = as_number(f(x))
             if central:
                 x[index] = value - h
-                gradient[index] = (f_plus - f(x)) / (2 * h)
+                gradient[index] = (f_plus - as_number(f(x))) / (2 * h)
             else:
                 gradient[index] = (f_plus - f_x) / h
             x[index] = value
@@ -181,7 +243,7 @@ def _difference_quotients(f, x, h, entries, progress, *, central, f_x=None):
 
 def _multi_indices(entries, shape):
     entries = [operator.index(entry) for entry in entries]
-    # A number has one entry, whose index is ().
+    # A 0-d array has one element, whose index is ().
     return [np.unravel_index(entry, shape or (1,))[: len(shape)] for entry in entries]
 
 
@@ -191,14 +253,21 @@ def numerical_gradient_2d(f: Callable[[np.ndarray], float], X: np.ndarray) -> np
     Parameters
     ----------
     f : callable
-        From an array of shape (D,) to a number.
-    X : ndarray, shape (N, D) or (D,)
-        One point, or one point a row.
+        Takes an array of shape (D,) and returns a single number.
+    X : ndarray of floating-point numbers, shape (N, D) or (D,)
+        One point per row, or a single point.
 
     Returns
     -------
     ndarray
-        In the shape of `X`: row n is the gradient at X[n].
+        With the shape of `X`: row n is the gradient at X[n].
+
+    Raises
+    ------
+    TypeError
+        If `X` doesn't hold floating-point numbers, or `f` doesn't return a real number.
+    ValueError
+        If `X` has another shape or is read-only, or `f` returns an array of several elements.
     """
     X = np.asarray(X)
     if X.ndim == 1:

@@ -1,11 +1,11 @@
 """Optimizers: seven ways to turn a gradient into a step.
 
 All have ``update(params, grads)``, which changes the arrays of the dict `params` in place, given a
-dict `grads` of the same keys. What an optimizer remembers from step to step (velocities, sums of
-squares) starts at 0 with its first update. p is a parameter, g its gradient, η the learning rate.
+dict `grads` with their gradients. What an optimizer remembers from step to step (velocities, sums
+of squares) starts at 0 with its first update. p is a parameter, g its gradient, η the learning
+rate.
 
-The conventions are the book's. ``torch.optim`` differs in three, and `pytorch` or `epsilon` chooses
-its own:
+The conventions are the book's. ``torch.optim`` differs in three:
 
 - Momentum, Nesterov: the velocity of PyTorch is v ← μ v + g, and the step −η v. That is the same
   until η changes; then the book's velocity keeps the old η for a while, PyTorch's does not.
@@ -59,24 +59,26 @@ class Optimizer(ABC):
         Parameters
         ----------
         params : dict of str to ndarray
-            A plain number, which nothing can change in place, is replaced in the dict.
+            A Python scalar, which can't be changed in place, is replaced in the dict.
         grads : dict of str to ndarray
-            ∂L/∂params, with the same keys and shapes. It isn't changed.
+            ∂L/∂params, in the same shapes, or one number for all elements. It isn't changed. Keys
+            that `params` doesn't have are ignored, so that a subset of a network's parameters can
+            be updated.
 
         Raises
         ------
         ValueError
-            If the keys or shapes differ; nothing is changed then.
+            If a gradient is missing or has another shape; nothing is changed then.
         TypeError
             If a parameter is neither a number nor an array of floating-point numbers; nor then.
         """
-        if params.keys() != grads.keys():
-            differ = ", ".join(sorted(params.keys() ^ grads.keys()))
-            raise ValueError(f"params and grads must have the same keys, they differ in {differ}")
+        if missing := params.keys() - grads.keys():
+            raise ValueError(f"grads lacks {', '.join(sorted(missing))} of params")
         for key, p in params.items():
-            if np.shape(grads[key]) != np.shape(p):
+            if np.shape(grads[key]) not in {np.shape(p), ()}:
                 raise ValueError(
-                    f"{key} has shape {np.shape(p)}, its gradient {np.shape(grads[key])}"
+                    f"the gradient of {key} must have shape {np.shape(p)}, "
+                    f"got {np.shape(grads[key])}"
                 )
             if p.dtype.kind not in "fc" if isinstance(p, np.ndarray) else not isinstance(p, Real):
                 raise TypeError(f"{key} must be an array of floating-point numbers, got {p!r}")
@@ -155,29 +157,20 @@ class Momentum(Optimizer):
     lr : float
         Learning rate η.
     momentum : float
-        Share μ of the velocity that is kept from step to step.
-    pytorch : bool
-        Whether η multiplies the velocity as it is now, in place of each gradient as it was then:
-        v ← μ v − g, then p ← p + η v.
+        Momentum coefficient μ, from 0 to 1: how much of the velocity a step keeps.
     """
 
     MEMORIES = ("v",)
 
-    def __init__(self, lr: float = 0.01, momentum: float = 0.9, *, pytorch: bool = False):
+    def __init__(self, lr: float = 0.01, momentum: float = 0.9):
         super().__init__(lr)
-        self.momentum = check_number("momentum", momentum, 0, 1)
-        self.pytorch = pytorch
+        self.momentum = check_number("momentum", momentum, 0, 1, inclusive=True)
 
     def _step(self, key, p, g):
-        g_scale, v_scale = self._scales()
         v = _remembered(self.v, key, p)
         v *= self.momentum
-        v -= g_scale * g
-        p += v_scale * v
-
-    def _scales(self):
-        """Return where η goes: to the gradient, or to the velocity."""
-        return (1.0, self.lr) if self.pytorch else (self.lr, 1.0)
+        v -= self.lr * g
+        p += v
 
 
 class Nesterov(Momentum):
@@ -185,15 +178,20 @@ class Nesterov(Momentum):
 
     The form of Bengio et al., arXiv:1212.0901, equations 6 and 7: p is the point that the velocity
     is about to reach, so that the gradient is taken there, one step ahead of `Momentum`.
-    Parameters are those of `Momentum`.
+
+    Parameters
+    ----------
+    lr : float
+        Learning rate η.
+    momentum : float
+        Momentum coefficient μ, from 0 to 1.
     """
 
     def _step(self, key, p, g):
-        g_scale, v_scale = self._scales()
         v = _remembered(self.v, key, p)
         v *= self.momentum
-        v -= g_scale * g
-        p += v_scale * self.momentum * v - self.lr * g
+        v -= self.lr * g
+        p += self.momentum * v - self.lr * g
 
 
 class AdaGrad(Optimizer):
@@ -232,7 +230,7 @@ class RMSprop(Optimizer):
     lr : float
         Learning rate η.
     decay_rate : float
-        Share ρ of the mean square that is kept from step to step.
+        Decay rate ρ of the mean square, from 0 to 1.
     epsilon : float
         The number ε.
     """
@@ -241,7 +239,7 @@ class RMSprop(Optimizer):
 
     def __init__(self, lr: float = 0.01, decay_rate: float = 0.99, *, epsilon: float = EPSILON):
         super().__init__(lr)
-        self.decay_rate = check_number("decay_rate", decay_rate, 0, 1)
+        self.decay_rate = check_number("decay_rate", decay_rate, 0, 1, inclusive=True)
         self.epsilon = check_number("epsilon", epsilon, 0)
 
     def _step(self, key, p, g):
@@ -264,11 +262,9 @@ class Adam(Optimizer):
     lr : float
         Learning rate η.
     beta1, beta2 : float
-        Shares of the mean gradient and of the mean square that are kept from step to step.
+        Decay rates of the mean gradient and of the mean square, at least 0 and below 1.
     epsilon : float
         The number ε.
-    pytorch : bool
-        Whether ε is added to the root of the corrected v.
     """
 
     MEMORIES = ("m", "v")
@@ -280,39 +276,41 @@ class Adam(Optimizer):
         beta2: float = 0.999,
         *,
         epsilon: float = EPSILON,
-        pytorch: bool = False,
     ):
         super().__init__(lr)
         self.beta1 = check_number("beta1", beta1, 0, 1)
         self.beta2 = check_number("beta2", beta2, 0, 1)
         self.epsilon = check_number("epsilon", epsilon, 0)
-        self.pytorch = pytorch
 
     def _step(self, key, p, g):
+        m, v = self._moments(key, p, g)
+        lr_t = self.lr * math.sqrt(1 - self.beta2**self.iter) / (1 - self.beta1**self.iter)
+        p -= lr_t * m / (np.sqrt(v) + self.epsilon)
+
+    def _moments(self, key, p, g):
         m, v = _remembered(self.m, key, p), _remembered(self.v, key, p)
         m += (1 - self.beta1) * (g - m)
         v += (1 - self.beta2) * (g * g - v)
-        root = math.sqrt(1 - self.beta2**self.iter)  # that of the correction of v
-        lr_t = self.lr * root / (1 - self.beta1**self.iter)
-        epsilon = self.epsilon * root if self.pytorch else self.epsilon
-        p -= lr_t * m / (np.sqrt(v) + epsilon)
+        return m, v
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay: p ← (1 − η λ) p, and then a step of Adam.
+    """Adam with decoupled weight decay: p ← p − η (m̂ / (√v̂ + ε) + λ p).
 
-    The decay isn't part of the gradient, so that Adam doesn't divide it by the gradient's size:
-    all parameters decay alike. (Loshchilov & Hutter, arXiv:1711.05101.) The book doesn't have it;
-    the conventions and defaults are PyTorch's.
+    m̂ = m / (1 − β₁ᵗ) and v̂ = v / (1 − β₂ᵗ) are the bias-corrected means of `Adam`. The decay isn't
+    part of the gradient, so that it isn't divided by √v̂: all parameters decay alike. (Loshchilov &
+    Hutter, arXiv:1711.05101.) The book doesn't have it; the conventions and defaults are PyTorch's.
 
     Parameters
     ----------
-    lr, beta1, beta2
-        As in `Adam`.
+    lr : float
+        Learning rate η.
+    beta1, beta2 : float
+        Decay rates of the mean gradient and of the mean square, at least 0 and below 1.
     weight_decay : float
         Strength λ of the decay. All parameters decay, biases too.
     epsilon : float
-        The number ε, which is added to the root of the corrected v.
+        The number ε.
     """
 
     def __init__(
@@ -324,10 +322,10 @@ class AdamW(Adam):
         *,
         epsilon: float = 1e-8,
     ):
-        super().__init__(lr, beta1, beta2, epsilon=epsilon, pytorch=True)
+        super().__init__(lr, beta1, beta2, epsilon=epsilon)
         self.weight_decay = check_number("weight_decay", weight_decay, 0)
 
     def _step(self, key, p, g):
-        decay = self.lr * self.weight_decay * p
-        super()._step(key, p, g)
-        p -= decay
+        m, v = self._moments(key, p, g)
+        m_hat, v_hat = m / (1 - self.beta1**self.iter), v / (1 - self.beta2**self.iter)
+        p -= self.lr * (m_hat / (np.sqrt(v_hat) + self.epsilon) + self.weight_decay * p)

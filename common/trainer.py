@@ -7,6 +7,8 @@ stopped, is there if you ask for it.
 """
 
 import math
+import os
+import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -16,17 +18,19 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from common import optimizer as optimizers
+from common.optimizer import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSprop
 from common.support.checks import check_number, check_rng, check_size
 from common.support.errors import DivergenceWarning, NonFiniteError
 from common.support.random_state import random_state, set_random_state
 from common.training.checkpoint import load_checkpoint, save_checkpoint
 
-__all__ = ["Trainer", "make_optimizer"]
+# A star import binds what that of the book's module does, since readers' own code relies on it.
+__all__ = ["SGD", "AdaGrad", "Adam", "Momentum", "Nesterov", "RMSprop"]
+__all__ += ["Trainer", "make_optimizer", "np", "os", "sys"]
 
 SECONDS_BETWEEN_SNAPSHOTS = 1.0
 OPTIMIZERS = {
-    name.lower(): getattr(optimizers, name) for name in optimizers.__all__ if name != "np"
+    kind.__name__.lower(): kind for kind in (SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam, AdamW)
 }
 
 
@@ -160,6 +164,8 @@ class Trainer:
         self.rng = rng
 
         self.iter_per_epoch = -(-len(x_train) // mini_batch_size)
+        if shuffle and mini_batch_size > 1 and len(x_train) % mini_batch_size == 1 < len(x_train):
+            self.iter_per_epoch -= 1  # batch normalization can't train on a lone last example
         self.base_lr = self.optimizer.lr
         self.iteration = 0
         self.train_loss_list = []

@@ -4,9 +4,15 @@ A convolution looks at an image through a small window. im2col ("image to column
 window shows into a row of a matrix; convolution is then one matrix product with the filters.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
-__all__ = ["col2im", "conv_output_size", "im2col", "shuffle_dataset", "smooth_curve"]
+from common.support.checks import check_window
+
+BLOCK_BYTES = 2**20  # of the windows that `windows_by_blocks` yields at a time
+
+__all__ = ["col2im", "conv_output_size", "im2col", "np", "shuffle_dataset", "smooth_curve"]
 
 
 def conv_output_size(input_size: int, filter_size: int, stride: int = 1, pad: int = 0) -> int:
@@ -47,11 +53,20 @@ def conv_output_size(input_size: int, filter_size: int, stride: int = 1, pad: in
     return int((input_size + 2 * pad - filter_size) // stride + 1)
 
 
-def check_window(filter_size: int, stride: int, pad: int, *, name: str = "the filter size") -> None:
-    """Check that a filter is at least 1 pixel wide, a stride at least 1, a padding at least 0."""
-    for what, value, least in ((name, filter_size, 1), ("stride", stride, 1), ("pad", pad, 0)):
-        if not isinstance(value, int | np.integer) or value < least:
-            raise ValueError(f"{what} must be a whole number of at least {least}, got {value}")
+def conv_output_shape(
+    shape: tuple[int, int, int, int], window: tuple[int, int], stride: int, pad: int
+) -> tuple[int, int]:
+    """Return out_h and out_w: how many windows fit into images of `shape` (N, C, H, W).
+
+    Raises a ValueError if that isn't the shape of images, or the window doesn't fit.
+    """
+    if len(shape) != 4:
+        raise ValueError(f"images must have shape (N, C, H, W), got {tuple(shape)}")
+    out_h, out_w = (
+        conv_output_size(size, part, stride, pad)
+        for size, part in zip(shape[2:], window, strict=True)
+    )
+    return out_h, out_w
 
 
 def im2col(
@@ -71,7 +86,7 @@ def im2col(
     -------
     ndarray, shape (N · out_h · out_w, C · filter_h · filter_w)
         Row by row and image by image; within a row channel by channel. In the dtype of
-        `input_data`.
+        `input_data`, so that uint8 pixels stay uint8 (the book's are always float64).
 
     Examples
     --------
@@ -81,9 +96,8 @@ def im2col(
            [3, 4, 6, 7],
            [4, 5, 7, 8]])
     """
-    n, channels, height, width = image_shape(input_data)
-    out_h = conv_output_size(height, filter_h, stride, pad)
-    out_w = conv_output_size(width, filter_w, stride, pad)
+    out_h, out_w = conv_output_shape(input_data.shape, (filter_h, filter_w), stride, pad)
+    n, channels = input_data.shape[:2]
     padded = np.pad(input_data, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
     views = np.lib.stride_tricks.sliding_window_view(padded, (filter_h, filter_w), axis=(2, 3))
     rows = views[:, :, ::stride, ::stride].transpose(0, 2, 3, 1, 4, 5)
@@ -127,33 +141,153 @@ def col2im(
     if len(input_shape) != 4:
         raise ValueError(f"input_shape must be (N, C, H, W), got {tuple(input_shape)}")
     n, channels, height, width = input_shape
-    out_h = conv_output_size(height, filter_h, stride, pad)
-    out_w = conv_output_size(width, filter_w, stride, pad)
+    out_h, out_w = conv_output_shape(input_shape, (filter_h, filter_w), stride, pad)
     expected = (n * out_h * out_w, channels * filter_h * filter_w)
     if col.shape != expected:
         raise ValueError(f"col must have shape {expected} for these images, got {col.shape}")
-    col = col.reshape(n, out_h, out_w, channels, filter_h, filter_w).transpose(0, 3, 4, 5, 1, 2)
+    pixels = col.reshape(n, out_h, out_w, channels, filter_h * filter_w).transpose(4, 0, 3, 1, 2)
     padded = np.zeros((n, channels, height + 2 * pad, width + 2 * pad), col.dtype)
-    for y in range(filter_h):
-        for x in range(filter_w):
-            padded[:, :, y:, x:][:, :, : stride * out_h : stride, : stride * out_w : stride] += col[
-                :, :, y, x
-            ]
+    for view, values in zip(window_pixels(padded, filter_h, filter_w, stride), pixels, strict=True):
+        view += values
     return padded[:, :, pad : pad + height, pad : pad + width]
 
 
-def image_shape(x: np.ndarray) -> tuple[int, int, int, int]:
-    """Return the shape of a batch of images, or raise a ValueError if it isn't (N, C, H, W)."""
-    if x.ndim != 4:
-        raise ValueError(f"images must have shape (N, C, H, W), got {x.shape}")
-    return x.shape
+def window_pixels(images: np.ndarray, height: int, width: int, stride: int) -> Iterator[np.ndarray]:
+    """Yield, for each pixel of a window, where all windows have it in the images.
+
+    Parameters
+    ----------
+    images : ndarray, shape (N, C, H, W)
+    height, width : int
+        Size of the window, in pixels.
+    stride : int
+        Pixels from one window to the next.
+
+    Yields
+    ------
+    ndarray, shape (N, C, out_h, out_w)
+        A view, first for the pixels of the window's upper row.
+    """
+    out_h, out_w = conv_output_shape(images.shape, (height, width), stride, pad=0)
+    for u in range(height):
+        for v in range(width):
+            yield images[:, :, u:, v:][:, :, : stride * out_h : stride, : stride * out_w : stride]
+
+
+def windows_by_blocks(
+    x: np.ndarray,
+    *,
+    frame: tuple[int, int],
+    place: tuple[slice, slice],
+    window: tuple[int, int],
+    dtype: np.dtype,
+    crop: tuple[slice, slice] = np.s_[:, :],
+    step: int = 1,
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield some images at a time, and what each window shows of them: `im2col` by blocks.
+
+    A block of windows is small enough to stay in the processor's cache, and is used at once.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, H, W, C)
+        Images, channels last.
+    frame : (int, int)
+        Height and width of a frame of zeros that each image is put into,
+    place : (slice, slice)
+        and where, its rows and columns.
+    window : (int, int)
+        Height FH and width FW of the window,
+    step : int
+        which goes over the frame in steps of so many pixels.
+    crop : (slice, slice)
+        The part of the frame that it goes over; all of it by default.
+    dtype : dtype
+        Of the windows.
+
+    Yields
+    ------
+    images : slice
+        Which of the images.
+    windows : ndarray, shape (images, out_h, out_w, FH · FW · C)
+        What each window shows. The array is used again for the next images.
+    """
+    n, channels = len(x), x.shape[-1]
+    if n == 0:
+        return
+    item_bytes = np.dtype(dtype).itemsize
+
+    def frames(count):
+        padded = np.zeros((count, *frame, channels), dtype)
+        views = np.lib.stride_tricks.sliding_window_view(
+            padded[:, crop[0], crop[1]], window, axis=(1, 2)
+        )
+        return padded[:, place[0], place[1]], views[:, ::step, ::step].transpose(0, 1, 2, 4, 5, 3)
+
+    _, of_one = frames(1)
+    count = min(n, max(1, BLOCK_BYTES // max(1, of_one.size * item_bytes)))
+    interior, views = frames(count)
+    if channels < window[1]:  # then the longest runs of memory are the rows of the output
+        _, out_h, out_w, *window_shape = views.shape
+        windows = np.empty((count, *window_shape, out_h, out_w), dtype).transpose(0, 4, 5, 1, 2, 3)
+    else:
+        windows = np.empty(views.shape, dtype)
+    row_length = window[0] * window[1] * channels
+    for start in range(0, n, count):
+        m = min(count, n - start)
+        images = slice(start, start + m)
+        interior[:m] = x[images]
+        windows[:m] = views[:m]
+        yield images, windows[:m].reshape(m, *windows.shape[1:3], row_length)
+
+
+def channels_last(x):
+    """Return images (N, C, H, W) as (N, H, W, C), without a copy."""
+    return x.transpose(0, 2, 3, 1)
+
+
+def channels_second(x):
+    """Return images (N, H, W, C) as (N, C, H, W), without a copy."""
+    return x.transpose(0, 3, 1, 2)
+
+
+def as_rows(windows):
+    """Return an array whose last axis is that of a matrix, as this matrix."""
+    return windows.reshape(-1, windows.shape[-1])
+
+
+def as_columns(W):
+    """Return filters (FN, C, FH, FW) as the columns of a matrix (FH · FW · C, FN)."""
+    return W.transpose(2, 3, 1, 0).reshape(-1, len(W))
+
+
+def as_filters(columns, filter_h, filter_w):
+    """Return the columns of a matrix (FH · FW · C, FN) as filters (FN, C, FH, FW)."""
+    columns = columns.reshape(filter_h, filter_w, -1, columns.shape[1])
+    return columns.transpose(3, 2, 0, 1)
+
+
+def rotated(W):
+    """Return filters (FN, C, FH, FW) as (C, FN, FH, FW), rotated by 180°; its own inverse."""
+    return W[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
+
+
+def in_memory_order_of(like: np.ndarray, array: np.ndarray) -> np.ndarray:
+    """Return a copy of `array` whose axes lie in memory as those of `like` do.
+
+    NumPy is several times as slow at combining arrays whose axes are ordered differently.
+    """
+    copy = np.empty_like(like, dtype=array.dtype)
+    copy[...] = array
+    return copy
 
 
 def smooth_curve(x: np.ndarray) -> np.ndarray:
     """Return a noisy curve smoothed by a moving average with the Kaiser window (β = 2, 11 points).
 
     The curve is continued by its mirror image at both ends, so that the result isn't drawn towards
-    0 there and has as many points as `x`.
+    0 there and has as many points as `x`. (The book repeats the last point of the curve in the
+    mirror image at its right end, so that the last five points differ a little.)
 
     Parameters
     ----------

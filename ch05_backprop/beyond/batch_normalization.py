@@ -15,6 +15,7 @@ from ch05_backprop.beyond.few_digits import TRAINING_DIGITS, few_digits_trainer
 from common.scripts.command_line import output_folder, positive_int, run, script_parser
 from common.scripts.plot import BLUE, ORANGE, plot_style, save_figure
 from common.support.errors import NonFiniteError
+from common.support.threads import limit_threads
 from common.trainer import Trainer
 
 INITIAL_STDS = (1.0, 0.3, 0.1, 0.03, 0.01, "he")
@@ -55,9 +56,10 @@ def draw(trainers, epochs):
 
 def main(argv=None):
     """Run the script with the arguments `argv`, by default those of the command line."""
-    parser = script_parser(__doc__, output="output/batch_normalization", seed=0)
+    parser = script_parser(__doc__, output="output/batch_normalization", seed=0, threads=1)
     parser.add_argument("--epochs", type=positive_int, default=20, help="of each run")
     args = parser.parse_args(argv)
+    limit_threads(args.threads)
     output_folder(args.output)
 
     trainers = {}

@@ -11,6 +11,7 @@ import numpy as np
 from common.multi_layer_net import MultiLayerNet
 from common.scripts.command_line import output_folder, positive_int, run, script_parser
 from common.scripts.plot import plot_style, save_figure
+from common.support.threads import limit_threads
 from common.trainer import Trainer
 from common.util import smooth_curve
 from dataset.mnist import load_mnist
@@ -43,11 +44,12 @@ def draw(losses: dict[str, list[float]]):
 
 def main(argv=None):
     """Run the script with the arguments `argv`, by default those of the command line."""
-    parser = script_parser(__doc__, output="output/compare_optimizers", seed=0)
+    parser = script_parser(__doc__, output="output/compare_optimizers", seed=0, threads=1)
     add = parser.add_argument
     add("--epochs", type=positive_int, default=20, help="times to go through the digits")
     add("--batch-size", type=positive_int, default=100, help="digits in a mini-batch")
     args = parser.parse_args(argv)
+    limit_threads(args.threads)
     output_folder(args.output)
     train, test = load_mnist(source="sample")
 

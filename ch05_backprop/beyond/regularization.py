@@ -14,6 +14,7 @@ import numpy as np
 from ch05_backprop.beyond.few_digits import TRAINING_DIGITS, few_digits_trainer
 from common.scripts.command_line import output_folder, positive_int, run, script_parser
 from common.scripts.plot import BLUE, ORANGE, plot_style, save_figure
+from common.support.threads import limit_threads
 from common.trainer import Trainer
 
 EXPERIMENTS = {  # name: options of the network, of the trainer
@@ -83,10 +84,11 @@ def draw(trainers: Mapping[str, Mapping[str, list[Trainer]]]):
 
 def main(argv=None):
     """Run the script with the arguments `argv`, by default those of the command line."""
-    parser = script_parser(__doc__, output="output/regularization")
+    parser = script_parser(__doc__, output="output/regularization", threads=1)
     parser.add_argument("--seeds", type=positive_int, default=4, help="runs of each kind")
     parser.add_argument("--epochs", type=positive_int, help="of all runs (default: 200 and 100)")
     args = parser.parse_args(argv)
+    limit_threads(args.threads)
     output_folder(args.output)
 
     trainers = {}

@@ -24,20 +24,22 @@ from common.scripts.command_line import (
 from common.scripts.figures import draw_misread_digits, draw_weights
 from common.scripts.plot import learning_curve, save_figure
 from common.support.files import write_csv
+from common.support.threads import available_cores, limit_threads
 from common.trainer import Trainer
-from common.training.schedules import cosine
+from common.training import DataParallel, cosine
 from dataset.mnist import load_mnist
 
-NETWORKS = {  # how each is made, and how many epochs it is trained for
-    "multi-layer": (lambda **options: MultiLayerNet(784, [100, 50], 10, **options), 10),
-    "simple": (SimpleConvNet, 10),
-    "deep": (DeepConvNet, 12),
+NETWORKS = {  # how each is made, how many epochs it is trained for, and by how many workers
+    "multi-layer": (lambda **options: MultiLayerNet(784, [100, 50], 10, **options), 10, 1),
+    "simple": (SimpleConvNet, 10, available_cores()),
+    "deep": (DeepConvNet, 12, available_cores()),
 }
 
 
 def main(argv=None):
     """Run the script with the arguments `argv`, by default those of the command line."""
     args = parse(argv)
+    limit_threads(args.threads)
     folder = output_folder(args.output / args.network)
     checkpoint = folder / "checkpoint.npz"
     if args.resume and not checkpoint.exists():
@@ -46,9 +48,11 @@ def main(argv=None):
     train, test = load_mnist(flatten=False, source=args.data)
     print(f"{len(train[0]):,} training digits, {len(test[0]):,} test digits")
 
-    make, epochs = NETWORKS[args.network]
+    make, epochs, workers = NETWORKS[args.network]
     rng = np.random.default_rng(args.seed)
-    network = make(rng=rng, dtype=np.float32)
+    network = DataParallel(make(rng=rng, dtype=np.float32), args.workers or workers)
+    if network.workers > 1:
+        print(f"each mini-batch is split among {network.workers} workers")
     before = network.params["W1"].copy()
     trainer = Trainer(
         network,
@@ -89,14 +93,14 @@ def main(argv=None):
 
 def parse(argv):
     """Return the arguments of the command line."""
-    parser = script_parser(__doc__, output="output/train_network", seed=0, data=True)
+    parser = script_parser(__doc__, output="output/train_network", seed=0, data=True, threads=1)
     add = parser.add_argument
     add("network", choices=NETWORKS, help="the network to train")
     add(
         "--epochs",
         type=positive_int,
         help="times to go through all digits (default: "
-        + ", ".join(f"{name} {epochs}" for name, (_, epochs) in NETWORKS.items())
+        + ", ".join(f"{name} {epochs}" for name, (_, epochs, _) in NETWORKS.items())
         + ")",
     )
     add("--batch-size", type=positive_int, default=100, help="digits in a mini-batch")
@@ -107,6 +111,13 @@ def parse(argv):
         metavar="N",
         default=10_000,
         help="training and test digits to measure the accuracy on after each epoch",
+    )
+    add(
+        "--workers",
+        type=positive_int,
+        metavar="N",
+        help="threads that share out each mini-batch (default: one per core for convolutional "
+        "networks, else 1); results depend on it a little",
     )
     add("--resume", action="store_true", help="go on with the run that --output holds")
     return parser.parse_args(argv)

@@ -1,31 +1,32 @@
 """Eight ways to compute the gradient of a network's loss, and `gradient_check`, which compares two.
 
-Each method is a function of a network and a mini-batch, returns what ``network.gradient`` returns,
-and leaves the parameters bit for bit as they were, also if Ctrl-C strikes in the middle. P is the
-number of weights (all entries of ``params``); a pass is one evaluation of the loss.
+Each method is a function of a network and a mini-batch that returns what ``network.gradient``
+returns. It leaves the parameters bit for bit as they were, also if Ctrl-C interrupts it. P is the
+number of weights (all elements of ``params``); a pass is one evaluation of the loss.
 
 ==========================  ================  ==================================================
-method                        passes            error
+method                      passes            error
 ==========================  ================  ==================================================
-`forward_differences`       P + 1             order h, and of rounding ε/h: about 1e-8 at best
-`central_differences`       2 P               order h², and of rounding ε/h: about 1e-11 at best
-`complex_step`              P, in complex     none but that of arithmetic
+`forward_differences`       P + 1             truncation ~ h and rounding ~ ε/h: 1e-8 at best
+`central_differences`       2 P               truncation ~ h² and rounding ~ ε/h: 1e-11 at best
+`complex_step`              P, in complex     that of arithmetic
                             numbers
-`structured_differences`    2 P, of one       that of central differences, the same numbers
+`structured_differences`    2 P, of one       that of central differences: the same quotients
                             column each
-`forward_mode`              P + 1             none but that of arithmetic
-`batched_forward_mode`      P + 1, many at a  none but that of arithmetic
+`forward_mode`              P + 1             that of arithmetic
+`batched_forward_mode`      P + 1, many at a  that of arithmetic
                             time
-`random_directions`         2 a direction     of √((P − 1) / directions) times the gradient
-`reverse_mode`              2                 none but that of arithmetic
+`random_directions`         2 per direction   √((P − 1) / directions) times the gradient
+`reverse_mode`              2                 that of arithmetic
 ==========================  ================  ==================================================
 
-Why does only reverse mode not depend on P? All the others ask the question from the weight's end:
-"if this one moves, how does the loss move?", and there are P weights to ask about. Reverse mode
-asks from the loss's end: "who moved me, and by how much?", and there is one loss. Its one walk
-back carries ∂L/∂output from each layer to the layer before it, and all weights of a layer read
-their derivatives off what passes by. With one weight and many losses it would be the other way
-round.
+Why is the cost of reverse mode alone independent of P? All other methods start at a weight and ask
+how the loss changes with it, and there are P weights to ask about. (`random_directions` asks about
+all of them at once, and gets a single number for an answer.) Reverse mode starts at the loss and
+asks how it depends on each number before it. There is only one loss, so one backward pass carries
+∂L/∂output from every layer to the one before it, and each layer computes the gradient of its
+weights from what it is given. For a function with one input and many outputs, forward mode would
+need a single pass.
 """
 
 from common.gradient_methods.checking import gradient_check

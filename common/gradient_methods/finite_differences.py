@@ -1,11 +1,11 @@
-"""Differences: move one weight a little, and look at how the loss changes. Weight by weight."""
+"""Finite differences: change one weight slightly and measure how the loss changes."""
 
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
-from common.gradient import numerical_gradient, numerical_gradient_forward
+from common.gradient import as_number, numerical_gradient, numerical_gradient_forward
 from common.gradient_methods.selection import Entries, chosen
 from common.networks import Network
 
@@ -21,28 +21,38 @@ def central_differences(
     entries: Entries | None = None,
     progress: Callable[[], object] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return ∂L/∂w ≈ (L(w + h) − L(w − h)) / 2h: two passes for each weight.
+    """Return ∂L/∂w ≈ (L(w + h) − L(w − h)) / 2h: two forward passes per weight.
 
-    Truncation leaves an error of ⅙ h² |∂³L/∂w³|, rounding one of about ε |L| / 2h. (This is
-    ``network.numerical_gradient``, which can't be asked for a part.)
+    The truncation error is ⅙ h² |∂³L/∂w³|, the rounding error about ε |L| / 2h. (This is
+    ``network.numerical_gradient``, which always differentiates with respect to all weights.)
 
     Parameters
     ----------
     network : Network
+        Its parameters are changed in place and left bit for bit as they were.
     x : ndarray, shape (N, ...)
     t : ndarray
         Integer labels of shape (N,), or one-hot rows of shape (N, K).
     h : float
         Step.
     entries : mapping of str to iterable of int, optional
-        Flat indices of the weights to ask about; the others come out as NaN. All by default.
+        Flat indices of the weights to differentiate with respect to, by parameter; the result is
+        NaN at the others. All weights by default.
     progress : callable, optional
-        Called after each weight, without arguments.
+        Called without arguments after each weight.
 
     Returns
     -------
     dict of str to ndarray
         With the keys, shapes and dtype of ``network.params``.
+
+    Raises
+    ------
+    ValueError
+        If `h` isn't above 0, `entries` names a weight that doesn't exist, or `x` or `t` doesn't fit
+        the network.
+    TypeError
+        If `x` or `t` has the wrong dtype.
     """
     return _by_weight(numerical_gradient, network, x, t, h, entries, progress)
 
@@ -56,23 +66,55 @@ def forward_differences(
     entries: Entries | None = None,
     progress: Callable[[], object] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return ∂L/∂w ≈ (L(w + h) − L(w)) / h: one pass for each weight, and one.
+    """Return ∂L/∂w ≈ (L(w + h) − L(w)) / h: one forward pass per weight, and one more.
 
-    Half the price of `central_differences`, for an error of ½ h |∂²L/∂w²| and of rounding, about
-    ε |L| / h. By default h is √ε, 1.5e-8 in float64, where the two balance; both are then of the
-    order of 1e-8. Otherwise as there.
+    This takes half the time of central differences. The truncation error is ½ h |∂²L/∂w²|, the
+    rounding error about ε |L| / h.
+
+    Parameters
+    ----------
+    network : Network
+        Its parameters are changed in place and left bit for bit as they were.
+    x : ndarray, shape (N, ...)
+    t : ndarray
+        Integer labels of shape (N,), or one-hot rows of shape (N, K).
+    h : float, optional
+        Step; by default √ε, 1.5e-8 in float64, where the two errors balance at about 1e-8.
+    entries : mapping of str to iterable of int, optional
+        Flat indices of the weights to differentiate with respect to, by parameter; the result is
+        NaN at the others. All weights by default.
+    progress : callable, optional
+        Called without arguments after each weight.
+
+    Returns
+    -------
+    dict of str to ndarray
+        With the keys, shapes and dtype of ``network.params``.
+
+    Raises
+    ------
+    ValueError
+        If `h` isn't above 0, `entries` names a weight that doesn't exist, or `x` or `t` doesn't fit
+        the network.
+    TypeError
+        If `x` or `t` has the wrong dtype.
     """
-    method = partial(numerical_gradient_forward, f_x=network.objective(network.check_input(x), t))
+    method = partial(numerical_gradient_forward, f_x=as_number(network.objective(x, t), "loss"))
     return _by_weight(method, network, x, t, h, entries, progress)
 
 
 def _by_weight(method, network, x, t, h, entries, progress):
+    network.synchronize()
     x = network.check_input(x)
-
-    def loss_of_params(_):  # the method moves the entries of network.params in place
-        return network.objective(x, t)
-
-    return {
-        key: method(loss_of_params, network.params[key], h, entries=indices, progress=progress)
-        for key, indices in chosen(network.params, entries)
-    }
+    with network.unchanged():
+        return {
+            key: method(
+                # The parameter is changed in place, and so the network's loss is a function of it.
+                lambda _: network.objective(x, t),
+                network.params[key],
+                h,
+                entries=indices,
+                progress=progress,
+            )
+            for key, indices in chosen(network.params, entries)
+        }

@@ -1,4 +1,4 @@
-"""The methods by name, each with the number of passes that it needs."""
+"""The methods by name, each with the number of forward passes that it needs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,24 +15,24 @@ __all__ = ["METHODS", "Method"]
 
 @dataclass(frozen=True)
 class Method:
-    """One way to get the gradient.
+    """One way to compute the gradient.
 
     Attributes
     ----------
     name : str
-        For command lines and tables.
+        For command lines.
     title : str
-        For people.
+        For tables and plots.
     function : callable
-        What computes it, given a network, a batch and its labels.
+        Takes a network, a mini-batch and its labels, and returns the gradient.
     formula : str
-        How many passes it takes, by P, the number of weights.
+        The number of passes, with P for the number of weights.
     passes : callable
-        The same as a function of P; for `random_directions`, the passes of one direction.
+        The same as a function of P; for `random_directions`, the passes per direction.
     kind : str
         What its passes are.
     takes : frozenset of str
-        Which of the options ``entries``, ``progress`` and ``directions`` the method has.
+        Which of the options ``entries``, ``progress`` and ``directions`` the function has.
     """
 
     name: str
@@ -104,7 +104,7 @@ METHODS = {
             "random",
             "random directions",
             random_directions,
-            "2 a direction",
+            "2 per direction",
             lambda P: 2,
             takes=frozenset({"progress", "directions"}),
         ),

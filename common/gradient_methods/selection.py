@@ -6,18 +6,18 @@ import numpy as np
 
 __all__ = ["Entries", "chosen", "count", "random_entries", "unknown_gradient"]
 
-Entries = Mapping[str, Iterable[int]]  # of each parameter, flat indices
+Entries = Mapping[str, Iterable[int]]  # flat indices, by parameter
 
 
 def chosen(
     params: Mapping[str, np.ndarray], entries: Entries | None
 ) -> list[tuple[str, Sequence[int]]]:
-    """Return each key of `params`, and the flat indices to ask about: by default all there are.
+    """Return each key of `params` with the flat indices of its chosen weights: by default all.
 
     Raises
     ------
     ValueError
-        If `entries` names a parameter that there is not, or an index beyond its size.
+        If `entries` names a parameter that doesn't exist, or an index beyond its size.
     """
     for key in entries or ():
         if key not in params:
@@ -34,14 +34,17 @@ def chosen(
 
 
 def count(params: Mapping[str, np.ndarray]) -> int:
-    """Return how many weights there are: the P of all formulas."""
+    """Return the number of weights, the P of all formulas."""
     return sum(param.size for param in params.values())
 
 
 def random_entries(
     params: Mapping[str, np.ndarray], number: int, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Return `number` of all weights (all, if there are fewer), each equally likely."""
+    """Return the flat indices of `number` weights, or of all if there are fewer.
+
+    They are drawn at random without replacement; each weight is equally likely.
+    """
     total = count(params)
     drawn = np.sort(rng.choice(total, min(number, total), replace=False))
     entries, start = {}, 0
@@ -53,5 +56,5 @@ def random_entries(
 
 
 def unknown_gradient(params: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return a gradient of `params` that is still NaN everywhere."""
+    """Return a gradient with the keys, shapes and dtypes of `params`, NaN everywhere."""
     return {key: np.full(param.shape, np.nan, param.dtype) for key, param in params.items()}

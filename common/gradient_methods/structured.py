@@ -1,15 +1,16 @@
 """Structured differences: central differences that evaluate again only what a weight can change.
 
-The book moves a weight of the first layer, and computes the whole network again. But W1[i, j] only
-enters hidden unit j, and only through input i:
+The book changes a weight of the first layer and then evaluates the whole network again. But
+W1[i, j] only affects hidden unit j, and only through input i:
 
-- all other hidden units stay as they are, so the scores move by the change of unit j times row j of
-  W2, and no matrix is multiplied;
-- an example whose pixel i is 0 doesn't change at all, and four in five pixels of a digit are 0;
-- nor does one where unit j is a ReLU that stays off.
+- all other hidden units keep their values, so the scores change by the change of unit j times row j
+  of W2, and no matrix product is needed;
+- an example whose pixel i is 0 doesn't change at all, and four out of five pixels of a digit are 0;
+- neither does an example for which unit j is a ReLU that stays off.
 
-What is left, all weights of unit j at a time, is the same difference quotient of the same loss at
-the same h. It is some hundred times as fast, and still of order P: reverse mode stays ahead.
+What remains is computed for all weights of unit j at once. The result is the same difference
+quotient of the same loss with the same h. It takes about a hundredth of the time, but the time is
+still proportional to P, so reverse mode remains much faster.
 """
 
 from collections.abc import Callable
@@ -17,9 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.functions import check_labels, softmax
+from common.functions import softmax, softmax_loss
 from common.gradient import check_step
 from common.networks import Network
+from common.support.checks import labels_as_rows
 
 __all__ = ["structured_differences"]
 
@@ -37,52 +39,57 @@ def structured_differences(
     """Return (L(w + h) − L(w − h)) / 2h for all weights of a two-layer network.
 
     With scores s, probabilities y = softmax(s) and one-hot labels t, an example's loss is
-    log Σₖ exp(sₖ) − Σₖ tₖ sₖ. If its scores move by d, the loss moves by
+    log Σₖ exp(sₖ) − Σₖ tₖ sₖ. If its scores change by d, the loss changes by
 
         log Σₖ yₖ exp(dₖ) − Σₖ tₖ dₖ,
 
-    and that is all that has to be computed. The scores move by dₖ = (change of unit j) · W2[j, k]
-    for weights into unit j, and by dₖ = ± h z[j] in one class only for a weight out of it. A bias
-    is the weight of an input that is always 1.
+    and nothing else has to be computed. The scores change by dₖ = (change of unit j) · W2[j, k] for
+    weights into unit j. For a weight from unit j to class k, only dₖ = ± h z[j] isn't 0. A bias is
+    the weight of an input that is always 1.
 
     Parameters
     ----------
     network : Network
-        With ``params`` W1, b1, W2 and b2, softmax with cross-entropy at the end, and its hidden
-        layer's ``activation``, a monotonic function that works entry by entry.
+        With ``params`` W1, b1, W2 and b2, softmax with cross-entropy at the end, and the
+        ``activation`` of its hidden layer, a monotonic elementwise function.
     x : ndarray, shape (N, ...)
     t : ndarray
         Integer labels of shape (N,), or one-hot rows of shape (N, K).
     h : float
         Step.
     progress : callable, optional
-        Called with a number of weights that are done since the last call.
+        Called with the number of weights that were finished since the last call.
 
     Returns
     -------
     dict of str to ndarray
-        With the keys, shapes and dtype of ``network.params``, within rounding what
-        ``network.numerical_gradient`` gives.
+        With the keys, shapes and dtype of ``network.params``: what ``network.numerical_gradient``
+        returns, within rounding.
 
     Raises
     ------
     TypeError
-        If the network isn't such a one.
+        If the network isn't such a two-layer network.
     ValueError
         If `h` isn't above 0, or `x` or `t` doesn't fit the network.
     """
+    check_step(h)
+    network.synchronize()
     if set(network.params) != {"W1", "b1", "W2", "b2"} or not hasattr(network, "activation"):
         raise TypeError(
             "structured differences need a two-layer network: params W1, b1, W2 and b2, and the "
             f"activation of its hidden layer; got a {type(network).__name__} with the params "
             f"{', '.join(network.params)}"
         )
-    check_step(h)
     W1, b1, W2, b2 = (network.params[key] for key in ("W1", "b1", "W2", "b2"))
     x = network.check_input(x).reshape(len(x), -1)
-    t = check_labels(np.asarray(t), (len(x), len(b2)))
-    network.loss(x, t)  # raises where the loss isn't finite
-    one_hot = np.eye(len(b2), dtype=x.dtype)[t] if t.ndim == 1 else t.astype(x.dtype)
+    scores = network.activation(x @ W1 + b1) @ W2 + b2
+    one_hot = labels_as_rows(t, scores)
+    if not np.isclose(network.loss(x, t), softmax_loss(scores, t), rtol=1e-3, equal_nan=True):
+        raise TypeError(
+            "structured differences need a network whose loss is the cross-entropy of "
+            "softmax(activation(x W1 + b1) W2 + b2); has a layer been replaced?"
+        )
 
     first = np.zeros((len(W1) + 1, len(b1)), x.dtype)  # the gradient of W1, and of b1 below it
     second = np.zeros((len(W2) + 1, len(b2)), x.dtype)
@@ -109,14 +116,14 @@ def structured_differences(
 
 
 def _blocks_of_examples(inputs, classes):
-    """Return slices of examples that hold about BLOCK_SIZE / K inputs that aren't 0."""
+    """Return slices of examples that have about BLOCK_SIZE / K nonzero inputs."""
     per_example = max(1, np.count_nonzero(inputs) / len(inputs)) * classes
     length = max(1, int(BLOCK_SIZE / per_example))
     return [slice(start, start + length) for start in range(0, len(inputs), length)]
 
 
 class _Steps(NamedTuple):
-    """By how much a unit moves, before its activation, if a weight into it moves by h.
+    """How much a unit's input changes if a weight into the unit changes by h.
 
     That is h · input, listed for the pairs of an example and an input where it isn't 0.
     """
@@ -129,13 +136,13 @@ class _Steps(NamedTuple):
 
     @classmethod
     def of(cls, steps):
-        """List what isn't 0 in `steps`, an array of shape (N, D + 1)."""
+        """Return the nonzero elements of `steps`, an array of shape (N, D + 1)."""
         example, source = np.nonzero(steps)
         farthest = np.abs(steps).max(axis=1)
         return cls(steps.shape[1], farthest, example, source, steps[example, source])
 
     def of_examples(self, chosen):
-        """Return the steps of those examples where `chosen`, of shape (N,), is true."""
+        """Return the steps of the examples where `chosen`, of shape (N,), is true."""
         those = chosen[self.example]
         return self._replace(
             example=self.example[those], source=self.source[those], step=self.step[those]
@@ -148,13 +155,13 @@ def _into_unit(before, out, steps, y, one_hot, activation):
     Parameters
     ----------
     before : (N,)
-        The unit before its activation.
+        The unit's input, to which the activation is applied.
     out : (K,)
         Weights from the unit to the scores.
     steps : _Steps
     y, one_hot : (N, K)
     """
-    # Activations are monotonic: what the farthest steps don't change, no step in between does.
+    # The activation is monotonic: what the farthest steps don't change, no smaller step does.
     moves = activation(before + steps.farthest) != activation(before - steps.farthest)
     if not moves.all():
         steps = steps.of_examples(moves)
@@ -162,10 +169,9 @@ def _into_unit(before, out, steps, y, one_hot, activation):
 
     here, now = before[example], activation(before)[example]
     up, down = activation(here + step) - now, activation(here - step) - now
-    y = y.T[:, example]  # a row for each class, a column for each pair
+    y = y.T[:, example]  # one row per class, one column per pair
     growth = _mean_growth(y, out, up) / _mean_growth(y, out, down)
-    change = one_hot.sum(axis=1)[example] * np.log(growth)  # the sum is 1, but for rounding
-    change -= (up - down) * (one_hot @ out)[example]
+    change = np.log(growth) - (up - down) * (one_hot @ out)[example]
     return np.bincount(source, change, minlength=steps.inputs)
 
 
@@ -181,8 +187,7 @@ def _out_of_units(z, y, one_hot, h):
     """Return Σₙ L(w + h) − L(w − h) for all weights into the scores, shape (H + 1, K)."""
     step = h * np.column_stack([z, np.ones(len(z), z.dtype)])
     up, down = np.expm1(step), np.expm1(-step)
-    weight = one_hot.sum(axis=1)
     total = -2 * step.T @ one_hot
     for k, y_k in enumerate(y.T[:, :, np.newaxis]):
-        total[:, k] += weight @ (np.log1p(y_k * up) - np.log1p(y_k * down))
+        total[:, k] += (np.log1p(y_k * up) - np.log1p(y_k * down)).sum(axis=0)
     return total

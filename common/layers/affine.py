@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 
-from common.layers.checks import require_bias, require_forward, require_tangent, wrong_dout
+from common.layers.base import Layer
+from common.support.checks import check_bias
 
 
-class Affine:
+class Affine(Layer):
     """Fully connected layer: Y = X W + b.
 
     ∂L/∂X = ∂L/∂Y Wᵀ, ∂L/∂W = Xᵀ ∂L/∂Y, ∂L/∂b = Σₙ (∂L/∂Y)ₙ.
@@ -18,90 +19,71 @@ class Affine:
     b : ndarray, shape (M,), or number
         A single number is the same bias for all units.
     input_gradient : bool
-        Whether ``backward`` computes ∂L/∂X. A network's first layer has no use for it: nobody asks
-        how the loss depends on the pixels, and it would cost as much as ∂L/∂W.
+        Whether ``backward`` computes ∂L/∂X. A network's first layer has no use for it, and it takes
+        as long as ∂L/∂W.
 
     Attributes
     ----------
-    W, b : ndarray
-        The parameters; they may be reassigned at any time.
-    dW, db : ndarray
-        Their gradients, after ``backward``.
+    W, b, dW, db : ndarray
+        The parameters, which may be reassigned at any time, and their gradients.
     x : ndarray, shape (N, D)
-        The input of the last forward pass, an example a row.
+        The input of the last forward pass, one example per row.
     """
 
+    param_names = ("W", "b")
+    dW = db = x = None
+
     def __init__(self, W: np.ndarray, b: np.ndarray, *, input_gradient: bool = True):
-        self.W = W
-        self.b = b
-        self.dW = None
-        self.db = None
+        self.W, self.b = W, b
         self.input_gradient = input_gradient
-        self.x = None
-        self._x_shape = None
-        self._out_shape = None
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        """Return X W + b, of shape (N, M), for `x` of shape (N, ...) with D numbers a row."""
-        rows = x if x.ndim == 2 else x.reshape(len(x), math.prod(x.shape[1:]))
-        if x.ndim < 2 or rows.shape[1] != len(self.W):
-            raise ValueError(
-                f"Affine expects {len(self.W)} numbers a row, got x of shape {x.shape}"
-            )
-        require_bias(self.b, self.W.shape[1])
-        self._x_shape = x.shape
-        self.x = rows
-        out = rows @ self.W
-        out += self.b
-        self._out_shape = out.shape
-        return out
+        """Return X W + b, of shape (N, M), for `x` of shape (N, ...) with D numbers per example."""
+        self.x = x
+        return x @ self.W + self.b
 
     def backward(self, dout: np.ndarray) -> np.ndarray | None:
-        """Return ∂L/∂X in the shape of x (None without `input_gradient`); set ``dW`` and ``db``.
+        """Return ∂L/∂X in the shape of x, from `dout` = ∂L/∂Y, of shape (N, M).
 
-        Parameters
-        ----------
-        dout : ndarray, shape (N, M)
-            ∂L/∂Y.
+        Set ``dW`` and ``db``. Without `input_gradient`, return None.
         """
-        if dout.shape != self._out_shape:
-            raise wrong_dout(self, dout, self._out_shape)
+        self.dW = self.x.T @ dout
         self.db = dout.sum(axis=0)
-        self.dW = None  # so that the new one may take the memory of the old, which the cache holds
-        # @ of a column and a row doesn't reach BLAS, and dot isn't as quick at larger products.
-        self.dW = np.dot(self.x.T, dout) if len(dout) == 1 else self.x.T @ dout
-        if not self.input_gradient:
-            return None
-        return (dout @ self.W.T).reshape(self._x_shape)
+        return dout @ self.W.T if self.input_gradient else None
 
     def jvp(
         self, dx: np.ndarray | None, dW: np.ndarray | None = None, db: np.ndarray | None = None
     ) -> np.ndarray | None:
         """Return the tangent of Y, dX W + X dW + db, from those of X, W and b.
 
-        (Not ∂L/∂W: here dW is the direction in which W moves.) None says that something doesn't
-        move at all, and is what is returned if nothing does.
-
-        Parameters
-        ----------
-        dx : ndarray, shape (..., N, D), or None
-        dW : ndarray, shape (..., D, M), or None
-        db : ndarray, shape (..., M), or None
-            Leading axes count tangents that are pushed forward together.
-
-        Returns
-        -------
-        ndarray, shape (..., N, M), or None
+        (Not ∂L/∂W: here dW is the direction in which W moves.) Their shapes are (..., N, D),
+        (..., D, M) and (..., M), that of the result is (..., N, M), where leading axes count
+        tangents that are pushed forward together. None is a tangent of zeros, also as the result.
         """
-        require_forward(self, self._out_shape, "jvp")
-        parts = []
+        terms = []
         if dx is not None:
-            require_tangent("dx", dx, self.x.shape)
-            parts.append(dx @ self.W)
+            terms.append(dx @ self.W)
         if dW is not None:
-            require_tangent("dW", dW, self.W.shape)
-            parts.append(self.x @ dW)
+            terms.append(self.x @ dW)
         if db is not None:
-            require_tangent("db", db, self.W.shape[1:])
-            parts.append(np.repeat(db[..., np.newaxis, :], len(self.x), axis=-2))
-        return sum(parts[1:], start=parts[0]) if parts else None
+            terms.append(np.repeat(db[..., np.newaxis, :], len(self.x), axis=-2))
+        return sum(terms[1:], start=terms[0]) if terms else None
+
+    @property
+    def original_x_shape(self) -> tuple[int, ...] | None:
+        """The shape of x before each example became a row, as the book calls it."""
+        return self.x_shape
+
+    def prepare(self, x):
+        """Return `x` with one row per example, if it has D numbers each, and `b` fits W."""
+        if np.ndim(self.W) != 2:
+            raise ValueError(f"W must have shape (D, M), got {np.shape(self.W)}")
+        if x.shape[1:] == self.W.shape[:1] and np.shape(self.b) == self.W.shape[1:]:
+            return x
+        if x.ndim < 2 or math.prod(x.shape[1:]) != len(self.W):
+            raise ValueError(
+                f"x must have {len(self.W)} numbers per example, as W has rows: shape "
+                f"(N, {len(self.W)}), got {x.shape}"
+            )
+        check_bias(self.b, self.W.shape[1])
+        return x.reshape(len(x), len(self.W))

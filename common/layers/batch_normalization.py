@@ -2,43 +2,43 @@
 
 import numpy as np
 
-from common.layers.checks import require_shape, wrong_dout
+from common.layers.base import Layer
+from common.support.checks import check_number, check_shape
 
-EPSILON = 1e-6  # under the square root, so that a feature that is constant is not divided by 0
+EPSILON = 1e-6  # under the square root, so that a constant feature is not divided by 0
 
 
-class BatchNormalization:
+class BatchNormalization(Layer):
     """Batch normalization (Ioffe & Szegedy, arXiv:1502.03167): Y = γ X̂ + β, X̂ = (X − μ) / σ.
 
     In training μ and σ² are the mean and the variance of each feature over the mini-batch, σ² with
-    1e-6 added to it, and running averages of both are kept: R ← m R + (1 − m) · (value now). In use
-    the running averages take their place, so that an example's output does not depend on the others
-    beside it.
+    1e-6 added to it, and running averages of both are kept: R ← m R + (1 − m) · (value now). At
+    inference the running averages take their place, so that an example's output does not depend on
+    the other examples of its batch.
 
     With Ĝ = γ ∂L/∂Y, and the mean taken over the batch, ∂L/∂X = (Ĝ − mean Ĝ − X̂ mean(Ĝ X̂)) / σ in
-    training; what is subtracted comes from μ and σ, which depend on X too. In use ∂L/∂X = Ĝ / σ.
+    training; what is subtracted comes from μ and σ, which depend on X too. At inference
+    ∂L/∂X = Ĝ / σ.
 
     A feature is a column of a 2-D input, and a channel of images (N, C, H, W): then mean and
-    variance are over all images and all their pixels. (The book takes each pixel for a feature of
-    its own, so that a filter would be normalized in another way at every place. Its running
+    variance are over all images and all their pixels. (The book treats each pixel as a feature of
+    its own, so that a filter would be normalized differently at every position. Its running
     averages start at 0; here the variance starts at 1, so that a layer that was never trained
     leaves its input as it is.)
 
     Parameters
     ----------
-    gamma, beta : ndarray, shape (D,) or (C,)
-        Scale γ and shift β of each feature.
+    gamma, beta : ndarray, shape (D,) or (C,), or number
+        Scale γ and shift β of each feature, or of all.
     momentum : float
-        Share m of the running averages that is kept from one forward pass to the next.
+        Coefficient m of the running averages, from 0 to 1.
     running_mean, running_var : ndarray, optional
-        Running averages to start from, of the shape of `gamma`.
+        Running averages to start from, of shape (D,) or (C,).
 
     Attributes
     ----------
-    gamma, beta : ndarray
-        The parameters; they may be reassigned at any time.
-    dgamma, dbeta : ndarray
-        Their gradients, after ``backward``.
+    gamma, beta, dgamma, dbeta : ndarray
+        The parameters, which may be reassigned at any time, and their gradients.
     running_mean, running_var : ndarray
         The averages so far. The variance is that of the batch itself (divided by N, not N − 1).
 
@@ -50,6 +50,10 @@ class BatchNormalization:
            [ 1.,  1.]])
     """
 
+    param_names = ("gamma", "beta")
+    buffer_names = ("running_mean", "running_var")
+    dgamma = dbeta = None
+
     def __init__(
         self,
         gamma: np.ndarray,
@@ -58,90 +62,66 @@ class BatchNormalization:
         running_mean: np.ndarray | None = None,
         running_var: np.ndarray | None = None,
     ):
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"momentum must lie between 0 and 1, got {momentum}")
-        self.gamma = gamma
-        self.beta = beta
-        self.momentum = float(momentum)
+        self.gamma, self.beta = gamma, beta
+        self.momentum = check_number("momentum", momentum, 0, 1, inclusive=True)
         self.running_mean = np.zeros_like(gamma) if running_mean is None else running_mean
         self.running_var = np.ones_like(gamma) if running_var is None else running_var
-        self.dgamma = None
-        self.dbeta = None
-        self._normalized = None
-        self._std = None
-        self._batch_statistics = None
-        self._out_shape = None
 
     def forward(self, x: np.ndarray, train_flg: bool = True) -> np.ndarray:
-        """Return Y in the shape of `x`.
+        """Return Y in the shape of `x`, (N, D) or (N, C, H, W).
 
-        Parameters
-        ----------
-        x : ndarray, shape (N, D) or (N, C, H, W)
-        train_flg : bool
-            Whether to measure the mini-batch, and take it into the running averages.
-
-        Raises
-        ------
-        ValueError
-            If `x` has another shape, or there is nothing to measure in training.
+        With `train_flg`, statistics are those of the mini-batch, and the running averages are
+        updated. Raises a ValueError if there are then fewer than two values per feature.
         """
-        rows = _features_last(x, len(self.gamma))
-        for name in ("beta", "running_mean", "running_var"):
-            require_shape(name, getattr(self, name), self.gamma.shape)
-        self._out_shape = x.shape
+        mean, variance = self.running_mean, self.running_var
         if train_flg:
-            if len(rows) == 0:
-                raise ValueError("the batch is empty: its mean and variance can't be measured")
-            mean = rows.mean(axis=0)
-            centred = rows - mean
-            rest = centred.mean(axis=0)  # what the rounding of a long sum left of the mean
-            mean += rest
-            centred -= rest
-            variance = np.square(centred).mean(axis=0)
-            self.running_mean = self._average(self.running_mean, mean)
-            self.running_var = self._average(self.running_var, variance)
-        else:
-            centred = rows - self.running_mean
-            variance = self.running_var
+            mean, variance = mean_and_variance(x)
+            m = self.momentum
+            self.running_mean = m * self.running_mean + (1 - m) * mean
+            self.running_var = m * self.running_var + (1 - m) * variance
+        self._training = train_flg
         self._std = np.sqrt(variance + EPSILON)
-        self._normalized = centred
-        self._normalized /= self._std
-        self._batch_statistics = train_flg
-        return _as_before(self.gamma * self._normalized + self.beta, x.shape)
+        self._normalized = (x - mean) / self._std
+        return self.gamma * self._normalized + self.beta
 
     def backward(self, dout: np.ndarray) -> np.ndarray:
         """Return ∂L/∂X in the shape of x, from `dout` = ∂L/∂Y; set ``dgamma`` and ``dbeta``."""
-        if dout.shape != self._out_shape:
-            raise wrong_dout(self, dout, self._out_shape)
-        rows = _features_last(dout, len(self.gamma))
-        self.dbeta = rows.sum(axis=0)
-        self.dgamma = (rows * self._normalized).sum(axis=0)
-        scale = self.gamma / self._std
-        if not self._batch_statistics:
-            return _as_before(scale * rows, dout.shape)
-        n = len(rows)
-        dx = rows - self.dbeta / n
-        dx -= self._normalized * (self.dgamma / n)
-        dx *= scale
-        return _as_before(dx, dout.shape)
+        self.dbeta = dout.sum(axis=0)
+        self.dgamma = (dout * self._normalized).sum(axis=0)
+        if not self._training:
+            return self.gamma / self._std * dout
+        n = len(dout)
+        return self.gamma / self._std * (dout - self.dbeta / n - self._normalized * self.dgamma / n)
 
-    def _average(self, running, now):
-        return self.momentum * running + (1 - self.momentum) * now
+    def prepare(self, x):
+        """Return `x` with one column per feature, if the parameters have the same features."""
+        if x.ndim not in (2, 4):
+            raise ValueError(f"x must have shape (N, D) or (N, C, H, W), got {x.shape}")
+        for name in (*self.param_names, *self.buffer_names):
+            if np.ndim(getattr(self, name)):
+                check_shape(name, np.asarray(getattr(self, name)), (x.shape[1],))
+        return self.arrange(x)
+
+    def arrange(self, array):
+        """Return one column per feature."""
+        if array.ndim == 2:
+            return array
+        return array.transpose(0, 2, 3, 1).reshape(-1, array.shape[1])
+
+    def restore(self, array, shape):
+        """Return the columns as channels again."""
+        if len(shape) == 2:
+            return array
+        n, channels, height, width = shape
+        return array.reshape(n, height, width, channels).transpose(0, 3, 1, 2)
 
 
-def _features_last(x, features):
-    """Return `x` as a matrix with a column for each feature."""
-    if x.ndim not in (2, 4) or x.shape[1] != features:
+def mean_and_variance(x):
+    """Return mean and variance of the columns of `x`; a ValueError if there is a single row."""
+    if len(x) < 2:
         raise ValueError(
-            f"BatchNormalization expects {features} features: shape (N, {features}) or "
-            f"(N, {features}, H, W), got {x.shape}"
+            f"batch normalization needs more than one value per feature in training, got {len(x)}"
         )
-    return x if x.ndim == 2 else x.transpose(0, 2, 3, 1).reshape(-1, features)
-
-
-def _as_before(rows, shape):
-    if len(shape) == 2:
-        return rows
-    n, channels, height, width = shape
-    return rows.reshape(n, height, width, channels).transpose(0, 3, 1, 2)
+    mean = x.mean(axis=0)
+    mean = mean + (x - mean).mean(axis=0)  # what the rounding of a long sum left of the mean
+    return mean, np.square(x - mean).mean(axis=0)

@@ -2,20 +2,21 @@
 
 import numpy as np
 
-from common.layers.checks import wrong_dout
-from common.util import check_window, conv_output_size, image_shape
+from common.layers.base import Layer
+from common.support.checks import check_window
+from common.util import conv_output_shape, in_memory_order_of, window_pixels
 
 
-class Pooling:
+class Pooling(Layer):
     """Max pooling: Yₙc(i, j) = max over u < pool_h, v < pool_w of Xₙc(S i + u, S j + v).
 
-    The gradient goes to the place where the maximum was found, the first one if there are several;
-    all others have no influence on the output.
+    The gradient goes to the pixel where the maximum was found, the first one if there are several;
+    the others have no influence on the output. As everywhere in NumPy, NaN counts as the largest.
 
     Parameters
     ----------
     pool_h, pool_w : int
-        Height and width of the window.
+        Height and width of the window, in pixels.
     stride : int
         Pixels from one window to the next.
     pad : int
@@ -33,90 +34,63 @@ class Pooling:
            [ 0.,  0.,  0., 20.]])
     """
 
+    param_names = ()
+    analytic = False
+    _largest = None
+
     def __init__(self, pool_h: int, pool_w: int, stride: int = 2, pad: int = 0):
         check_window(pool_h, stride, pad, name="pool_h")
         check_window(pool_w, stride, pad, name="pool_w")
         if pad >= min(pool_h, pool_w):
-            raise ValueError(
-                f"pad must be smaller than the window of {pool_h} × {pool_w}, got {pad}: "
-                "a window must not see padding only"
-            )
-        self.pool_h = pool_h
-        self.pool_w = pool_w
-        self.stride = stride
-        self.pad = pad
-        self._padded = None
-        self._out = None
-        self._out_shape = None
+            raise ValueError(f"pad must be smaller than the window, {pool_h} × {pool_w}, got {pad}")
+        self.pool_h, self.pool_w = pool_h, pool_w
+        self.stride, self.pad = stride, pad
+        self._is_disjoint = stride >= max(pool_h, pool_w)  # no pixel is in two windows
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        """Return Y, of shape (N, C, out_h, out_w), for `x` of shape (N, C, H, W).
-
-        ``out_h`` and ``out_w`` are those of `common.util.conv_output_size`.
-
-        Raises
-        ------
-        ValueError
-            If `x` has another shape, or is smaller than the window.
-        """
-        n, channels, height, width = image_shape(x)
-        p = self.pad
-        for size, window in ((height, self.pool_h), (width, self.pool_w)):
-            conv_output_size(size, window, self.stride, p)  # raises where no window fits
-        if p:
-            shape = (n, channels, height + 2 * p, width + 2 * p)
-            padded = np.full_like(x, _lowest(x.dtype), shape=shape)
-            padded[:, :, p : p + height, p : p + width] = x
-            x = padded
-        self._padded = x
-
-        first, *others = self._places()
-        out = x[first].copy(order="K")
-        for place in others:
-            if x.dtype.kind == "c":  # of equals the first, whatever their imaginary parts
-                np.copyto(out, x[place], where=x[place].real > out.real)
-            else:
-                np.maximum(out, x[place], out=out)
-        self._out = out
-        self._out_shape = out.shape
+        """Return Y, of shape (N, C, out_h, out_w), for `x` of shape (N, C, H, W)."""
+        self._x = x
+        first, *others = self._pixels(self._padded(x, -np.inf))
+        out = first.copy(order="K")
+        self._largest = np.zeros_like(out, dtype=np.min_scalar_type(len(others)))
+        for number, pixel in enumerate(others, start=1):
+            larger = (pixel > out) * self._largest.dtype.type(number)
+            np.maximum(self._largest, larger, out=self._largest)
+            np.maximum(out, pixel, out=out)
+        if np.isnan(out.max(initial=0)):
+            self._largest = np.argmax([first, *others], axis=0)
         return out
 
     def backward(self, dout: np.ndarray) -> np.ndarray:
         """Return ∂L/∂X in the shape of x, from `dout` = ∂L/∂Y, of shape (N, C, out_h, out_w)."""
-        if dout.shape != self._out_shape:
-            raise wrong_dout(self, dout, self._out_shape)
-        x, out = self._padded, self._out
-        p, (height, width) = self.pad, x.shape[2:]
-        inside = np.zeros((height, width), dtype=bool)
-        inside[p : height - p, p : width - p] = True  # a pixel may be as low as the padding
-        in_order_of_x = np.empty_like(out, dtype=dout.dtype)  # two orders in one product are slow
-        in_order_of_x[...] = dout
-        dx = np.zeros_like(x, dtype=dout.dtype)
-        not_found = np.ones_like(out, dtype=bool)
-        for place in self._places():
-            here = x[place] == out
-            here &= not_found
-            if p:
-                here &= inside[place[2:]]
-            not_found ^= here
-            if self.stride >= max(self.pool_h, self.pool_w):  # no pixel lies in two windows
-                np.multiply(in_order_of_x, here, out=dx[place])
+        dout = in_memory_order_of(self._largest, dout)
+        dx = self._padded(np.zeros_like(self._x, dtype=dout.dtype), 0)
+        for number, pixel in enumerate(self._pixels(dx)):
+            found_here = self._largest == number
+            if self._is_disjoint:  # saves reading dx, 4 %
+                np.multiply(dout, found_here, out=pixel)
             else:
-                dx[place] += in_order_of_x * here
-        return dx[:, :, p : height - p, p : width - p]
+                pixel += dout * found_here
+        _, _, height, width = self._x.shape
+        return dx[:, :, self.pad : self.pad + height, self.pad : self.pad + width]
 
-    def _places(self):
-        """Yield, for each pixel (u, v) of the window, where all windows have it in the image."""
-        _, _, height, width = self._padded.shape
-        s = self.stride
-        out_h = conv_output_size(height, self.pool_h, s)
-        out_w = conv_output_size(width, self.pool_w, s)
-        for u in range(self.pool_h):
-            for v in range(self.pool_w):
-                yield np.s_[:, :, u : u + s * out_h : s, v : v + s * out_w : s]
+    @property
+    def arg_max(self) -> np.ndarray | None:
+        """Where each maximum was found, u · pool_w + v, of shape (N · out_h · out_w · C,)."""
+        return None if self._largest is None else self._largest.transpose(0, 2, 3, 1).flatten()
 
+    def prepare(self, x):
+        """Return `x`, if it is a batch of images no smaller than the window."""
+        conv_output_shape(x.shape, (self.pool_h, self.pool_w), self.stride, self.pad)
+        return x
 
-def _lowest(dtype):
-    if dtype.kind in "fc":
-        return -np.inf
-    return False if dtype.kind == "b" else np.iinfo(dtype).min
+    def _padded(self, x, value):
+        if self.pad == 0:
+            return x
+        p, (n, channels, height, width) = self.pad, x.shape
+        padded = np.full_like(x, value, shape=(n, channels, height + 2 * p, width + 2 * p))
+        padded[:, :, p : p + height, p : p + width] = x
+        return padded
+
+    def _pixels(self, images):
+        return window_pixels(images, self.pool_h, self.pool_w, self.stride)

@@ -6,7 +6,7 @@ import numpy as np
 
 from common.layers import Relu
 from common.networks.layer_network import LayerNetwork
-from common.support.checks import check_sequence
+from common.support.checks import check_sequence, check_size
 
 __all__ = ["DeepConvNet", "SimpleConvNet"]
 
@@ -51,6 +51,8 @@ class SimpleConvNet(LayerNetwork):
         rng: np.random.Generator | None = None,
         dtype=np.float64,
     ):
+        check_size("hidden_size", hidden_size)
+        check_size("output_size", output_size)
         super().__init__(input_dim, rng=rng, dtype=dtype)
         conv_param = conv_param or {"filter_num": 30, "filter_size": 5, "pad": 0, "stride": 1}
         self.add_convolution(**conv_param, weight_init_std=weight_init_std)
@@ -107,6 +109,8 @@ class DeepConvNet(LayerNetwork):
         rng: np.random.Generator | None = None,
         dtype=np.float64,
     ):
+        check_size("hidden_size", hidden_size)
+        check_size("output_size", output_size)
         super().__init__(input_dim, rng=rng, dtype=dtype)
         check_sequence("conv_params", conv_params)
         for number, conv_param in enumerate(conv_params, start=1):

@@ -11,11 +11,9 @@ there are, one line for each, from the input to the scores:
 Each ``add_…`` knows the shape of what the layers before it put out, so that none has to be given.
 """
 
+import cmath
 import math
-import warnings
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -30,9 +28,9 @@ from common.layers import (
     SoftmaxWithLoss,
 )
 from common.networks.network import Network
+from common.networks.parameters import takes_train_flg
 from common.networks.weight_initialization import initial_weights
 from common.support.checks import check_number, check_rng, check_sequence, check_size
-from common.support.errors import DivergenceWarning
 from common.support.random_state import random_state, set_random_state
 from common.util import conv_output_size
 
@@ -68,9 +66,8 @@ class LayerNetwork(Network):
     Warns
     -----
     DivergenceWarning
-        If the parameters have become so large that a loss or a prediction isn't finite. A loop of
-        your own goes on, so that it can compare such a network with others; a Trainer stops with a
-        NonFiniteError, and so does the network itself if its input isn't finite.
+        If the parameters are so large that a loss or a prediction isn't finite. The NaN is
+        returned, so that a comparison with other networks goes on; a Trainer stops.
     """
 
     def __init__(
@@ -83,35 +80,35 @@ class LayerNetwork(Network):
     ):
         check_sequence("input_dim", input_shape)
         for size in input_shape:
-            check_size("the sizes of the input", size)
+            check_size("each size in input_dim", size)
         check_rng(rng)
         super().__init__(math.prod(input_shape), dtype)
         self.input_shape = tuple(input_shape)
         self.output_shape = self.input_shape
         self.weight_decay_lambda = check_number("weight_decay_lambda", weight_decay_lambda, 0)
         self.rng = rng
-        self.params = {}
-        self.layers = {}
         self.last_layer = SoftmaxWithLoss()
-        self._counts = Counter()
-        self._attributes = {}  # which attribute of which layer each of params is
 
-    def add(self, layer, **params: str) -> None:
-        """Append a layer; ``add(layer, W="W1")`` makes its attribute W the parameter W1."""
-        kind = type(layer).__name__
-        kind = SHORT_NAMES.get(kind, kind)
-        self._counts[kind] += 1
-        self.layers[f"{kind}{self._counts[kind]}"] = layer
-        for attribute, key in params.items():
-            self.params[key] = getattr(layer, attribute)
-            self._attributes[key] = layer, attribute
+    def add(self, layer, name: str | None = None) -> None:
+        """Append a layer, and its parameters to ``params``.
+
+        Parameters
+        ----------
+        layer : layer
+        name : str, optional
+            Its key in ``layers``, without the number; by default a short name of its class.
+        """
+        name = name or SHORT_NAMES.get(type(layer).__name__, type(layer).__name__)
+        number = 1 + sum(key.rstrip("0123456789") == name for key in self.layers)
+        self.layers[f"{name}{number}"] = layer
+        self.synchronize()
 
     def add_affine(self, size: int, weight_init_std: float | str = "relu") -> None:
         """Append an affine layer of `size` units."""
-        check_size("layer sizes", size)
+        check_size("the layer size", size)
         fan_in = math.prod(self.output_shape)
-        W = self._weights((fan_in, size), fan_in, weight_init_std)
-        self._add_weighted(Affine(W, np.zeros(size, self.dtype), input_gradient=bool(self.layers)))
+        W = initial_weights((fan_in, size), fan_in, weight_init_std, self.rng, self.dtype)
+        self.add(Affine(W, np.zeros(size, self.dtype), input_gradient=bool(self.layers)))
         self.output_shape = (size,)
 
     def add_convolution(
@@ -123,8 +120,8 @@ class LayerNetwork(Network):
         weight_init_std: float | str = "relu",
     ) -> None:
         """Append a convolution with `filter_num` square filters of `filter_size` pixels a side."""
-        check_size("filter_num and filter_size", filter_num)
-        check_size("filter_num and filter_size", filter_size)
+        check_size("filter_num", filter_num)
+        check_size("filter_size", filter_size)
         self.evaluation_batch = 100
         channels, height, width = self._image_shape()
         shape = (filter_num, channels, filter_size, filter_size)
@@ -133,9 +130,9 @@ class LayerNetwork(Network):
             conv_output_size(height, filter_size, stride, pad),
             conv_output_size(width, filter_size, stride, pad),
         )
-        W = self._weights(shape, math.prod(shape[1:]), weight_init_std)
+        W = initial_weights(shape, math.prod(shape[1:]), weight_init_std, self.rng, self.dtype)
         b = np.zeros(filter_num, self.dtype)
-        self._add_weighted(Convolution(W, b, stride, pad, input_gradient=bool(self.layers)))
+        self.add(Convolution(W, b, stride, pad, input_gradient=bool(self.layers)))
 
     def add_pooling(self, pool_size: int, stride: int) -> None:
         """Append a max pooling of square windows."""
@@ -150,20 +147,12 @@ class LayerNetwork(Network):
     def add_batch_normalization(self) -> None:
         """Append a batch normalization of what the last layer puts out."""
         features = self.output_shape[0]
-        layer = BatchNormalization(np.ones(features, self.dtype), np.zeros(features, self.dtype))
-        number = self._counts["BatchNorm"] + 1
-        self.add(layer, gamma=f"gamma{number}", beta=f"beta{number}")
+        ones, zeros = np.ones(features, self.dtype), np.zeros(features, self.dtype)
+        self.add(BatchNormalization(ones, zeros))
 
     def add_dropout(self, dropout_ratio: float) -> None:
         """Append a dropout that draws from the network's random numbers."""
         self.add(Dropout(dropout_ratio, rng=self.rng))
-
-    def _weights(self, shape, fan_in, weight_init_std):
-        return initial_weights(shape, fan_in, weight_init_std, self.rng, self.dtype)
-
-    def _add_weighted(self, layer):
-        number = sum(key.startswith("W") for key in self.params) + 1
-        self.add(layer, W=f"W{number}", b=f"b{number}")
 
     def _image_shape(self):
         if len(self.output_shape) != 3:
@@ -185,15 +174,12 @@ class LayerNetwork(Network):
         ValueError, TypeError
             If `x` isn't a batch for this network.
         """
-        for key, (layer, attribute) in self._attributes.items():
-            setattr(layer, attribute, self.params[key])  # it may have been replaced
+        self.synchronize()
         x = self.check_input(x)
         x = x.reshape(len(x), *self.input_shape)
         for layer in self.layers.values():
-            if isinstance(layer, Dropout | BatchNormalization):
-                x = layer.forward(x, train_flg)
-            else:
-                x = layer.forward(x)
+            options = {"train_flg": train_flg} if takes_train_flg(layer) else {}
+            x = layer.forward(x, **options)
         return x
 
     def loss(self, x: np.ndarray, t: np.ndarray, train_flg: bool = False) -> float:
@@ -210,13 +196,25 @@ class LayerNetwork(Network):
         Raises
         ------
         ValueError, TypeError
-            If `x` or `t` doesn't fit the network, or `x` isn't finite.
+            If `x` or `t` doesn't fit the network, or holds NaN or infinity; nothing is changed
+            then, not even the random state.
         """
-        loss = self.last_layer.forward(self.predict(x, train_flg), np.asarray(t))
+        self.synchronize()
+        before = None
+        if train_flg and (self._parameters.buffers or self._parameters.random):
+            before = self._start or self._training_state()
+        try:
+            loss = self.last_layer.forward(self.predict(x, train_flg), t)
+        except BaseException:
+            if before is not None:
+                self._undo(before)
+            raise
         if self.weight_decay_lambda:
             squares = sum(np.sum(self.params[key] ** 2) for key in self._weight_keys())
             loss += 0.5 * self.weight_decay_lambda * squares
-        return self.check_loss(loss, x)
+        if before is not None and not cmath.isfinite(loss):
+            self._set_buffers(before[0])  # what has diverged must not enter the running averages
+        return self.check_loss(loss)
 
     def gradient(self, x: np.ndarray, t: np.ndarray) -> dict[str, np.ndarray]:
         """Return ∂L/∂params by backpropagation, of the loss in training.
@@ -228,17 +226,14 @@ class LayerNetwork(Network):
     def loss_and_gradient(
         self, x: np.ndarray, t: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:
-        """Return the loss in training and its gradient: one pass forward, one pass backward."""
+        """Return the loss in training and its gradient: one forward and one backward pass."""
         loss = self.loss(x, t, train_flg=True)
 
         dout = self.last_layer.backward()
         for layer in reversed(self.layers.values()):
             dout = layer.backward(dout)
 
-        grads = {
-            key: getattr(layer, f"d{attribute}")
-            for key, (layer, attribute) in self._attributes.items()
-        }
+        grads = self.layer_gradients()
         if self.weight_decay_lambda:
             for key in self._weight_keys():
                 grads[key] = grads[key] + self.weight_decay_lambda * self.params[key]
@@ -284,48 +279,30 @@ class LayerNetwork(Network):
 
     def objective(self, x: np.ndarray, t: np.ndarray) -> float:
         """Return the loss in training, always with the same dropout, and leave no trace of it."""
-        with self.unchanged():
-            return self.loss(x, t, train_flg=True)
-
-    @contextmanager
-    def unchanged(self) -> Iterator[None]:
-        """Undo, on leaving, what a pass in training changes: random state and running averages."""
-        state, buffers = random_state(self.rng), self.buffers
-        try:
-            yield
-        finally:
-            set_random_state(self.rng, state)
-            self._set_buffers(buffers)
-
-    @property
-    def buffers(self) -> dict[str, np.ndarray]:
-        """The running averages of batch normalization: running_mean1, running_var1 and so on."""
-        return {
-            f"{name}{number}": getattr(layer, name)
-            for number, layer in enumerate(self._batch_normalizations(), start=1)
-            for name in ("running_mean", "running_var")
-        }
-
-    def _set_buffers(self, buffers):
-        for number, layer in enumerate(self._batch_normalizations(), start=1):
-            for name in ("running_mean", "running_var"):
-                setattr(layer, name, buffers[f"{name}{number}"])
-
-    def _batch_normalizations(self):
-        return (layer for layer in self.layers.values() if isinstance(layer, BatchNormalization))
-
-    def _not_finite(self, what, x):
-        if not np.isfinite(x).all():
-            super()._not_finite(what, x)
-        warnings.warn(self._why_not_finite(what, x), DivergenceWarning, stacklevel=2)
+        if self._start is None:
+            with self.unchanged():
+                return self.loss(x, t, train_flg=True)
+        _, random_states = self._start
+        for rng, state in random_states if self._drawn is None else self._drawn:
+            set_random_state(rng, state)
+        loss = self.loss(x, t, train_flg=True)
+        if self._drawn is None:  # setting the others again and again would take most of the time
+            self._drawn = [
+                (rng, state) for rng, state in random_states if str(random_state(rng)) != str(state)
+            ]
+        return loss
 
     def _weight_keys(self):
-        return (key for key in self.params if key.startswith("W"))
+        return [key for key, (_, name) in self._parameters.owners.items() if name == "W"]
 
 
-def activation_layer(name: str) -> Relu | Sigmoid:
-    """Return a new layer by the name of its activation, ``"relu"`` or ``"sigmoid"``."""
+def activation_layer(activation: str | type) -> object:
+    """Return a new layer: ``"relu"``, ``"sigmoid"``, or one of a layer class such as `Relu`."""
+    if isinstance(activation, type) and hasattr(activation, "forward"):
+        return activation()
     layers = {"relu": Relu, "sigmoid": Sigmoid}
-    if str(name).lower() not in layers:
-        raise ValueError(f"activation must be 'relu' or 'sigmoid', got {name!r}")
-    return layers[name.lower()]()
+    if str(activation).lower() not in layers:
+        raise ValueError(
+            f"activation must be 'relu', 'sigmoid' or a layer class, got {activation!r}"
+        )
+    return layers[activation.lower()]()

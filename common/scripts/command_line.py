@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from common.support.errors import NonFiniteError
+from common.support.errors import DivergenceWarning, NonFiniteError
 from dataset.errors import DatasetError
 
 
@@ -31,7 +31,14 @@ def run(main: Callable[[], int | None]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         code = main()
-    except (CommandError, DatasetError, NonFiniteError, OSError, MemoryError) as error:
+    except (
+        CommandError,
+        DatasetError,
+        DivergenceWarning,
+        NonFiniteError,
+        OSError,
+        MemoryError,
+    ) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         print("\nstopped by Ctrl-C", file=sys.stderr)
@@ -49,7 +56,12 @@ def _format_warning(message, category, filename, lineno, line=None):
 
 
 def script_parser(
-    description: str, *, output: str | None = None, seed: int | None = None, data: bool = False
+    description: str,
+    *,
+    output: str | None = None,
+    seed: int | None = None,
+    data: bool = False,
+    threads: int | None = None,
 ) -> argparse.ArgumentParser:
     """Return a parser that shows defaults, with the options that many scripts have.
 
@@ -63,6 +75,8 @@ def script_parser(
         Default of ``--seed``.
     data : bool
         Whether there is a ``--data``, for the source of `dataset.mnist.load_mnist`.
+    threads : int, optional
+        Default of ``--threads``, for `common.support.threads.limit_threads`.
     """
     parser = argparse.ArgumentParser(
         description=inspect.cleandoc(description),
@@ -76,13 +90,17 @@ def script_parser(
         parser.add_argument(
             "--output", type=Path, default=Path(output), metavar="DIR", help="folder for results"
         )
-        parser.add_argument("--show", action="store_true", help="open the pictures in a window too")
+        parser.add_argument("--show", action="store_true", help="open the plots in a window too")
     if data:
         parser.add_argument(
             "--data",
             choices=("auto", "full", "sample"),
             default="auto",
             help="all of MNIST, the 5,000 digits of this repository, or the first that can be had",
+        )
+    if threads is not None:
+        parser.add_argument(
+            "--threads", type=positive_int, default=threads, help="threads per matrix product"
         )
     return parser
 
@@ -105,13 +123,13 @@ def peak_memory() -> float | None:
 
 
 def positive_int(text: str) -> int:
-    """Parse a whole number of at least 1."""
-    return _number(int, text, "a whole number of at least 1", lambda value: value >= 1)
+    """Parse an integer of at least 1."""
+    return _number(int, text, "an integer of at least 1", lambda value: value >= 1)
 
 
 def natural(text: str) -> int:
-    """Parse a whole number of at least 0."""
-    return _number(int, text, "a whole number of at least 0", lambda value: value >= 0)
+    """Parse an integer of at least 0."""
+    return _number(int, text, "an integer of at least 0", lambda value: value >= 0)
 
 
 def positive_float(text: str) -> float:

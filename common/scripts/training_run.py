@@ -15,7 +15,9 @@ had never stopped.
 import argparse
 import csv
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +32,10 @@ from common.scripts.command_line import (
     script_parser,
 )
 from common.scripts.plot import learning_curve, save_figure
-from common.support.errors import NonFiniteError
+from common.support.errors import DivergenceWarning, NonFiniteError
 from common.support.files import save_arrays, write_csv
 from common.support.random_state import random_state, set_random_state
+from common.support.threads import limit_threads
 from common.training.checkpoint import load_checkpoint, save_checkpoint
 
 CHECKPOINT = "checkpoint.npz"
@@ -68,7 +71,7 @@ def training_arguments(
         If the output folder can't be written or holds no run to resume, or ``--beside`` names a
         folder without a run.
     """
-    parser = script_parser(description, output=output, seed=0, data=True)
+    parser = script_parser(description, output=output, seed=0, data=True, threads=1)
     add = parser.add_argument
     first, *_ = iterations
     add("--gradient", choices=iterations, default=first, help="how the gradient is computed")
@@ -168,8 +171,11 @@ class TrainingRun:
         elif self._checkpoint.exists():
             print(f"{self.args.output} holds an earlier run, which this one will replace")
         # A run that diverges ends in one clear error; NumPy's warnings on the way only hide it.
-        self._quiet = np.errstate(over="ignore", invalid="ignore")
-        self._quiet.__enter__()
+        self._quiet = ExitStack()
+        self._quiet.enter_context(limit_threads(self.args.threads))
+        self._quiet.enter_context(np.errstate(over="ignore", invalid="ignore"))
+        self._quiet.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("error", DivergenceWarning)
         self._remember(self.first - 1)
         self._started = self._saved_at = time.monotonic()
         print("iteration     seconds  train_acc  test_acc")
@@ -185,7 +191,7 @@ class TrainingRun:
         if new:  # write first: printing fails if what reads our output has ended
             self._save()
             self._write_results()
-        self._quiet.__exit__(kind, error, traceback)
+        self._quiet.close()
         print(f"{new:,} iteration{'' if new == 1 else 's'} in {seconds:.1f} s")
         if self.rows and not self.rows[-1]["loss"] <= 2 * self.rows[0]["loss"]:
             print("the loss has grown: try a smaller --learning-rate")
@@ -302,7 +308,7 @@ class TrainingRun:
         self._recorded = self._state["recorded"]
         try:
             row = self._row()
-        except NonFiniteError:  # which is what the run was stopped by
+        except (DivergenceWarning, NonFiniteError):  # which is what the run was stopped by
             return []
         print(_table_row(row))
         return [row]

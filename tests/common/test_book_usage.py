@@ -1,5 +1,8 @@
 """The library, used as chapters 4 to 8 of *Deep Learning from Scratch* teach to use it."""
 
+import importlib
+import os
+import sys
 import textwrap
 import warnings
 from collections import OrderedDict
@@ -8,12 +11,11 @@ from functools import cache
 import numpy as np
 import pytest
 
-from common import functions, layers, optimizer
 from common.gradient import numerical_gradient
 from common.layers import Affine, Convolution, Pooling, Relu, SoftmaxWithLoss
 from common.multi_layer_net import MultiLayerNet
 from common.multi_layer_net_extend import MultiLayerNetExtend
-from common.networks import DeepConvNet, SimpleConvNet
+from common.networks import SimpleConvNet
 from common.optimizer import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
 from common.support.errors import DivergenceWarning, NonFiniteError
 from common.support.files import load_arrays, save_arrays
@@ -43,36 +45,36 @@ def run(program):
     return namespace
 
 
-@pytest.mark.parametrize("module", [layers, functions, optimizer])
-def test_a_star_import_binds_the_public_names_and_np(module):
-    names = run(f"from {module.__name__} import *")
-    assert names["np"] is np
-    assert set(names) == set(module.__all__)
-    assert len(module.__all__) == len(set(module.__all__))
-
-
-@pytest.mark.parametrize(
-    ("module", "wanted"),
-    [
-        (
-            "common.layers",
-            "Relu Sigmoid Affine SoftmaxWithLoss Dropout BatchNormalization Convolution Pooling",
-        ),
-        (
-            "common.functions",
-            "identity_function step_function sigmoid sigmoid_grad relu relu_grad softmax "
-            "sum_squared_error cross_entropy_error softmax_loss",
-        ),
-        ("common.optimizer", "SGD Momentum Nesterov AdaGrad RMSprop Adam"),
-        ("common.gradient", "numerical_gradient"),
-        ("common.util", "smooth_curve shuffle_dataset conv_output_size im2col col2im"),
-        ("common.trainer", "Trainer"),
-        ("common.multi_layer_net", "MultiLayerNet"),
-        ("common.multi_layer_net_extend", "MultiLayerNetExtend"),
-    ],
+FUNCTIONS = (
+    "np identity_function step_function sigmoid sigmoid_grad relu relu_grad softmax "
+    "sum_squared_error cross_entropy_error softmax_loss "
 )
-def test_the_names_of_the_book_come_with_a_star_import(module, wanted):
-    assert set(wanted.split()) <= set(run(f"from {module} import *"))
+LAYERS = FUNCTIONS + (
+    "im2col col2im Relu Sigmoid Affine SoftmaxWithLoss Dropout BatchNormalization Convolution "
+    "Pooling "
+)
+NETWORKS = LAYERS + "sys os OrderedDict numerical_gradient "
+OPTIMIZERS = "np SGD Momentum Nesterov AdaGrad RMSprop Adam "
+BOOKS_NAMES = {
+    "functions": FUNCTIONS,
+    "gradient": "np numerical_gradient numerical_gradient_2d",
+    "layers": LAYERS,
+    "multi_layer_net": NETWORKS + "MultiLayerNet",
+    "multi_layer_net_extend": NETWORKS + "MultiLayerNetExtend",
+    "optimizer": OPTIMIZERS,
+    "trainer": OPTIMIZERS + "sys os Trainer",
+    "util": "np smooth_curve shuffle_dataset conv_output_size im2col col2im",
+}
+
+
+@pytest.mark.parametrize("name", BOOKS_NAMES)
+def test_a_star_import_binds_what_that_of_the_books_module_binds(name):
+    module = importlib.import_module(f"common.{name}")
+    names = run(f"from common.{name} import *")
+    assert set(BOOKS_NAMES[name].split()) <= set(names) == set(module.__all__)
+    assert len(module.__all__) == len(names)
+    for key, module in (("np", np), ("os", os), ("sys", sys), ("OrderedDict", OrderedDict)):
+        assert names.get(key, module) is module
 
 
 def test_star_imports_of_several_modules_do_not_hide_each_other():
@@ -279,42 +281,6 @@ def test_a_trainer_takes_the_steps_that_one_would_take_by_hand(kind):
     assert all(np.array_equal(trainer.network.params[k], p) for k, p in network.params.items())
 
 
-def test_weight_decay_keeps_weights_small():
-    sizes = []
-    for weight_decay_lambda in (0, 0.1):
-        np.random.seed(0)
-        network = MultiLayerNet(784, [50, 50], 10, weight_decay_lambda=weight_decay_lambda)
-        Trainer(network, *digits(300), 10, 100, "sgd", {"lr": 0.1}, verbose=False).train()
-        sizes.append(sum((network.params[f"W{i}"] ** 2).sum() for i in (1, 2, 3)))
-    assert sizes[1] < 0.7 * sizes[0]
-
-
-@pytest.mark.parametrize("make", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
-def test_predict_takes_train_flg_by_name(make):
-    x, t, _, _ = digits()
-    network = make()
-    scores = network.predict(x[:20], train_flg=False)
-    assert np.array_equal(scores, network.predict(x[:20]))
-    assert scores.shape == (20, 10)
-    assert network.loss(x[:20], t[:20], train_flg=True) > 0
-    assert 0 <= network.accuracy(x[:20], t[:20]) <= 1
-
-
-def test_one_hot_labels_throughout():
-    x, t, x_test, t_test = digits(300, one_hot_label=True)
-    np.random.seed(0)
-    network = MultiLayerNetExtend(784, [50], 10, use_batchnorm=True)
-    trainer = Trainer(network, x, t, x_test, t_test, 5, 50, "adam", {"lr": 0.01}, verbose=False)
-    trainer.train()
-    np.random.seed(0)
-    network = MultiLayerNetExtend(784, [50], 10, use_batchnorm=True)
-    numbers = Trainer(network, *digits(300), 5, 50, "adam", {"lr": 0.01}, verbose=False)
-    numbers.train()
-    assert trainer.test_acc_list == numbers.test_acc_list
-    np.testing.assert_allclose(trainer.train_loss_list, numbers.train_loss_list, rtol=1e-5)
-    assert trainer.test_acc_list[-1] > 0.7
-
-
 def with_or_without(weight_init_std, use_batchnorm):
     return MultiLayerNetExtend(
         784, [100] * 5, 10, weight_init_std=weight_init_std, use_batchnorm=use_batchnorm
@@ -338,7 +304,7 @@ def test_batch_normalization_bears_any_initial_values(weight_init_std):
         accuracy = {used: network.accuracy(x, t) for used, network in networks.items()}
     diverged = [str(w.message) for w in caught if w.category is DivergenceWarning]
     if weight_init_std == 1:
-        assert "is the learning rate too large?" in diverged[0]
+        assert "a smaller learning rate or smaller initial weights may help" in diverged[0]
         assert accuracy[False] == np.mean(t == 0)  # the first of ten scores that are all NaN
     else:
         assert not caught
@@ -349,7 +315,7 @@ def test_a_trainer_stops_a_network_that_diverges_with_one_error_and_no_warnings(
     np.random.seed(0)
     network = with_or_without(1.0, False)
     trainer = Trainer(network, *digits(), 2, 100, "sgd", {"lr": 0.01}, verbose=False)
-    with pytest.raises(NonFiniteError, match="is the learning rate too large"):
+    with pytest.raises(NonFiniteError, match="smaller initial weights may help"):
         trainer.train()
 
 
@@ -577,17 +543,6 @@ def test_half_precision():
     assert abs(network.accuracy(half, t) - before) <= 0.01
     np.testing.assert_allclose(network.predict(half), scores, atol=0.05)
     assert not np.array_equal(network.predict(half), scores)
-
-
-def test_half_precision_of_a_deep_network():
-    np.random.seed(0)
-    _, _, x, t = digits(100, 50, flatten=False)
-    network = DeepConvNet(dtype=np.float32)
-    scores = network.predict(x)
-    for param in network.params.values():
-        param[...] = param.astype(np.float16)
-    assert np.abs(network.predict(x.astype(np.float16)) - scores).max() < 0.05
-    assert 0 <= network.accuracy(x.astype(np.float16), t) <= 1
 
 
 def test_misclassified_digits_are_found_batch_by_batch():

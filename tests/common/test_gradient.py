@@ -1,10 +1,12 @@
+"""Finite differences of functions: values, which calls are made, and what is left of x."""
+
 import os
 import signal
 import threading
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from common.gradient import (
@@ -15,31 +17,29 @@ from common.gradient import (
     numerical_gradient_2d,
     numerical_gradient_forward,
 )
+from tests.helpers import few, frozen
 
 BOTH = pytest.mark.parametrize("method", [numerical_gradient, numerical_gradient_forward])
-few = settings(max_examples=50, deadline=None, database=None)
+# −0.0, subnormals, and numbers for which (v + h) − h isn't v
+AWKWARD = np.array([-0.0, 5e-324, -1e-310, 0.1, 1e16, 1 / 3])
 
 
 def sum_of_squares(x):
     return np.sum(x**2)
 
 
-@pytest.mark.parametrize(
-    ("point", "expected"), [([3, 4], [6, 8]), ([0, 2], [0, 4]), ([3, 0], [6, 0])]
-)
-def test_the_books_example(point, expected):
-    point = np.array(point, dtype=float)
-    np.testing.assert_allclose(numerical_gradient(sum_of_squares, point), expected, atol=1e-9)
-    np.testing.assert_allclose(
-        numerical_gradient_forward(sum_of_squares, point), expected, atol=1e-6
-    )
+@pytest.mark.parametrize("point", [[3, 4], [0, 2], [3, 0]])
+def test_the_books_example(point):
+    x = np.array(point, dtype=float)
+    np.testing.assert_allclose(numerical_gradient(sum_of_squares, x), 2 * x, atol=1e-9)
+    np.testing.assert_allclose(numerical_gradient_forward(sum_of_squares, x), 2 * x, atol=1e-6)
 
 
 @BOTH
 @pytest.mark.parametrize("shape", [(), (5,), (3, 4), (2, 3, 4), (0, 3), (3, 0)])
 def test_any_shape(method, shape):
-    rng = np.random.default_rng(0)
-    x, weights = rng.normal(size=shape), rng.normal(size=shape)
+    x, weights = np.random.default_rng(0).normal(size=(2, *shape))
+    x = np.array(x)
     gradient = method(lambda x: np.sum(weights * np.sin(x)), x)
     assert isinstance(gradient, np.ndarray)
     assert gradient.shape == shape
@@ -56,6 +56,9 @@ def test_views_are_differentiated_and_restored(method, view):
     x = view(base)
     np.testing.assert_allclose(method(sum_of_squares, x), 2 * x, atol=1e-6)
     assert base.tobytes() == before
+    some = method(sum_of_squares, x, entries=[1])  # counted row by row, also if transposed
+    np.testing.assert_allclose(some.ravel()[1], 2 * x.ravel()[1], atol=1e-6)
+    assert np.isnan(some).sum() == x.size - 1
 
 
 @pytest.mark.parametrize(
@@ -67,6 +70,9 @@ def test_float32_with_the_best_step(method, order, tolerance):
     gradient = method(lambda x: np.sum(np.sin(x)), x, best_step(order, np.float32))
     assert gradient.dtype == np.float32
     np.testing.assert_allclose(gradient, np.cos(x), rtol=tolerance)
+    # and the forward difference takes the best step by default
+    again = numerical_gradient_forward(lambda x: np.sum(np.sin(x)), x)
+    assert order == 2 or again.tobytes() == gradient.tobytes()
 
 
 def test_central_and_forward_gradients_use_exactly_their_formulas():
@@ -75,12 +81,9 @@ def test_central_and_forward_gradients_use_exactly_their_formulas():
     def f(x):
         return x[0] ** 3 + 5 * x[1] ** 3
 
-    cubes = (
-        np.array([1, 5])
-        * np.array([[(v + h) ** 3 - (v - h) ** 3, (v + h) ** 3 - v**3] for v in x]).T
-    )
-    np.testing.assert_allclose(numerical_gradient(f, x, h), cubes[0] / (2 * h), rtol=1e-14)
-    np.testing.assert_allclose(numerical_gradient_forward(f, x, h), cubes[1] / h, rtol=1e-14)
+    plus, here, minus = (np.array([1, 5]) * v**3 for v in (x + h, x, x - h))
+    np.testing.assert_allclose(numerical_gradient(f, x, h), (plus - minus) / (2 * h), rtol=1e-14)
+    np.testing.assert_allclose(numerical_gradient_forward(f, x, h), (plus - here) / h, rtol=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -100,10 +103,11 @@ def test_the_error_is_of_its_order_in_h(difference, order, constant, x):
     np.testing.assert_allclose(errors[-1] / steps[-1] ** order, constant(x), rtol=0.02)
 
 
-def test_differences_work_entry_by_entry_on_arrays():
-    x = np.linspace(0, 2, 5)
-    np.testing.assert_allclose(central_difference(np.exp, x), np.exp(x), rtol=1e-8)
-    np.testing.assert_allclose(forward_difference(np.exp, x), np.exp(x), rtol=1e-7)
+@pytest.mark.parametrize("difference", [forward_difference, central_difference])
+def test_differences_work_elementwise_also_if_f_reuses_its_output(difference):
+    x, buffer = np.linspace(0, 2, 5), np.empty(5)
+    for f in (np.exp, lambda x: np.exp(x, out=buffer)):
+        np.testing.assert_allclose(difference(f, x), np.exp(x), rtol=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -120,46 +124,83 @@ def test_best_step_is_the_root_of_epsilon(order, dtype, expected):
     assert type(best_step(order, dtype)) is float
 
 
+# f returns what changes later: its argument, a view of it, or a buffer of its own
+
+
+def in_a_buffer(f, buffer):
+    return lambda x: np.copyto(buffer, f(x)) or buffer
+
+
+@BOTH
 @pytest.mark.parametrize(
-    ("difference", "order"), [(forward_difference, 1), (central_difference, 2)]
+    ("f", "x", "expected"),
+    [
+        (lambda x: x, np.array(0.5), 1),
+        (lambda x: x, np.array([[0.5]]), [[1]]),
+        (np.squeeze, np.array([0.5]), [1]),
+        (lambda x: x[1:], np.array([3.0, 4.0]), [0, 1]),
+        (lambda x: x[0, ...], np.array([3.0, 4.0]), [1, 0]),
+        (in_a_buffer(sum_of_squares, np.empty(())), np.array([3.0, 4.0]), [6, 8]),
+        (in_a_buffer(sum_of_squares, np.empty((1, 1))), np.array([3.0, 4.0]), [6, 8]),
+        (lambda x: [float(x[0])], np.array([3.0, 4.0]), [1, 0]),
+    ],
 )
-def test_the_best_step_is_far_better_than_steps_a_thousand_times_off(difference, order):
-    points = np.linspace(0.5, 1.5, 50)
+def test_the_value_of_f_is_taken_before_x_moves_on(method, f, x, expected):
+    before = x.copy()
+    np.testing.assert_allclose(method(f, x), expected, rtol=1e-6, atol=1e-6)
+    assert x.tobytes() == before.tobytes()
 
-    def error(h):
-        return np.mean(np.abs(difference(np.exp, points, h) - np.exp(points)))
 
-    best = best_step(order)
-    assert error(best) < 0.05 * min(error(1000 * best), error(best / 1000))
+def test_small_unsigned_integers_do_not_wrap_around():
+    assert numerical_gradient(lambda x: np.uint8(x[0] <= 3), np.array([3.0])) == -5000
+
+
+def test_a_known_f_x_is_taken_before_x_moves_on():
+    x = np.array(0.5)
+    np.testing.assert_allclose(numerical_gradient_forward(lambda x: x, x, f_x=x), 1, rtol=1e-6)
+    assert numerical_gradient_forward(lambda _: 3.0, x, 0.5, f_x=1) == 4
+
+
+BAD = {
+    "integers": (sum_of_squares, np.array([3, 4]), {}, TypeError, "x must be .* got int64"),
+    "booleans": (sum_of_squares, np.array([True]), {}, TypeError, "x must be .* got bool"),
+    "complex": (sum_of_squares, np.array([1j]), {}, TypeError, "x must be .* got complex128"),
+    "list": (sum_of_squares, [3.0, 4.0], {}, TypeError, "x must be an array .* got list"),
+    "scalar": (sum_of_squares, 3.0, {}, TypeError, "x must be .* got float"),
+    "read-only": (sum_of_squares, frozen([1.0]), {}, ValueError, "x must be writable.*read-only"),
+    "step 0": (sum_of_squares, AWKWARD, {"h": 0}, ValueError, "step h must be .* got 0"),
+    "step nan": (sum_of_squares, AWKWARD, {"h": np.nan}, ValueError, "step h must be .* got nan"),
+    "several": (lambda x: x, AWKWARD, {}, ValueError, r"single number, got .* shape \(6,\)"),
+    "none": (lambda x: x[:0], AWKWARD, {}, ValueError, r"single number, got .* shape \(0,\)"),
+    "None": (lambda x: None, AWKWARD, {}, TypeError, "f must return a real number, got NoneType"),
+    "complex f": (lambda x: x[0] + 1j, AWKWARD, {}, TypeError, "real number, got complex128"),
+    "text": (lambda x: "1", AWKWARD, {}, TypeError, "f must return a real number, got str"),
+    "index 6": (sum_of_squares, AWKWARD, {"entries": [0, 6]}, ValueError, "6"),
+    "index -1": (sum_of_squares, AWKWARD, {"entries": [0, -1]}, ValueError, "-1"),
+    "half an index": (sum_of_squares, AWKWARD, {"entries": [0.5]}, TypeError, "integer"),
+}
 
 
 @BOTH
-@pytest.mark.parametrize("x", [np.array([3, 4]), np.array([True]), np.array([1j]), [3.0, 4.0], 3.0])
-def test_what_is_no_array_of_floats_is_refused(method, x):
-    came = x.dtype.name if isinstance(x, np.ndarray) else type(x).__name__
-    with pytest.raises(TypeError, match=f"x must be .*floating-point numbers, got {came}"):
-        method(sum_of_squares, x)
+@pytest.mark.parametrize("bad", BAD)
+def test_bad_input_is_refused_and_x_left_as_it_was(method, bad):
+    f, x, options, error, message = BAD[bad]
+    before = np.array(x)
+    with pytest.raises(error, match=message):
+        method(f, x, **options)
+    assert np.array(x).tobytes() == before.tobytes()
 
 
-@BOTH
-def test_a_read_only_array_is_refused(method):
-    x = np.ones(2)
-    x.setflags(write=False)
-    with pytest.raises(ValueError, match=r"x must be writable.*read-only"):
-        method(sum_of_squares, x)
-
-
-# -0.0, subnormals, and numbers that don't come back from (v + h) − h
-AWKWARD = np.array([-0.0, 5e-324, -1e-310, 0.1, 1e16, 1 / 3])
+# Interruptions
 
 
 class Interruption:
-    """Σx², but the `at`-th call does something first."""
+    """The sum of x, but the `at`-th call does something first."""
 
-    def __init__(self, action, at):
+    def __init__(self, action=None, at=0):
         self.action, self.at, self.calls = action, at, 0
 
-    def __call__(self, x):
+    def __call__(self, x=0.0):
         self.calls += 1
         if self.calls == self.at:
             self.action()
@@ -168,10 +209,6 @@ class Interruption:
 
 def raise_arithmetic_error():
     raise ArithmeticError
-
-
-def raise_keyboard_interrupt():
-    raise KeyboardInterrupt
 
 
 def signal_itself():
@@ -193,55 +230,38 @@ def _python_handles_sigint():
     signal.signal(signal.SIGINT, before)
 
 
-@BOTH
-def test_x_is_left_bit_for_bit_as_it_was(method):
-    x = AWKWARD.copy()
-    method(np.sum, x)
-    assert x.tobytes() == AWKWARD.tobytes()
-
-
-@BOTH
-@pytest.mark.parametrize("at", [1, 2, 4, 5])
-@pytest.mark.parametrize(
-    ("action", "error"),
-    [(raise_arithmetic_error, ArithmeticError), (raise_keyboard_interrupt, KeyboardInterrupt)],
-)
-def test_x_is_restored_when_f_raises(method, at, action, error):
-    x = AWKWARD.copy()
-    with pytest.raises(error):
-        method(Interruption(action, at), x)
-    assert x.tobytes() == AWKWARD.tobytes()
-
-
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 @pytest.mark.usefixtures("_python_handles_sigint")
 @BOTH
-@pytest.mark.parametrize("action", [signal_itself, signal_from_a_thread])
-def test_x_is_restored_when_ctrl_c_strikes(method, action):
-    x = AWKWARD.copy()
-    f = Interruption(action, at=4)
-    with pytest.raises(KeyboardInterrupt):
-        method(f, x)
-    assert f.calls == 4
+@pytest.mark.parametrize("entries", [None, [5, 0, 4]])
+@pytest.mark.parametrize("at", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("action", "error"),
+    [
+        (raise_arithmetic_error, ArithmeticError),
+        (signal_itself, KeyboardInterrupt),
+        (signal_from_a_thread, KeyboardInterrupt),
+    ],
+)
+def test_x_is_restored_when_f_is_interrupted(method, at, action, error, entries):
+    x, f = AWKWARD.copy(), Interruption(action, at)
+    with pytest.raises(error):
+        method(f, x, entries=entries)
+    assert f.calls == at
     assert x.tobytes() == AWKWARD.tobytes()
 
 
 @BOTH
-def test_x_is_restored_when_progress_raises(method):
+def test_x_is_restored_without_an_interruption_and_when_progress_raises(method):
     x = AWKWARD.copy()
+    method(np.sum, x)
+    assert x.tobytes() == AWKWARD.tobytes()
     with pytest.raises(ArithmeticError):
-        method(np.sum, x, progress=raise_arithmetic_error)
+        method(np.sum, x, progress=Interruption(raise_arithmetic_error, 2))
     assert x.tobytes() == AWKWARD.tobytes()
 
 
-@pytest.mark.parametrize(
-    ("method", "evaluations"), [(numerical_gradient, 12), (numerical_gradient_forward, 7)]
-)
-def test_number_of_evaluations_and_of_progress_calls(method, evaluations):
-    f, progress = Interruption(lambda: None, at=0), []
-    method(f, np.zeros((2, 3)), progress=lambda: progress.append(f.calls))
-    assert f.calls == evaluations
-    assert len(progress) == 6
+# Which elements are moved, and how often f is called
 
 
 @BOTH
@@ -249,91 +269,44 @@ def test_number_of_evaluations_and_of_progress_calls(method, evaluations):
     ("shape", "entries"),
     [
         ((6,), [4]),
-        ((2, 3), [0, 5]),
         ((2, 3), (3, 1)),
         ((2, 3), range(1, 6, 2)),
         ((2, 1, 3), np.array([2, 3])),
         ((2, 3), [4, 4, 1, 4]),
-        ((2, 3), range(6)),
+        ((2, 3), {5, 0}),
         ((2, 3), []),
         ((0, 3), []),
+        ((), [0]),
+        ((), []),
+        ((2, 3), None),
     ],
 )
-def test_only_the_entries_that_are_asked_about_are_known(method, shape, entries):
-    x = np.random.default_rng(0).normal(size=shape)
-    before = x.tobytes()
-    everything = method(sum_of_squares, x)
-    gradient = method(sum_of_squares, x, entries=entries)
+def test_only_the_chosen_elements_are_known_and_cost_evaluations(method, shape, entries):
+    x = np.array(np.random.default_rng(0).normal(size=shape))
+    before, everything = x.tobytes(), method(sum_of_squares, x)
+    f, progress = Interruption(), Interruption()
+    given_entries = entries if entries is None else iter(entries)  # any iterable will do
+    gradient = method(
+        lambda x: f() + sum_of_squares(x), x, entries=given_entries, progress=progress
+    )
+    chosen = list(range(x.size) if entries is None else entries)
     expected = np.full(x.size, np.nan)
-    expected[list(entries)] = everything.ravel()[list(entries)]
+    expected[chosen] = everything.ravel()[chosen]
     np.testing.assert_array_equal(gradient, expected.reshape(shape))
     assert x.tobytes() == before
+    assert progress.calls == len(chosen)
+    assert f.calls == (2 * len(chosen) if method is numerical_gradient else len(chosen) + 1)
 
 
 @BOTH
-def test_entries_are_counted_in_the_order_of_rows_also_in_a_transposed_array(method):
-    x = np.arange(6.0).reshape(2, 3).T
-    gradient = method(sum_of_squares, x, entries=[1])
-    np.testing.assert_allclose(gradient[0, 1], 2 * x[0, 1], atol=1e-6)
-    assert np.isnan(gradient).sum() == 5
-
-
-@BOTH
-def test_entries_are_moved_in_the_order_that_they_are_asked_about(method):
-    x, moved = np.zeros((2, 2)), []
-    method(lambda x: moved.extend(np.flatnonzero(x)) or 0.0, x, 0.5, entries=[3, 0, 3])
-    times = 2 if method is numerical_gradient else 1
-    assert moved == [index for index in (3, 0, 3) for _ in range(times)]
-
-
-@pytest.mark.parametrize(
-    ("method", "evaluations"), [(numerical_gradient, 6), (numerical_gradient_forward, 4)]
-)
-def test_entries_are_paid_for_each(method, evaluations):
-    f, progress = Interruption(lambda: None, at=0), []
-    method(f, np.zeros((2, 3)), entries=[5, 1, 2], progress=lambda: progress.append(f.calls))
-    assert f.calls == evaluations
-    assert len(progress) == 3
-
-
-@BOTH
-@pytest.mark.parametrize("index", [6, 100, -1])
-def test_an_entry_that_there_is_not_is_refused_before_anything_is_moved(method, index):
-    x = AWKWARD.copy()
-    with pytest.raises(ValueError, match=f"{index}"):
-        method(lambda _: pytest.fail("f was called"), x, entries=[0, index])
-    assert x.tobytes() == AWKWARD.tobytes()
-
-
-@BOTH
-@pytest.mark.parametrize("at", [1, 2, 3])
-def test_x_is_restored_when_f_raises_at_some_entries(method, at):
-    x = AWKWARD.copy()
-    with pytest.raises(KeyboardInterrupt):
-        method(Interruption(raise_keyboard_interrupt, at), x, entries=[5, 0])
-    assert x.tobytes() == AWKWARD.tobytes()
-
-
-@BOTH
-@pytest.mark.parametrize("kind", [set, dict.fromkeys, iter])
-def test_entries_may_be_any_iterable(method, kind):
-    gradient = method(sum_of_squares, np.ones(3), entries=kind([1]))
-    np.testing.assert_allclose(gradient, [np.nan, 2, np.nan], atol=1e-6)
-
-
-@BOTH
-@pytest.mark.parametrize("entries", [[], [0]])
-def test_the_only_entry_of_a_number_may_be_asked_about(method, entries):
-    gradient = method(sum_of_squares, np.array(3.0), entries=entries)
-    np.testing.assert_allclose(gradient, 6 if entries else np.nan, atol=1e-6)
-
-
-@BOTH
-def test_f_sees_x_with_one_entry_moved(method):
-    x, h, seen = np.array([1.0, 2.0]), 0.5, []
-    method(lambda x: seen.append(x.tolist()) or 0.0, x, h)
+def test_f_sees_x_with_one_element_moved_in_the_order_that_was_asked_for(method):
+    x, seen = np.array([1.0, 2.0]), []
+    method(lambda x: seen.append(x.tolist()) or 0.0, x, 0.5)
     central = [[1.5, 2], [0.5, 2], [1, 2.5], [1, 1.5]]
     assert seen == (central if method is numerical_gradient else [[1, 2], [1.5, 2], [1, 2.5]])
+    x, moved = np.zeros((2, 2)), []
+    method(lambda x: moved.extend(np.flatnonzero(x)) or 0.0, x, 0.5, entries=[3, 0, 3])
+    assert moved == [3, 3, 0, 0, 3, 3] if method is numerical_gradient else [3, 0, 3]
 
 
 def test_f_may_read_the_array_instead_of_its_argument():
@@ -352,8 +325,8 @@ def test_numerical_gradient_2d_takes_the_gradient_at_each_row():
     expected = np.stack([2 * X[:, 0] * X[:, 1], X[:, 0] ** 2], axis=1)
     np.testing.assert_allclose(numerical_gradient_2d(f, X), expected, atol=1e-8)
     np.testing.assert_allclose(numerical_gradient_2d(f, X[0]), expected[0], atol=1e-8)
+    np.testing.assert_allclose(numerical_gradient_2d(lambda x: x[1:], X), [[0, 1]] * 5, atol=1e-8)
     assert X.tobytes() == before
-
-
-def test_numerical_gradient_2d_of_no_rows_has_the_shape_of_its_argument():
     assert numerical_gradient_2d(np.sum, np.zeros((0, 3))).shape == (0, 3)
+    with pytest.raises(ValueError, match=r"X must have shape \(N, D\) or \(D,\), got \(1, 1, 1\)"):
+        numerical_gradient_2d(np.sum, np.zeros((1, 1, 1)))

@@ -88,6 +88,8 @@ def spied(n=10, tested=4, accuracies=(), **options):
 def test_the_number_of_iterations_and_of_entries(examples, mini_batch_size, iterations, shuffle):
     trainer = spied(examples, mini_batch_size=mini_batch_size, shuffle=shuffle, epochs=4)
     trainer.train()
+    if shuffle and examples == 201:  # batch normalization needs more than a lone last example
+        iterations = 2
     assert trainer.iter_per_epoch == iterations
     assert trainer.iteration == len(trainer.train_loss_list) == 4 * iterations
     assert len(trainer.train_acc_list) == len(trainer.test_acc_list) == len(trainer.history) == 4
@@ -286,8 +288,8 @@ def test_optimizers_are_found_by_name_in_any_case(name, kind):
 
 
 def test_parameters_reach_the_optimizer():
-    optimizer = make_optimizer("momentum", {"lr": 0.1, "momentum": 0.5, "pytorch": True})
-    assert (optimizer.lr, optimizer.momentum, optimizer.pytorch) == (0.1, 0.5, True)
+    optimizer = make_optimizer("momentum", {"lr": 0.1, "momentum": 0.5})
+    assert (optimizer.lr, optimizer.momentum) == (0.1, 0.5)
     assert make_optimizer("adam", {}).lr == 0.001  # its own default
     param = {"lr": 0.1}
     make_optimizer("sgd", param)
@@ -332,7 +334,7 @@ def test_what_is_no_optimizer_is_refused(optimizer):
 
 @pytest.mark.parametrize("name", ["np", "Optimizer", "adamax", "", "sgd ", "_checked"])
 def test_unknown_names_are_refused(name):
-    message = f"optimizer must be one of SGD, .*RMSprop, got {re.escape(repr(name))}"
+    message = f"optimizer must be one of SGD, .*AdamW, got {re.escape(repr(name))}"
     with pytest.raises(ValueError, match=message):
         spied(optimizer=name)
 
@@ -356,7 +358,7 @@ def test_parameters_that_do_not_fit_the_optimizer_are_refused(options, error, me
 )
 @pytest.mark.parametrize("value", [0, -1, 1.5, "2"])
 def test_numbers_that_must_be_positive_integers(name, value):
-    message = f"{name} must be positive integers, got {value!r}"
+    message = f"{name} must be a positive integer, got {value!r}"
     with pytest.raises(ValueError, match=message):
         spied(**{name: value})
 
@@ -597,7 +599,6 @@ def test_without_verbose_nothing_is_printed(capsys, options):
 OPTIMIZERS = {
     "SGD": lambda: SGD(0.1),
     "Momentum": lambda: Momentum(0.1),
-    "Momentum-pytorch": lambda: Momentum(0.1, pytorch=True),
     "Nesterov": lambda: Nesterov(0.05),
     "AdaGrad": lambda: AdaGrad(0.1),
     "RMSprop": lambda: RMSprop(0.05),
@@ -1176,7 +1177,7 @@ def explosive(dtype=np.float64, epochs=50, **options):
 def test_a_run_that_diverges_ends_in_one_error_and_a_finite_loss(monkeypatch, tmp_path, dtype):
     monkeypatch.setattr(trainer_module, "SECONDS_BETWEEN_SNAPSHOTS", math.inf)
     trainer = explosive(dtype, checkpoint=tmp_path / "run.npz")
-    with pytest.raises(NonFiniteError, match=r"the loss is inf: .*is the learning rate too large"):
+    with pytest.raises(NonFiniteError, match=r"the loss is inf: .*; a smaller learning rate or"):
         trainer.train()
     assert trainer.iteration == (4 if dtype == np.float32 else 44)
     assert math.isfinite(trainer.network.loss(*TEST))
@@ -1307,7 +1308,7 @@ def test_a_gradient_without_one_of_the_parameters_is_an_error():
     network = ReadersNet()
     gradient = network.gradient
     network.gradient = lambda x, t: {k: g for k, g in gradient(x, t).items() if k != "b1"}
-    with pytest.raises(ValueError, match="same keys, they differ in b1"):
+    with pytest.raises(ValueError, match="grads lacks b1 of params"):
         readers(network).train()
 
 

@@ -532,6 +532,7 @@ def test_the_defaults_are_those_of_the_book(tmp_path, monkeypatch):
         "data": "auto",
         "log_every": None,
         "resume": False,
+        "threads": 1,
         "beside": None,
     }
     assert (tmp_path / "results").is_dir()

@@ -9,26 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.support.files import load_arrays, save_arrays, write_atomically
-
-POSIX = pytest.mark.skipif(os.name == "nt", reason="needs POSIX permissions")
+from common.support.files import load_arrays, save_arrays, write_atomically, write_csv
+from tests.helpers import as_bytes
 
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_is_written_and_replaced_whole(tmp_path):
+@pytest.mark.parametrize("kind", [Path, str])
+def test_a_file_is_written_and_replaced_whole(tmp_path, kind):
     path = tmp_path / "a.txt"
     for content in (b"a long first content", b"short", b""):
-        write_atomically(path, content)
+        write_atomically(kind(path), content)
         assert path.read_bytes() == content
     assert names(tmp_path) == ["a.txt"]
-
-
-def test_a_path_may_be_a_string(tmp_path):
-    write_atomically(str(tmp_path / "a.txt"), b"content")
-    assert (tmp_path / "a.txt").read_bytes() == b"content"
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
@@ -52,16 +47,13 @@ def test_a_failure_midway_leaves_the_old_content_and_nothing_else(
     assert old is None or path.read_bytes() == old
 
 
-def test_a_failed_move_leaves_no_temporary_file(tmp_path):
+def test_what_cannot_be_written_is_named_and_leaves_no_temporary_file(tmp_path):
     (tmp_path / "a.txt").mkdir()
     with pytest.raises(OSError, match=r"a\.txt"):
         write_atomically(tmp_path / "a.txt", b"content")
-    assert names(tmp_path) == ["a.txt"]
-
-
-def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         write_atomically(tmp_path / "nowhere" / "a.txt", b"content")
+    assert names(tmp_path) == ["a.txt"]
 
 
 def test_a_read_only_folder_keeps_the_old_file(open_folder, read_only):
@@ -73,7 +65,7 @@ def test_a_read_only_folder_keeps_the_old_file(open_folder, read_only):
     assert names(open_folder) == ["a.txt"]
 
 
-@POSIX
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX permissions")
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
 def test_permissions_follow_the_umask(tmp_path, umask, mode):
     before = os.umask(umask)
@@ -84,7 +76,7 @@ def test_permissions_follow_the_umask(tmp_path, umask, mode):
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == mode
 
 
-def test_arrays_come_back_bit_for_bit(tmp_path):
+def test_arrays_come_back_bit_for_bit_whatever_the_suffix(tmp_path):
     arrays = {
         "W1": np.array([[1.5, np.nan, -0.0], [np.inf, 5e-324, 1 / 3]]),
         "single": np.array([1 / 3], np.float32),
@@ -93,25 +85,33 @@ def test_arrays_come_back_bit_for_bit(tmp_path):
         "about": np.array('{"rng": "MT19937 ∂"}'),
         "fortran": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
     }
-    save_arrays(tmp_path / "a.npz", arrays)
-    loaded = load_arrays(tmp_path / "a.npz")
-    assert list(loaded) == list(arrays)
-    for name, array in arrays.items():
-        assert loaded[name].dtype == array.dtype
-        assert loaded[name].shape == array.shape
-        assert loaded[name].tobytes() == array.tobytes()
-
-
-def test_the_suffix_is_the_callers(tmp_path):
-    save_arrays(tmp_path / "params.data", {"W": np.ones(2)})
+    save_arrays(tmp_path / "params.data", arrays)
     assert names(tmp_path) == ["params.data"]
-    np.testing.assert_array_equal(load_arrays(tmp_path / "params.data")["W"], np.ones(2))
+    loaded = load_arrays(tmp_path / "params.data")
+    assert list(loaded) == list(arrays)
+    assert as_bytes(loaded) == as_bytes(arrays)
 
 
-def test_arrays_of_objects_are_refused_before_anything_is_written(tmp_path):
-    path = tmp_path / "a.npz"
-    with pytest.raises(TypeError, match="W2 holds Python objects"):
-        save_arrays(path, {"W1": np.ones(2), "W2": np.array([{}, None])})
+def test_a_table_is_written_with_a_header(tmp_path):
+    write_csv(tmp_path / "a.csv", [{"step": 1, "loss": 0.5}, {"step": 2, "loss": "a, b"}])
+    assert (tmp_path / "a.csv").read_bytes() == b'step,loss\n1,0.5\n2,"a, b"\n'
+
+
+@pytest.mark.parametrize(
+    ("write", "data", "error", "words"),
+    [
+        (save_arrays, {"W1": np.ones(2), "W2": np.array([{}])}, TypeError, "W2 holds Python obj"),
+        (save_arrays, {"file": np.ones(2)}, ValueError, "can't be called file"),
+        (save_arrays, {"allow_pickle": np.ones(2)}, ValueError, "can't be called allow_pickle"),
+        (write_csv, [], ValueError, "at least one row"),
+        (write_csv, [{"a": 1}, {"a": 1, "b": 2}], ValueError, "'b'"),
+    ],
+)
+def test_what_cannot_be_saved_is_refused_before_anything_is_written(
+    tmp_path, write, data, error, words
+):
+    with pytest.raises(error, match=words):
+        write(tmp_path / "a", data)
     assert names(tmp_path) == []
 
 
@@ -125,9 +125,9 @@ class Bomb:
         return (open, (self.path, "w"))
 
 
-def npz(**arrays):
+def npz(save=np.savez, **arrays):
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    save(buffer, **arrays)
     return buffer.getvalue()
 
 
@@ -151,19 +151,25 @@ BAD_FILES = {
 }
 
 
-@pytest.mark.parametrize("content", BAD_FILES.values(), ids=BAD_FILES)
-def test_files_that_are_no_npz_of_plain_arrays_are_refused_by_name(tmp_path, content):
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_files_that_are_no_npz_of_plain_arrays_are_refused_by_name_and_closed(
+    tmp_path, monkeypatch, name
+):
+    unclosed = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: unclosed.append(name))
     path = tmp_path / "params.npz"
-    path.write_bytes(content)
+    path.write_bytes(BAD_FILES[name])
+    with contextlib.suppress(ValueError):
+        load_arrays(path)
+    gc.collect()
+    assert unclosed == []
     with pytest.raises(ValueError, match=r"params\.npz is no \.npz file .* or is damaged"):
         load_arrays(path)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_damage_to_any_byte_is_noticed_or_harmless(tmp_path, save):
-    path, buffer = tmp_path / "params.npz", io.BytesIO()
-    save(buffer, W=np.arange(6.0))
-    whole = buffer.getvalue()
+    path, whole = tmp_path / "params.npz", npz(save, W=np.arange(6.0))
     refused = 0
     for n in range(len(whole)):
         path.write_bytes(whole[:n] + bytes([whole[n] ^ 0xFF]) + whole[n + 1 :])
@@ -176,18 +182,6 @@ def test_damage_to_any_byte_is_noticed_or_harmless(tmp_path, save):
     assert refused > len(whole) / 2
 
 
-@pytest.mark.parametrize("name", BAD_FILES)
-def test_a_refused_file_is_closed(tmp_path, monkeypatch, name):
-    unclosed = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda _: unclosed.append(name))
-    path = tmp_path / "params.npz"
-    path.write_bytes(BAD_FILES[name])
-    with contextlib.suppress(ValueError):
-        load_arrays(path)
-    gc.collect()
-    assert unclosed == []
-
-
 @pytest.mark.parametrize("wrap", [pickle.dumps, lambda bomb: npz(W=np.array([bomb]))])
 def test_nothing_is_unpickled(tmp_path, wrap):
     (tmp_path / "bomb.npz").write_bytes(wrap(Bomb(tmp_path / "it ran")))
@@ -196,11 +190,8 @@ def test_nothing_is_unpickled(tmp_path, wrap):
     assert not (tmp_path / "it ran").exists()
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_missing_file_or_a_folder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nothing\.npz"):
         load_arrays(tmp_path / "nothing.npz")
-
-
-def test_a_folder_is_refused(tmp_path):
     with pytest.raises(OSError, match=tmp_path.name):
         load_arrays(tmp_path)

@@ -654,3 +654,19 @@ def test_shared_subexpressions_do_not_multiply():
     assert derived < 200 * 10
     assert value(g, x=3) == 1
     assert function([x], [h, g]).source.count("\n") < 200 * 10
+
+
+@pytest.mark.parametrize(
+    ("cost", "expected"),
+    [
+        (lambda x: T.floor(T.sqrt(x)), 0.0),
+        (lambda x: T.sgn(T.log(x)), 0.0),
+        (lambda x: T.floor(T.sqrt(x)) * 3 + x, 1.0),
+    ],
+    ids=["floor sqrt", "sgn log", "beside x"],
+)
+def test_a_zero_gradient_stays_zero_where_the_next_derivative_is_infinite(cost, expected):
+    # The chain rule would multiply 0 by an infinite local gradient, which is NaN.
+    x = T.dscalar("x")
+    gradient = theano.function([x], T.grad(cost(x), x), on_unused_input="ignore")
+    assert gradient(0.0) == expected
