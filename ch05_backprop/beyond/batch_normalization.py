@@ -45,7 +45,7 @@ def draw(trainers, epochs):
                 ax.plot(np.arange(1, len(accuracy) + 1), accuracy, style, color=color, label=label)
                 if len(accuracy) < epochs:
                     ax.text(epochs, 0.03, f"{label}: diverged", color=color, ha="right", size=9)
-            ax.set_title("He's initial values" if std == "he" else f"initial std {std:g}")
+            ax.set_title("He's initial weights" if std == "he" else f"initial std {std:g}")
             ax.set_ylim(0, 1.02)
         fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
         axes[1, 1].set_xlabel("epoch")

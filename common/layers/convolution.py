@@ -95,7 +95,7 @@ class Convolution(Layer):
         by 180°.
         """
         dout = np.ascontiguousarray(channels_last(dout))
-        self.db = dout.sum(axis=(1, 2)).sum(axis=0)  # in two steps, since long sums round more
+        self.db = dout.sum(axis=0).sum(axis=(0, 1))  # in two steps, since long sums round more
         if not self.input_gradient:
             self.dW = self._filter_gradient(dout)
             return None

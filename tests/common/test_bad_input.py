@@ -23,6 +23,7 @@ from common.layers import (
     Dropout,
     Pooling,
     Relu,
+    Sigmoid,
     SoftmaxWithLoss,
 )
 from common.optimizer import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSprop
@@ -90,6 +91,9 @@ LAYERS = [
     (BatchNormalization, (1, 0, "0.9"), T, "momentum must be a number, got '0.9'"),
     (Dropout, ([0.5],), T, "dropout_ratio must be a number, got [0.5]"),
     (Relu().forward, ([None],), T, "x must hold numbers, got object"),
+    (Relu().forward, ([1j],), T, "Relu needs real numbers, got complex128"),
+    (Sigmoid().forward, ([1j],), T, "Sigmoid needs real numbers, got complex128"),
+    (Pooling(1, 1).forward, ([[[[1j]]]],), T, "Pooling needs real numbers, got complex128"),
 ]
 for value in (0, -1, 1.0, True, None, (1, 1)):
     words = f"stride must be a positive integer, got {value!r}"
