@@ -91,3 +91,16 @@ def test_a_certain_and_right_network_has_loss_0_with_labels_of_either_kind(kind)
     network.params["b2"][:] = [-2000, 0, -2000]
     t = np.ones(len(x), int)
     assert network.loss(x, t) == network.loss(x, np.eye(CLASSES)[t]) == 0
+
+
+def test_a_layer_may_be_replaced_unless_the_gradient_was_derived_for_the_old_one(kind):
+    if kind == "chapter 4":
+        pytest.skip("has no layers")
+    network = build(kind)
+    x, t = batch(network)
+    network.layers["Relu1"] = layers.Sigmoid()
+    if kind == "symbolic":
+        with pytest.raises(TypeError, match="was derived for the layers Affine, Relu and Affine, "):
+            network.gradient(x, t)
+    else:
+        assert_close(network.gradient(x, t), network.numerical_gradient(x, t), 1e-6)

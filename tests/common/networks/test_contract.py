@@ -170,12 +170,15 @@ def test_the_objective_is_the_same_at_every_call_and_the_loss_in_training_is_not
     objective = {network.objective(x, t) for _ in range(5)}
     assert len(objective) == 1
     with network.unchanged():
-        assert {network.objective(x, t) for _ in range(5)} == objective
-        network.gradient(x, t)
-        assert network.objective(x, t) in objective
+        for _ in range(3):
+            network.gradient(x, t)
+            with network.unchanged():
+                network.gradient(x, t)
+            assert network.objective(x, t) in objective
     if kind not in OF_CHAPTERS:
         losses = {network.loss(x, t, train_flg=True) for _ in range(5)}
         assert (len(losses) > 1) == (kind in RANDOM)
+        assert network.objective(x, t) == network.loss(x, t, train_flg=True)
 
 
 @EACH

@@ -52,6 +52,20 @@ def test_a_network_without_layers():
     assert network.layers == network.buffers == network.param_owners() == {}
 
 
+def test_a_network_may_draw_random_numbers_itself():
+    class Noisy(Line):
+        def loss(self, x, t):
+            return super().loss(x * self.rng.random(x.shape), t)
+
+    network, x = Noisy(), np.ones((5, 2))
+    network.rng = np.random.default_rng(0)
+    before = state_of(network)
+    with network.unchanged():
+        assert network.loss(x, None) != network.loss(x, None)
+    network.numerical_gradient(x, None)
+    assert state_of(network) == before
+
+
 @pytest.mark.parametrize("value", [0.5, np.arange(3), None])
 def test_a_numerical_gradient_names_the_parameter_that_is_no_array_of_floats(value):
     network = Line()

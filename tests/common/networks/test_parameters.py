@@ -11,6 +11,7 @@ from common.layers import Affine, BatchNormalization, Convolution, Dropout, Laye
 from common.multi_layer_net import MultiLayerNet
 from common.multi_layer_net_extend import MultiLayerNetExtend
 from common.optimizer import SGD
+from common.support.errors import NonFiniteError
 from common.support.random_state import random_state, set_random_state
 from tests.common.networks.examples import CLASSES, NETWORKS, batch, build, state_of
 from tests.helpers import as_bytes, assert_close
@@ -82,6 +83,36 @@ class BooksDropout:
         return dout * self.mask
 
 
+class Jitter:
+    """Draws in every pass, from a source of its own."""
+
+    def __init__(self):
+        self.rng = np.random.default_rng(0)
+
+    def forward(self, x):
+        self.factor = 1 + self.rng.random(x.shape)
+        return x * self.factor
+
+    def backward(self, dout):
+        return dout * self.factor
+
+
+class Centering:
+    """Not derived from Layer, with a running average, as the book's BatchNormalization has it."""
+
+    def __init__(self):
+        self.running_mean = np.zeros(5)
+
+    def forward(self, x, train_flg=True):
+        if not train_flg:
+            return x - self.running_mean
+        self.running_mean = 0.9 * self.running_mean + 0.1 * x.mean(axis=0)
+        return x - x.mean(axis=0)
+
+    def backward(self, dout):
+        return dout - dout.mean(axis=0)
+
+
 class Noise:
     """Takes `train_flg` by name only, and has a source of random numbers of an older kind."""
 
@@ -150,6 +181,7 @@ def test_a_replaced_parameter_is_used_by_the_next_call_whatever_it_is(kind, way,
         lambda n: as_bytes(n.loss_and_gradient(x, t)[1]),
         lambda n: as_bytes(n.numerical_gradient(x, t)),
         lambda n: as_bytes(n.state()),
+        lambda n: as_bytes({k: getattr(*owner) for k, owner in n.param_owners().items()}),
         save,
     ]
     keys = list(build(kind).params)
@@ -195,11 +227,13 @@ def test_replaced_in_both_is_one_error_unless_by_the_same_array(kind):
         layer, name = network._parameters.owners[key]
         assert network.params[key] is other
         assert getattr(layer, name) is one
-        network.params[key] = one
-        assert_close(network.predict(x), network.predict(x))
-        network.params[key] = other  # and on one side again
+        for array in (one, other):
+            network.params[key] = array
+            setattr(layer, name, array)
+            network.predict(x)
+        network.params[key] = one  # and on one side again
         network.predict(x)
-        assert getattr(layer, name) is other
+        assert getattr(layer, name) is one
 
 
 @pytest.mark.parametrize(
@@ -248,6 +282,32 @@ def test_any_layer_may_take_the_place_of_another(key, layer, params, tmp_path):
     assert (network.params["W1"] != 1).all()
 
 
+def test_a_readers_layer_may_have_running_averages():
+    network = build("weight decay")
+    x, t = batch(network)
+    network.layers["Activation_function1"] = Centering()
+    assert_consistent(network)
+    assert list(network.buffers) == ["running_mean1"]
+    before = state_of(network)
+    with pytest.raises(ValueError, match="labels t must lie between"):
+        network.gradient(x, t + 3)
+    assert state_of(network) == before
+    network.gradient(x, t)
+    assert network.buffers["running_mean1"].all()
+
+
+def test_nan_in_x_is_refused_also_by_a_readers_first_layer():
+    network = build("chapter 5")
+    x, t = batch(network)
+    scale = Scale(6)
+    scale.input_gradient = False  # which means something only in a layer derived from Layer
+    network.layers["Affine1"].input_gradient = True
+    network.layers = {"Scale1": scale, **network.layers}
+    assert_consistent(network)
+    with pytest.raises(NonFiniteError, match="x holds 5 NaN"):
+        network.gradient(np.where(np.arange(6) == 1, np.nan, x), t)
+
+
 def test_dropout_is_switched_by_name_wherever_its_argument_stands():
     network = MultiLayerNet(6, [5], CLASSES, Noise)
     x, _ = batch(network)
@@ -257,7 +317,7 @@ def test_dropout_is_switched_by_name_wherever_its_argument_stands():
     assert network.layers["Activation_function1"].factor.shape == (5, 5)
 
 
-@pytest.mark.parametrize("activation", [Relu, Sigmoid, Swish, Scale, BooksDropout, Noise])
+@pytest.mark.parametrize("activation", [Relu, Sigmoid, Swish, Scale, BooksDropout, Noise, Jitter])
 @pytest.mark.parametrize("net", [MultiLayerNet, MultiLayerNetExtend])
 @pytest.mark.parametrize("with_rng", [True, False])
 def test_the_activation_may_be_a_layer_class(net, activation, with_rng):

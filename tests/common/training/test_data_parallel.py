@@ -587,8 +587,13 @@ def test_ctrl_c_waits_for_the_workers_and_is_raised(parallel):
     in_parts.gradient(x, t)
     before = state_of(network)
     struck.append(True)
-    with pytest.raises(KeyboardInterrupt):
-        in_parts.gradient(x, t)
+    # A background job ignores SIGINT, and so would the tests that it runs.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            in_parts.gradient(x, t)
+    finally:
+        signal.signal(signal.SIGINT, handler)
     assert not running
     assert state_of(network) == before
 
