@@ -45,7 +45,6 @@ class Pooling(Layer):
             raise ValueError(f"pad must be smaller than the window, {pool_h} × {pool_w}, got {pad}")
         self.pool_h, self.pool_w = pool_h, pool_w
         self.stride, self.pad = stride, pad
-        self._is_disjoint = stride >= max(pool_h, pool_w)  # no pixel is in two windows
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """Return Y, of shape (N, C, out_h, out_w), for `x` of shape (N, C, H, W)."""
@@ -67,7 +66,7 @@ class Pooling(Layer):
         dx = self._padded(np.zeros_like(self._x, dtype=dout.dtype), 0)
         for number, pixel in enumerate(self._pixels(dx)):
             found_here = self._largest == number
-            if self._is_disjoint:  # saves reading dx, 4 %
+            if self.stride >= max(self.pool_h, self.pool_w):  # disjoint windows: saves 4 %
                 np.multiply(dout, found_here, out=pixel)
             else:
                 pixel += dout * found_here

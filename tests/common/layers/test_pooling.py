@@ -39,6 +39,12 @@ def test_both_zeros_are_the_same_maximum():
     assert layer.backward(frozen([[[[1.0, 2.0]]]])).tolist() == [[[[1, 0, 2, 0]]]]
 
 
+def test_the_gradient_has_the_dtype_of_dout():
+    layer = Pooling(2, 2)
+    layer.forward(np.ones((1, 1, 2, 2), np.float32))
+    assert layer.backward(frozen([[[[1 / 3]]]])).tolist() == [[[[1 / 3, 0], [0, 0]]]]
+
+
 def test_the_default_stride_is_2():
     assert Pooling(2, 2).forward(np.zeros((1, 1, 6, 8))).shape == (1, 1, 3, 4)
     assert Pooling(3, 3).forward(np.zeros((1, 1, 6, 8))).shape == (1, 1, 2, 3)
