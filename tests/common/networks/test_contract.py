@@ -382,7 +382,6 @@ def test_parameters_and_running_averages_come_back_bit_for_bit(tmp_path, kind, d
         assert set(file.files) == {*saved.params, *saved.buffers}
     before = as_bytes(saved.state())
     loaded.set_state(saved.state())
-    loaded.gradient(x, t)
     for array in loaded.state().values():
         array += 7
     assert as_bytes(saved.state()) == before

@@ -391,6 +391,16 @@ def test_a_deleted_batch_normalization_leaves_its_number_free():
         network.predict(x)
 
 
+def test_a_layer_may_get_another_key():
+    network = build("weight decay")
+    network.layers["Activation_function1"] = Scale()
+    network.predict(batch(network)[0])
+    keys = [key.replace("Activation_function", "Mine") for key in network.layers]
+    network.layers = dict(zip(keys, network.layers.values(), strict=True))
+    assert_consistent(network)
+    assert "Mine1.s" in network.params
+
+
 def test_all_layers_or_all_parameters_may_be_replaced():
     network, other = build("chapter 5"), build("chapter 5", 1)
     x, t = batch(network)
@@ -423,6 +433,7 @@ def test_a_list_integers_or_a_number_become_an_array(key, value, shape, way, dty
     network = build("chapter 5", dtype=dtype)
     x, t = batch(network)
     way(network, key, value)
+    assert network.numerical_gradient(x, t)[key].shape == shape
     SGD(0.1).update(network.params, network.gradient(x, t))
     assert network.gradient(x, t)[key].shape == network.params[key].shape == shape
     for array in (*network.params.values(), network.predict(x)):
