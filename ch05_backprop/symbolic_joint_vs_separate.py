@@ -38,8 +38,8 @@ from common.scripts.plot import BLACK, BLUE, ORANGE, RED, plot_style, save_figur
 from common.scripts.units import readable_time
 from common.support.files import write_csv
 from common.support.threads import limit_threads
+from common.symbolic.codegen import Program
 from common.symbolic.graph import Variable, ancestors
-from common.symbolic.program import Program
 
 THEANO = {"joint": (0.061056, 0.013217), "separate": (0.305081, 0.026024)}  # mean, sd in seconds
 FULL_SIZE = (16384, 5000, 3000, 512, 40)
@@ -241,8 +241,8 @@ def unmerged(network: Network, grads: Sequence[Variable]) -> tuple[str, Callable
 
 
 def lines(source: str) -> int:
-    """Return the number of lines of a program, comments aside."""
-    return sum(not line.startswith("#") for line in source.splitlines())
+    """Return the number of lines of a program, comments and checks of shapes aside."""
+    return sum(not line.lstrip().startswith(("#", "assert ")) for line in source.splitlines())
 
 
 def measure_depth(depth: int, runs: int) -> list[dict]:

@@ -7,11 +7,9 @@ import numpy as np
 import common.symbolic.tensor as T
 from common import symbolic as theano
 from common.exercises.verdict import checked, expect, returned, same
-from common.symbolic.compiled import Function
+from common.symbolic import Function
 from common.symbolic.elementwise import ELEMENTWISE, Elementwise
-from common.symbolic.graph import Variable
-from common.symbolic.operation import Operation
-from common.symbolic.shared import Shared
+from common.symbolic.graph import Operation, Shared, Variable
 
 __all__ = ["line_step", "newton_step", "second_derivative", "softsign"]
 
@@ -135,7 +133,7 @@ def softsign(answer: Operation) -> None:
         f"the name {answer.name!r} is taken, and operations of one name count as the same",
     )
     expect(
-        not isinstance(answer, Elementwise) or len(answer.derivatives) == 1,
+        not isinstance(answer, Elementwise) or len(answer.vjps) == 1,
         "softsign needs one derivative rule, for its one input. Hint: the last argument of "
         "Elementwise, lambda g, y, x: …",
     )
@@ -151,7 +149,7 @@ def softsign(answer: Operation) -> None:
     halves = answer(whole)
     hint = "the dtype must be floating_dtype: a fraction comes of whole numbers, too."
     expect(
-        halves.dtype.kind == "f",
+        halves.kind == "f",
         f"softsign of whole numbers must be real numbers, got {halves.dtype}. Hint: {hint}",
     )
     same(halves.eval({whole: [1, -3]}), [0.5, -0.75], "softsign of 1 and −3", hint)

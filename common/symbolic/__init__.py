@@ -1,34 +1,46 @@
-"""A small Theano: expressions that are data, derivatives that are derived, programs to look at.
+"""A small Theano: expressions are data, gradients are derived, programs can be read.
 
-``from common import symbolic as theano`` and ``import common.symbolic.tensor as T`` are all that a
-script for Theano's first tutorials needs changed. To read the code, take it in this order:
+A script for Theano's tutorials runs with its imports changed: ``from common import symbolic as
+theano`` and ``import common.symbolic.tensor as T``. To read the code, take the files in this order;
+each needs only those above it:
 
-===================================  ==============================================================
-graph, operation                     variables, and what makes them
-elementwise, reduction, extremum,    the operations, each with its NumPy program, its derivative and
-linear, softmax, shape, indexing     its dtype and shape side by side
-operators, tensor, nnet,             what a user types
-tensor_type, config
-gradient                             the derivative of an expression, as an expression
-rewrite, rules                       the same value, more stable and with less work
-agreement                            shapes that agree, and what to do if they don't
-buffers, names, program, runtime     writing a straight-line NumPy program
-function, compiled, shared, values,  calling it
-errors
-printing, drawing/                   looking at expressions
-===================================  ==============================================================
+==============  ===================================================================================
+config          the setting floatX
+runtime         the few functions that compiled programs call besides NumPy's
+graph           variables, operations, topological order
+elementwise     the table of elementwise operations: program, dtype and derivative in each row
+arrays          shapes, axes, sums and other reductions, joining
+indexing        x[…] and its derivative
+products        matrix products, softmax
+rewrites        the same value, more accurate and with less work
+gradient        reverse mode: one walk, one adjoint for each variable
+printing        expressions as text
+codegen         a straight-line NumPy program, with buffer reuse
+function        compiling and calling
+tensor          what a user types: variables and functions of them
+drawing         expressions as diagrams
+==============  ===================================================================================
+
+Where it differs from Theano on purpose: elements that are equal share the gradient of a maximum;
+the softmax of a vector is a vector; sums of float32 accumulate as NumPy's do; ∂(x ** y)/∂y = 0 for
+x ≤ 0; a Python number beside an array of floats takes that array's dtype.
 """
 
 from importlib import import_module
 
-from common.symbolic import printing, tensor
-from common.symbolic.compiled import Function
+from common.symbolic import compile, gradient, printing, tensor
 from common.symbolic.config import config
-from common.symbolic.errors import DisconnectedInputError, MissingInputError, UnusedInputError
-from common.symbolic.function import In, function
+from common.symbolic.function import Function, In, Out, function
 from common.symbolic.gradient import Adjoints, grad
+from common.symbolic.graph import (
+    DisconnectedInputError,
+    MissingInputError,
+    Shared,
+    UnusedInputError,
+    Variable,
+    shared,
+)
 from common.symbolic.printing import debugprint, pp
-from common.symbolic.shared import shared
 
 __all__ = [
     "Adjoints",
@@ -36,19 +48,42 @@ __all__ = [
     "Function",
     "In",
     "MissingInputError",
+    "Out",
+    "Shared",
     "UnusedInputError",
+    "Variable",
+    "compile",
     "config",
     "debugprint",
     "function",
     "grad",
+    "gradient",
     "pp",
     "printing",
     "shared",
     "tensor",
 ]
 
+_ABSENT = (
+    "scan",
+    "Op",
+    "Apply",
+    "gof",
+    "sandbox",
+    "gpuarray",
+    "sparse",
+    "typed_list",
+    "map",
+    "scan_module",
+)
+
 
 def __getattr__(name):
-    if name == "draw":  # the only one that needs matplotlib, so it is fetched when it is asked for
+    if name == "draw":  # the only one that needs matplotlib
         return import_module("common.symbolic.drawing").draw
+    if name in _ABSENT:
+        raise NotImplementedError(
+            f"theano.{name} isn't part of this small Theano: it has no loops (scan), no GPU, no "
+            "sparse arrays and no operations of one's own but Elementwise"
+        )
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,250 +1,459 @@
-"""Operations that work entry by entry: a table of program, dtype and derivatives.
+"""Elementwise operations: a table with NumPy program, dtype and derivatives in each row.
 
-A derivative is a function of g = ∂L/∂y, of the result y, and of the inputs. Where broadcasting has
-spread an input out, its gradient is summed back to the input's shape.
+A row's last part has one vector-Jacobian product (VJP) for each input: a function of g = ∂cost/∂y,
+of the result y, and of the inputs. None stands for 0. Where an input was broadcast, the gradient
+walk sums the VJP back to the input's shape, so no row needs to.
+
+The dtype rule is Theano's:
+
+- arrays combine as NumPy's do: int8 and int32 give int32, int32 and float32 give float64;
+- a Python integer is of the smallest integer dtype that holds it, a Python float of floatX; beside
+  an array of floats both take that array's dtype;
+- real functions of 8 and 16 bit integers and booleans give float32, of larger ones float64; the
+  quotient of integers is of floatX;
+- sums and products of integers are int64 (unsigned: uint64); float16 is refused.
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
-from common.symbolic.graph import Constant
-from common.symbolic.operation import Operation, broadcast, floating_dtype, result_dtype
-from common.symbolic.reduction import sum_to
-from common.symbolic.shape import Cast
+from common.symbolic.config import config
+from common.symbolic.graph import (
+    KINDS,
+    Constant,
+    Dim,
+    Operation,
+    Variable,
+    as_variable,
+    checked_dtype,
+    readable_shape,
+)
+from common.symbolic.runtime import NAMESPACE
 
-__all__ = ["ELEMENTWISE", "Elementwise", "is_call", "op"]
+__all__ = [
+    "ELEMENTWISE",
+    "Cast",
+    "Elementwise",
+    "boolean",
+    "broadcast",
+    "cast",
+    "clip",
+    "floating_dtype",
+    "result_dtype",
+]
 
 
-# NumPy 2.0's ** makes a square of float32 numbers float32 also where the 2 is a float64.
-PROGRAMS = {"pow": "np.power({0}, {1})"}
+def result_dtype(code: str, dtypes: tuple) -> str:
+    """Return the dtype that NumPy gives the result of `code` on arrays of `dtypes`."""
+    names = {f"x{i}": np.ones(1, d) if type(d) is str else d(1) for i, d in enumerate(dtypes)}
+    with np.errstate(all="ignore"):
+        return checked_dtype(eval(code.format(*names), NAMESPACE | names).dtype)
+
+
+def floating_dtype(code: str, dtypes: tuple) -> str:
+    """Return NumPy's dtype; integers have been made floats before."""
+    return result_dtype(code, dtypes)
+
+
+def boolean(code: str, dtypes: tuple) -> str:
+    """Return the dtype of comparisons."""
+    result_dtype(code, dtypes)
+    return "bool"
+
+
+@cache
+def _dtype(rule, code, dtypes):
+    return rule(code, dtypes)
 
 
 class Elementwise(Operation):
-    """An operation on entries, with NumPy's broadcasting.
+    """A function of elements, with broadcasting of axes of known size 1.
 
     Parameters
     ----------
     name : str
-        One that no other operation has.
-    template : str
-        How it is written in Python, with {0}, {1} for the inputs: its program, too, unless
-        `PROGRAMS` has another.
-    dtype : callable
-        From the inputs to the dtype of the output.
-    *derivatives : callable or None
-        For each input, from g, y and all inputs to ∂L/∂input; None for 0. Without any the
-        operation has no derivative at all.
-
-    Attributes
-    ----------
-    is_call : bool
-        Whether the program is a call, and not operators, which need parentheses around them.
-    takes_out : bool
-        Whether the function that is called can be told where to write.
+    program : str
+        The NumPy expression, with {0}, {1}, … for the inputs.
+    rule : {result_dtype, floating_dtype, boolean}
+        The dtype of the result: as NumPy has it, the same after integers were converted to floats,
+        or bool.
+    *vjps : callable or None
+        For each input a function of g, y and all inputs that returns the VJP; None for 0. Without
+        any, the derivative is 0.
+    bounded : bool
+        Whether all derivatives are finite wherever the inputs are; it saves a test for g = 0.
+    selects : bool
+        Whether it picks one of its inputs.
 
     Examples
     --------
     A new operation, the hyperbola 1 / x:
 
-    >>> hyperbola = Elementwise("hyperbola", "1 / {0}", floating_dtype, lambda g, y, x: -g * y * y)
     >>> import common.symbolic.tensor as T
+    >>> hyperbola = Elementwise("hyperbola", "1 / {0}", floating_dtype, lambda g, y, x: -g * y * y)
     >>> x = T.dscalar("x")
     >>> T.grad(hyperbola(x), x).eval({x: 2.0})
     array(-0.25)
     """
 
-    def __init__(self, name: str, template: str, dtype: Callable, *derivatives: Callable | None):
+    def __init__(
+        self,
+        name: str,
+        program: str,
+        rule: Callable,
+        *vjps: Callable | None,
+        bounded: bool = False,
+        selects: bool = False,
+    ):
         self.name = name
-        self.template = template
-        self.program = PROGRAMS.get(name, template)
-        self.dtype = dtype
-        self.derivatives = derivatives
-        self.n_inputs = 1 + max(i for i in range(3) if f"{{{i}}}" in template)
-        self.smooth = bool(derivatives)
-        self.is_call = is_call(self.program)
-        self.takes_out = self.is_call and _takes_out(self.program.partition("(")[0])
-        # Functions make NumPy's numbers of Python's, operators don't.
-        self._on_plain_numbers = not self.is_call and "np." not in self.program
+        self.program = program
+        self.rule = rule
+        self.vjps = vjps
+        self.n_inputs = 1 + max(i for i in range(3) if f"{{{i}}}" in program)
+        self.differentiable = bool(vjps)
+        self.bounded = bounded
+        self.selects = selects
+        self.is_comparison = rule is boolean
+        self.is_choice = name == "switch"
 
-    def __call__(self, *inputs):
+    @property
+    def key(self):
+        """The operation itself: two rows are never the result_dtype, whatever their names."""
+        return self
+
+    def __call__(self, *inputs) -> Variable:
+        """Return the variable that this operation computes from `inputs`."""
         if len(inputs) != self.n_inputs:
             raise TypeError(f"{self.name} takes {self.n_inputs} inputs, got {len(inputs)}")
-        out = super().__call__(*inputs)
-        if self._on_plain_numbers and all(x.weak for x in out.inputs):
-            out.weak = True
-            if out.dtype.kind == "f":
-                out.dtype = np.dtype(np.float64)  # whatever floatX is
-            return out
-        cast = self._casts(out)
-        if cast is None:
-            return out
-        return super().__call__(
-            *(Cast(cast)(x) if x.dtype.kind in "bui" else x for x in out.inputs)
-        )
+        inputs = [as_variable(x) for x in inputs]
+        if any(type(x) is Constant and x.weak for x in inputs):
+            operands = inputs[self.is_choice :]
+            inputs[self.is_choice :] = _settled(operands, self.selects)
+        if self.rule is floating_dtype and not any(x.kind in "fc" for x in inputs):
+            dtype = config.floatX if len(inputs) > 1 else _float_of(inputs[0].dtype)
+            inputs = [x if _is_weak(x) else cast(x, dtype) for x in inputs]
+        return super().__call__(*inputs)
 
-    def _casts(self, out):
-        """Return the dtype that whole numbers must have for NumPy to agree with `out`, or None."""
-        kinds = {x.dtype.kind for x in out.inputs}
-        if self.dtype is floating_dtype and not kinds & set("fc"):
-            return out.dtype
-        if self.dtype is result_dtype and out.dtype.kind == "b":
-            return np.dtype(np.int8)  # so that True + True is 2, as a sum is
-        if self.name == "pow" and ("b" in kinds or all(x.weak for x in out.inputs)):
-            return out.dtype
-        return None
+    def infer(self, *inputs):
+        dtypes = tuple([_python_type(x) if _is_weak(x) else x.dtype for x in inputs])
+        try:
+            dtype = _dtype(self.rule, self.program, dtypes)
+        except TypeError as error:
+            given = ", ".join(f"{x!r} of {x.dtype}" for x in inputs)
+            raise TypeError(f"{self.name} isn't defined for {given}: {error}") from error
+        return dtype, broadcast(self.name, *inputs)
 
-    def output_type(self, *inputs):
-        return self.dtype(*inputs), broadcast(self.name, *inputs)
-
-    def derivative(self, i, out, g, *inputs):
-        rule = self.derivatives[i]
-        partial = None if rule is None else rule(g, out, *inputs)
-        return None if partial is None else sum_to(partial, inputs[i])
+    def vjp(self, i, out, g, *inputs):
+        """Return ∂cost/∂inputs[i] in the shape of `out`."""
+        rule = self.vjps[i]
+        return None if rule is None else rule(g, out, *inputs)
 
     def code(self, *args):
         return self.program.format(*args)
 
+    def __deepcopy__(self, memo):
+        return self
 
-def is_call(program: str) -> bool:
-    """Return whether all of a program is one call, such as np.maximum({0}, 0)."""
-    name, parenthesis, rest = program.partition("(")
-    if not parenthesis or not name.replace(".", "").isidentifier():
-        return False
-    depth = 1
-    for i, character in enumerate(rest):
-        depth += (character == "(") - (character == ")")
-        if depth == 0:
-            return i == len(rest) - 1
-    return False
+    def __reduce__(self):
+        if ELEMENTWISE.get(self.name) is not self:
+            raise TypeError(
+                f"the operation {self.name!r} is defined outside of common.symbolic, so what has "
+                "with it can't be pickled; save the values of the shared variables instead"
+            )
+        return _by_name, (self.name,)
 
 
-def _takes_out(function):
-    module, _, name = function.rpartition(".")
-    return isinstance(getattr(np, name, None), np.ufunc) if module else function == "sigmoid"
+def _by_name(name):
+    return ELEMENTWISE[name]
 
 
-def boolean(*inputs):
-    """Return the dtype of comparisons."""
-    return np.dtype(bool)
+def _is_weak(x):
+    return type(x) is Constant and x.weak
 
 
-def chosen(condition, *inputs):
-    """Return the dtype of a choice."""
-    return result_dtype(*inputs)
+def _python_type(x):
+    return type(x.value.item())
 
 
-def compared(*inputs):
-    """Return the dtype of the larger or smaller one: truths stay truths, unlike in arithmetic."""
-    return result_dtype(*inputs)
+def _settled(operands, selects):
+    """Return operands, with Python numbers given a dtype where NumPy would choose another one."""
+    strong = [x.dtype for x in operands if not _is_weak(x)]
+    if any(KINDS[d] in "fc" for d in strong):
+        return operands
+    return [_with_dtype(x, strong, selects) if _is_weak(x) else x for x in operands]
 
 
-def real(x):
-    """Return the dtype of a magnitude."""
-    return np.empty(0, result_dtype(x)).real.dtype
+def _with_dtype(x, strong, selects):
+    if strong:
+        together = np.result_type(*strong)
+        if x.kind == "f":
+            natural = x.dtype == "float64"
+        else:
+            natural = together.kind in "iu" and np.result_type(together, x.dtype) == together
+        return x if natural else Constant(x.value.astype(x.dtype), x.name)
+    dtype = "int64" if x.kind == "i" and not selects else x.dtype
+    return Constant(x.value.astype(dtype), x.name)
 
 
-def op(name, *inputs):
-    """Return the variable that the operation of this name makes of `inputs`."""
-    return ELEMENTWISE[name](*inputs)
+def _float_of(dtype):
+    return "float32" if dtype in ("bool", "int8", "int16", "uint8", "uint16") else "float64"
 
 
-def share(g, first, second, wins):
-    """Return g where `first` wins over `second`, half of it where they are equal, 0 elsewhere."""
-    return op(
-        "switch", op("eq", first, second), 0.5 * g, op("switch", op(wins, first, second), g, 0)
-    )
+def broadcast(name: str, *inputs: Variable) -> tuple:
+    """Return the shape of inputs that are broadcast to each other by the operation `name`.
+
+    An axis that isn't known to have size 1 must have the same size in all inputs. Where that can't
+    be seen from the shapes alone, the compiled function checks it.
+
+    Raises
+    ------
+    ValueError
+        If known sizes differ, and neither is 1.
+    """
+    dims = inputs[0].dims
+    if all(x.dims == dims for x in inputs):
+        return dims
+    ndim = max([x.ndim for x in inputs])
+    shapes = [(1,) * (ndim - x.ndim) + x.dims for x in inputs]
+    result = []
+    for sizes in zip(*shapes, strict=True):
+        wide = [n for n in sizes if n != 1]
+        known = {n for n in wide if type(n) is not Dim}
+        if len(known) > 1:
+            shown = " and ".join(f"{x!r} {readable_shape(x.dims)}" for x in inputs)
+            raise ValueError(f"{name}: these shapes can't be broadcast to each other: {shown}")
+        result.append(known.pop() if known else wide[0] if wide else 1)
+    return tuple(result)
 
 
-def power_by_base(a, b):
-    """Return ∂aᵇ/∂a = b aᵇ⁻¹, also where b = 0 and aᵇ⁻¹ is infinite; None for 0."""
+class Cast(Operation):
+    """The same numbers in another dtype.
+
+    Parameters
+    ----------
+    dtype : str
+    """
+
+    name = "cast"
+    view = True
+
+    def __init__(self, dtype: str):
+        self.dtype = dtype
+        self.parameters = (dtype,)
+
+    def infer(self, x):
+        if x.kind == "c" and KINDS[self.dtype] != "c":
+            raise TypeError(f"cast: {x!r} is complex, so it can't be cast to {self.dtype}")
+        return self.dtype, x.dims
+
+    def vjp(self, i, out, g, x):
+        """Return g; the gradient walk converts it to the dtype of x."""
+        return g
+
+    def code(self, x):
+        return f"np.asarray({x}, np.{'bool_' if self.dtype == 'bool' else self.dtype})"
+
+
+def cast(x, dtype) -> Variable:
+    """Return `x` in another dtype, by name; "floatX" is that of the configuration.
+
+    Raises
+    ------
+    TypeError
+        If there is no such dtype of numbers, or `x` is complex and the dtype isn't.
+    """
+    x, dtype = as_variable(x), checked_dtype(dtype)
+    if _is_weak(x):
+        return Constant(np.asarray(x.value).astype(dtype), x.name)
+    return x if x.dtype == dtype else Cast(dtype)(x)
+
+
+def clip(x, low, high) -> Variable:
+    """Return the elements of `x`, limited to the range from `low` to `high`."""
+    return minimum(maximum(x, low), high)
+
+
+def _tie(g, first, second, wins):
+    """Return g where `first` wins over `second`, g / 2 where they are equal, 0 elsewhere."""
+    return switch(eq(first, second), 0.5 * g, switch(wins(first, second), g, 0))
+
+
+def _pow_base(g, a, b):
+    """Return g b aᵇ⁻¹; 0 where b = 0, although aᵇ⁻¹ may be infinite there."""
     if isinstance(b, Constant) and b.ndim == 0:
-        return b * a ** (b - 1) if b.value != 0 else None
-    return b * a ** op("switch", op("eq", b, 0), 1, b - 1)
+        n = b.value.item() if b.weak else b.value[()]
+        return g * (n * a ** (n - 1)) if n != 0 else None
+    return g * (b * a ** switch(eq(b, 0), 1, b - 1))
 
 
-def power_by_exponent(y, a):
-    """Return ∂aᵇ/∂b = aᵇ log a, or 0 where a isn't positive: there it has no derivative."""
-    positive = op("gt", a, 0)
-    return op("switch", positive, y * op("log", op("switch", positive, a, 1)), 0)
+def _pow_exponent(g, y, a):
+    """Return g aᵇ log a; 0 where a isn't positive, since the power is no function of b there."""
+    positive = gt(a, 0)
+    return g * switch(positive, y * log(switch(positive, a, 1)), 0)
 
 
-def times(g, factor):
-    """Return g · factor; None if factor is."""
-    return None if factor is None else g * factor
+# Arithmetic
 
+add = Elementwise(
+    "add", "{0} + {1}", result_dtype, lambda g, y, a, b: g, lambda g, y, a, b: g, bounded=True
+)
+sub = Elementwise(
+    "sub", "{0} - {1}", result_dtype, lambda g, y, a, b: g, lambda g, y, a, b: -g, bounded=True
+)
+mul = Elementwise(
+    "mul", "{0} * {1}", result_dtype, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a
+)
+true_div = Elementwise(
+    "true_div", "{0} / {1}", floating_dtype, lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b
+)
+int_div = Elementwise("int_div", "{0} // {1}", result_dtype)
+mod = Elementwise(
+    "mod", "{0} % {1}", result_dtype, lambda g, y, a, b: g, lambda g, y, a, b: -g * (a // b)
+)
+pow = Elementwise(
+    "pow",
+    "np.power({0}, {1})",
+    result_dtype,
+    lambda g, y, a, b: _pow_base(g, a, b),
+    lambda g, y, a, b: _pow_exponent(g, y, a),
+)
+neg = Elementwise("neg", "-{0}", result_dtype, lambda g, y, x: -g, bounded=True)
+abs = Elementwise("abs", "np.abs({0})", result_dtype, lambda g, y, x: g * sgn(x), bounded=True)
+sgn = Elementwise("sgn", "np.sign({0})", result_dtype)
+inv = Elementwise("inv", "1 / {0}", floating_dtype, lambda g, y, x: -g * sqr(y))
+sqr = Elementwise("sqr", "np.square({0})", result_dtype, lambda g, y, x: g * (2 * x), bounded=True)
+sqrt = Elementwise("sqrt", "np.sqrt({0})", floating_dtype, lambda g, y, x: g / (2 * y))
+floor = Elementwise("floor", "np.floor({0})", floating_dtype)
+ceil = Elementwise("ceil", "np.ceil({0})", floating_dtype)
+trunc = Elementwise("trunc", "np.trunc({0})", floating_dtype)
+round = Elementwise("round", "np.rint({0})", floating_dtype)
 
-def arithmetic():
-    """Yield + − * / and their kin."""
-    yield "add", "{0} + {1}", result_dtype, lambda g, y, a, b: g, lambda g, y, a, b: g
-    yield "sub", "{0} - {1}", result_dtype, lambda g, y, a, b: g, lambda g, y, a, b: -g
-    yield "mul", "{0} * {1}", result_dtype, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a
-    yield (
-        *("true_div", "{0} / {1}", floating_dtype),
-        *(lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b),
-    )
-    yield "int_div", "{0} // {1}", result_dtype
-    yield "mod", "{0} % {1}", result_dtype, lambda g, y, a, b: g, lambda g, y, a, b: -g * (a // b)
-    yield (
-        *("pow", "{0} ** {1}", result_dtype),
-        lambda g, y, a, b: times(g, power_by_base(a, b)),
-        lambda g, y, a, b: g * power_by_exponent(y, a),
-    )
-    yield "neg", "-{0}", result_dtype, lambda g, y, x: -g
-    yield "abs", "np.abs({0})", real, lambda g, y, x: g * op("sgn", x)
-    yield "sgn", "np.sign({0})", result_dtype
-    yield "sqr", "np.square({0})", result_dtype, lambda g, y, x: g * (2 * x)
-    yield "sqrt", "np.sqrt({0})", floating_dtype, lambda g, y, x: g / (2 * y)
-    yield "floor", "np.floor({0})", floating_dtype
-    yield "ceil", "np.ceil({0})", floating_dtype
+# Exponentials, logarithms, and functions of angles in radians
 
+exp = Elementwise("exp", "np.exp({0})", floating_dtype, lambda g, y, x: g * y)
+exp2 = Elementwise(
+    "exp2", "np.exp2({0})", floating_dtype, lambda g, y, x: g * (y * np.log(2).item())
+)
+expm1 = Elementwise("expm1", "np.expm1({0})", floating_dtype, lambda g, y, x: g * exp(x))
+log = Elementwise("log", "np.log({0})", floating_dtype, lambda g, y, x: g / x)
+log1p = Elementwise("log1p", "np.log1p({0})", floating_dtype, lambda g, y, x: g / (1 + x))
+log2 = Elementwise(
+    "log2", "np.log2({0})", floating_dtype, lambda g, y, x: g / (x * np.log(2).item())
+)
+log10 = Elementwise(
+    "log10", "np.log10({0})", floating_dtype, lambda g, y, x: g / (x * np.log(10).item())
+)
+sin = Elementwise("sin", "np.sin({0})", floating_dtype, lambda g, y, x: g * cos(x), bounded=True)
+cos = Elementwise("cos", "np.cos({0})", floating_dtype, lambda g, y, x: -g * sin(x), bounded=True)
+tan = Elementwise("tan", "np.tan({0})", floating_dtype, lambda g, y, x: g * (1 + sqr(y)))
+arcsin = Elementwise(
+    "arcsin", "np.arcsin({0})", floating_dtype, lambda g, y, x: g / sqrt(1 - sqr(x))
+)
+arccos = Elementwise(
+    "arccos", "np.arccos({0})", floating_dtype, lambda g, y, x: -g / sqrt(1 - sqr(x))
+)
+arctan = Elementwise("arctan", "np.arctan({0})", floating_dtype, lambda g, y, x: g / (1 + sqr(x)))
+arctan2 = Elementwise(
+    "arctan2",
+    "np.arctan2({0}, {1})",
+    floating_dtype,
+    lambda g, y, a, b: g * b / (sqr(a) + sqr(b)),
+    lambda g, y, a, b: -g * a / (sqr(a) + sqr(b)),
+)
+sinh = Elementwise("sinh", "np.sinh({0})", floating_dtype, lambda g, y, x: g * cosh(x))
+cosh = Elementwise("cosh", "np.cosh({0})", floating_dtype, lambda g, y, x: g * sinh(x))
+tanh = Elementwise(
+    "tanh", "np.tanh({0})", floating_dtype, lambda g, y, x: g * (1 - sqr(y)), bounded=True
+)
+arcsinh = Elementwise(
+    "arcsinh", "np.arcsinh({0})", floating_dtype, lambda g, y, x: g / sqrt(1 + sqr(x))
+)
+arccosh = Elementwise(
+    "arccosh", "np.arccosh({0})", floating_dtype, lambda g, y, x: g / sqrt(sqr(x) - 1)
+)
+arctanh = Elementwise(
+    "arctanh", "np.arctanh({0})", floating_dtype, lambda g, y, x: g / (1 - sqr(x))
+)
 
-def transcendental():
-    """Yield exponentials, logarithms, and functions of angles in radians."""
-    yield "exp", "np.exp({0})", floating_dtype, lambda g, y, x: g * y
-    yield "expm1", "np.expm1({0})", floating_dtype, lambda g, y, x: g * op("exp", x)
-    yield "log", "np.log({0})", floating_dtype, lambda g, y, x: g / x
-    yield "log1p", "np.log1p({0})", floating_dtype, lambda g, y, x: g / (1 + x)
-    yield "log2", "np.log2({0})", floating_dtype, lambda g, y, x: g / (x * np.log(2).item())
-    yield "log10", "np.log10({0})", floating_dtype, lambda g, y, x: g / (x * np.log(10).item())
-    yield "sin", "np.sin({0})", floating_dtype, lambda g, y, x: g * op("cos", x)
-    yield "cos", "np.cos({0})", floating_dtype, lambda g, y, x: -g * op("sin", x)
-    yield "tan", "np.tan({0})", floating_dtype, lambda g, y, x: g * (1 + op("sqr", y))
-    yield "tanh", "np.tanh({0})", floating_dtype, lambda g, y, x: g * (1 - op("sqr", y))
+# Activation functions. The derivative of the sigmoid is y − y², since a factor 1 − y would be
+# rewritten as a second sigmoid.
 
+sigmoid = Elementwise(
+    "sigmoid", "sigmoid({0})", floating_dtype, lambda g, y, x: g * (y - sqr(y)), bounded=True
+)
+softplus = Elementwise(
+    "softplus", "np.logaddexp({0}, 0)", floating_dtype, lambda g, y, x: g * sigmoid(x), bounded=True
+)
+relu = Elementwise(
+    "relu",
+    "np.maximum({0}, 0)",
+    result_dtype,
+    lambda g, y, x: g * gt(y, 0),
+    bounded=True,
+    selects=True,
+)
 
-def activations():
-    """Yield what networks put between their matrix products."""
-    # y − y² and not y (1 − y): 1 − sigmoid is rewritten as a second sigmoid, and there is no need.
-    yield "sigmoid", "sigmoid({0})", floating_dtype, lambda g, y, x: g * (y - op("sqr", y))
-    yield "softplus", "np.logaddexp({0}, 0)", floating_dtype, lambda g, y, x: g * op("sigmoid", x)
-    yield "relu", "np.maximum({0}, 0)", result_dtype, lambda g, y, x: g * op("gt", y, 0)
+# Comparisons and logic. On integers & | ^ ~ work bit by bit.
 
+lt = Elementwise("lt", "{0} < {1}", boolean)
+le = Elementwise("le", "{0} <= {1}", boolean)
+gt = Elementwise("gt", "{0} > {1}", boolean)
+ge = Elementwise("ge", "{0} >= {1}", boolean)
+eq = Elementwise("eq", "{0} == {1}", boolean)
+neq = Elementwise("neq", "{0} != {1}", boolean)
+isnan = Elementwise("isnan", "np.isnan({0})", boolean)
+isinf = Elementwise("isinf", "np.isinf({0})", boolean)
+and_ = Elementwise("and_", "{0} & {1}", result_dtype)
+or_ = Elementwise("or_", "{0} | {1}", result_dtype)
+xor = Elementwise("xor", "{0} ^ {1}", result_dtype)
+invert = Elementwise("invert", "~{0}", result_dtype)
 
-def choices():
-    """Yield comparisons, and what chooses between its inputs."""
-    symbols = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "neq": "!="}
-    for name, symbol in symbols.items():
-        yield name, f"{{0}} {symbol} {{1}}", boolean
-    yield "and_", "np.logical_and({0}, {1})", boolean
-    yield "or_", "np.logical_or({0}, {1})", boolean
-    yield "not_", "np.logical_not({0})", boolean
-    yield (
-        *("maximum", "np.maximum({0}, {1})", compared),
-        *(lambda g, y, a, b: share(g, a, b, "gt"), lambda g, y, a, b: share(g, b, a, "gt")),
-    )
-    yield (
-        *("minimum", "np.minimum({0}, {1})", compared),
-        *(lambda g, y, a, b: share(g, a, b, "lt"), lambda g, y, a, b: share(g, b, a, "lt")),
-    )
-    yield (
-        *("switch", "np.where({0}, {1}, {2})", chosen, None),
-        *(lambda g, y, c, a, b: op("switch", c, g, 0), lambda g, y, c, a, b: op("switch", c, 0, g)),
-    )
+# Choices. Where two elements are equal, maximum and minimum give each half of the gradient.
 
+maximum = Elementwise(
+    "maximum",
+    "np.maximum({0}, {1})",
+    result_dtype,
+    lambda g, y, a, b: _tie(g, a, b, gt),
+    lambda g, y, a, b: _tie(g, b, a, gt),
+    bounded=True,
+    selects=True,
+)
+minimum = Elementwise(
+    "minimum",
+    "np.minimum({0}, {1})",
+    result_dtype,
+    lambda g, y, a, b: _tie(g, a, b, lt),
+    lambda g, y, a, b: _tie(g, b, a, lt),
+    bounded=True,
+    selects=True,
+)
+switch = Elementwise(
+    "switch",
+    "np.where({0}, {1}, {2})",
+    result_dtype,
+    None,
+    lambda g, y, c, a, b: switch(c, g, 0),
+    lambda g, y, c, a, b: switch(c, 0, g),
+    bounded=True,
+    selects=True,
+)
 
+# g times a local derivative f that may be infinite where g is 0: the product is 0 there.
+zero_or_product = Elementwise(
+    "zero_or_product",
+    "zero_or_product({0}, {1})",
+    result_dtype,
+    lambda G, y, g, f: zero_or_product(G, f),
+    lambda G, y, g, f: zero_or_product(G, g),
+    bounded=True,
+)
+
+# The table, by name.
 ELEMENTWISE = {
-    row[0]: Elementwise(*row)
-    for rows in (arithmetic, transcendental, activations, choices)
-    for row in rows()
+    operation.name: operation
+    for operation in list(globals().values())
+    if isinstance(operation, Elementwise)
 }

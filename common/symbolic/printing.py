@@ -3,15 +3,13 @@
 import itertools
 import sys
 
-from common.symbolic.elementwise import Elementwise, is_call
-from common.symbolic.graph import Variable, ancestors, as_variable
-from common.symbolic.operation import readable_shape
+from common.symbolic.graph import Variable, ancestors, as_variable, readable_shape
 
 __all__ = ["debugprint", "formula", "pp", "without_parentheses"]
 
 LONGEST = 2000
 DEEPEST = 60  # indentation, in spaces; else a long chain would fill a square
-_AS_IN_PYTHON = ("index", "transpose", "length")
+_AS_IN_PYTHON = ("index", "dimshuffle", "size")
 
 
 def pp(expression, longest: int = LONGEST) -> str:
@@ -41,30 +39,30 @@ def pp(expression, longest: int = LONGEST) -> str:
 def formula(variable: Variable) -> str:
     """Return how a variable is made from others that have names."""
 
-    def text(v, depth):
-        if v.name or v.operation is None:
+    def text(v, depth):  # which is at most 4
+        if v.operation is None or (v.name and v is not variable):
             return repr(v)
-        if depth == 0:
-            return "…"
-        return _text(v, [text(x, depth - 1) for x in v.inputs])
+        return "…" if depth == 0 else _text(v, [text(x, depth - 1) for x in v.inputs])
 
-    inner = [text(x, 4) for x in variable.inputs]
-    whole = _text(variable, inner) if variable.operation else repr(variable)
-    return without_parentheses(whole)
+    return without_parentheses(text(variable, 4))
 
 
 def _text(v, args):
     operation = v.operation
-    if isinstance(operation, Elementwise) and not is_call(operation.template):
-        return f"({operation.template.format(*args)})"
+    program = getattr(operation, "program", None)
+    if program is not None and operation.name not in ("pow", "inv"):
+        if program.startswith(("{", "-{", "~{")):
+            return f"({program.format(*args)})"
+    elif operation.name == "pow":
+        return f"({args[0]} ** {args[1]})"
     if operation.name in _AS_IN_PYTHON:
         return operation.code(*args)
-    if operation.name in ("sum", "max", "min", "argmax", "argmin", "count"):
-        [x] = v.inputs
-        if x.ndim > len(operation.axes):
-            args = [*args, f"axis={','.join(map(str, operation.axes))}"]
-    elif operation.name == "cast":
-        args = [*args, v.dtype.name]
+    axes = getattr(operation, "axes", ())
+    last = (v.inputs[0].ndim - 1,) if "softmax" in operation.name else ()
+    if axes and len(axes) < v.inputs[0].ndim and axes != last:
+        args = [*args, f"axis={','.join(map(str, axes))}"]
+    if operation.name == "cast":
+        args = [*args, v.dtype]
     elif operation.name == "concatenate":
         args = [*args, f"axis={operation.axis}"]
     return f"{operation.name}({', '.join(map(without_parentheses, args))})"
@@ -124,7 +122,7 @@ def debugprint(expressions, depth: int | None = None, file=None) -> str | None:
             continue
         letters[v] = _letters(next(numbers))
         name = f" '{v.name}'" if v.name and v.operation is not None else ""
-        lines.append(f"{indent}{what} [{letters[v]}] {v.dtype} {readable_shape(v.lengths)}{name}")
+        lines.append(f"{indent}{what} [{letters[v]}] {v.dtype} {readable_shape(v.dims)}{name}")
         stack.extend((x, level + 1) for x in reversed(v.inputs))
     text = "\n".join(lines)
     if file == "str":

@@ -1,18 +1,8 @@
-"""The few functions that derived programs call beside NumPy's. They take arrays and numbers."""
+"""The few functions that compiled programs call besides NumPy's. They take arrays and scalars."""
 
 import numpy as np
 
-__all__ = [
-    "SPACE",
-    "add_at",
-    "log_softmax",
-    "logsumexp",
-    "put",
-    "scatter",
-    "sigmoid",
-    "softmax",
-    "sum_to",
-]
+__all__ = ["NAMESPACE"]
 
 
 def sigmoid(x, out=None):
@@ -24,71 +14,120 @@ def sigmoid(x, out=None):
     return np.true_divide(top, z, out=out)
 
 
-def softmax(x):
-    """Return exp(xₖ) / Σⱼ exp(xⱼ) along the last axis."""
-    y = _last_axis_first(x)
-    y -= y.max(axis=0)
+def zero_or_product(g, f):
+    """Return g f, but 0 where g is 0, even if f is infinite or NaN there."""
+    with np.errstate(invalid="ignore"):
+        product = np.multiply(g, f)
+    return np.where(np.equal(g, 0), product.dtype.type(0), product)
+
+
+def _first(x, axes):
+    """Return a copy with `axes` moved to the front: NumPy is slow at reducing a short last axis."""
+    if x.ndim == 2 and axes == (1,):
+        return x.T.copy()  # the common case, without the overhead of moveaxis
+    return np.moveaxis(x, axes, range(len(axes))).copy()
+
+
+def _back(y, axes):
+    return y.T if y.ndim == 2 and axes == (1,) else np.moveaxis(y, range(len(axes)), axes)
+
+
+def softmax(x, axes):
+    """Return exp(xₖ) / Σⱼ exp(xⱼ), where the sum goes over `axes`."""
+    y, front = _first(x, axes), tuple(range(len(axes)))
+    y -= y.max(axis=front)
     np.exp(y, out=y)
-    y /= y.sum(axis=0)
-    return np.moveaxis(y, 0, -1)
+    y /= y.sum(axis=front)
+    return _back(y, axes)
 
 
-def logsumexp(x):
-    """Return log Σₖ exp(xₖ) over the last axis."""
-    y = _last_axis_first(x)
-    largest = y.max(axis=0)
-    y -= largest
-    np.exp(y, out=y)
-    return largest + np.log(y.sum(axis=0))
+def log_softmax(x, axes):
+    """Return xₖ − log Σⱼ exp(xⱼ), where the sum goes over `axes`."""
+    y, front = _first(x, axes), tuple(range(len(axes)))
+    y -= y.max(axis=front)
+    y -= np.log(np.exp(y).sum(axis=front))
+    return _back(y, axes)
 
 
-def log_softmax(x):
-    """Return xₖ − log Σⱼ exp(xⱼ) along the last axis."""
-    y = _last_axis_first(x)
-    y -= y.max(axis=0)
-    y -= np.log(np.exp(y).sum(axis=0))
-    return np.moveaxis(y, 0, -1)
-
-
-def _last_axis_first(x):
-    """Return a copy: NumPy is slow at reducing a short last axis."""
-    return (x.T if x.ndim == 2 else np.moveaxis(x, -1, 0)).copy()
-
-
-def sum_to(g, shape):
-    """Return `g` summed over the axes that broadcasting from `shape` added to it."""
-    if g.shape == shape:
-        return g
-    extra = g.ndim - len(shape)
-    axes = tuple(range(extra)) + tuple(
-        a + extra for a, n in enumerate(shape) if n == 1 and g.shape[a + extra] != 1
-    )
-    return g.sum(axis=axes).reshape(shape)
+def logsumexp(x, axes):
+    """Return log Σₖ exp(xₖ) over `axes`, without overflow."""
+    y, front = _first(x, axes), tuple(range(len(axes)))
+    largest = y.max(axis=front)
+    y -= np.where(np.isfinite(largest), largest, 0)
+    return np.where(np.isfinite(largest), largest, 0) + np.log(np.exp(y).sum(axis=front))
 
 
 def put(g, shape, index):
-    """Return zeros of `shape` with `g` at `index`, which must not name a place twice."""
+    """Return zeros of `shape` with `g` at `index`, which names no element twice."""
     result = np.zeros(shape, np.asarray(g).dtype)
     result[index] = g
     return result
 
 
-def scatter(g, shape, index):
-    """Return zeros of `shape` with `g` added in at `index`, as often as a place is named."""
+def put_add(g, shape, index):
+    """Return zeros of `shape` with `g` added at `index`, as often as an element is named."""
     result = np.zeros(shape, np.asarray(g).dtype)
     np.add.at(result, index, g)
     return result
 
 
-def add_at(x, index, g):
-    """Return a copy of `x` with `g` added at `index`, which must not name a place twice."""
+def set_at(x, index, y):
+    """Return a copy of `x` with `y` at `index`."""
     x = np.array(x)
-    x[index] += g
+    x[index] = y
     return x
 
 
-# What programs see, and all that they see. Of the builtins only what NumPy needs to import parts of
-# itself late.
-SPACE = {"np": np, "__builtins__": {"__import__": __import__}} | {
-    f.__name__: f for f in (add_at, log_softmax, logsumexp, put, scatter, sigmoid, softmax, sum_to)
-}
+def add_at(x, index, y):
+    """Return a copy of `x` with `y` added at `index`, as often as an element is named."""
+    x = np.array(x)
+    np.add.at(x, index, y)
+    return x
+
+
+def draw(kind, dtype, seed, call, size, *parameters):
+    """Return random numbers: always the same for one `seed` (a pair) and number of the `call`.
+
+    The generator is Philox, which is counter-based: `call` goes into its counter.
+    """
+    bits = np.random.Philox(key=np.array(seed, np.uint64), counter=[0, 0, int(call), 0])
+    rng = np.random.Generator(bits)
+    if kind == "permutation":
+        [n] = parameters
+        rows = int(np.prod(size, dtype=int))
+        drawn = np.array([rng.permutation(int(n)) for _ in range(rows)]).reshape(*size, int(n))
+    elif kind == "multinomial":
+        n, pvals = parameters
+        pvals = np.asarray(pvals, np.float64)
+        drawn = rng.multinomial(int(n), pvals / pvals.sum(-1, keepdims=True), size)
+    elif kind == "choice":
+        a, replace, p = parameters
+        drawn = rng.choice(a if np.ndim(a) else int(a), size, bool(replace), p)
+    else:
+        drawn = getattr(rng, kind)(*parameters, size=size)
+    return np.asarray(drawn, dtype)
+
+
+def check_ones(x, axes):
+    """Return `x`, of which each of `axes` must have size 1."""
+    for a in axes:
+        if x.shape[a] != 1:
+            raise ValueError(f"axis {a} must have size 1, got shape {x.shape}")
+    return x
+
+
+def show(x, message):
+    """Print `message` and the value of `x`, and return `x`."""
+    print(message, "__str__ =", x)
+    return x
+
+
+# What programs can use: nothing else. NumPy imports parts of itself late, which needs __import__.
+_FUNCTIONS = (
+    *(sigmoid, zero_or_product, softmax, log_softmax, logsumexp),
+    *(put, put_add, set_at, add_at, check_ones, draw, show),
+)
+NAMESPACE = {
+    "np": np,
+    "__builtins__": {"__import__": __import__, "AssertionError": AssertionError},
+} | {f.__name__: f for f in _FUNCTIONS}

@@ -65,7 +65,7 @@ def gradients_of(cost, wrt, *, add=True, start=1.0):
     adjoint = {cost: T.as_tensor_variable(start)}
     for v in reversed(ancestors([cost])):
         for i, x in enumerate(v.inputs):
-            share = v.operation.derivative(i, v, adjoint[v], *v.inputs)
+            share = v.operation.vjp(i, v, adjoint[v], *v.inputs)
             adjoint[x] = adjoint[x] + share if add and x in adjoint else share
     return [adjoint[x] for x in wrt]
 
@@ -75,7 +75,7 @@ def gradients_by_paths(cost, wrt):
         if any(v is x for x in wrt):
             found[v] = found[v] + g if v in found else g
         for i, x in enumerate(v.inputs):
-            back(x, v.operation.derivative(i, v, g, *v.inputs))
+            back(x, v.operation.vjp(i, v, g, *v.inputs))
 
     found = {}
     back(cost, T.as_tensor_variable(1.0))

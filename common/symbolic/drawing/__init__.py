@@ -7,13 +7,12 @@ from matplotlib.figure import Figure
 
 from common.scripts.plot import plot_style
 from common.support.files import write_atomically
-from common.symbolic.compiled import Function
 from common.symbolic.drawing.layout import lay_out
 from common.symbolic.drawing.nodes import cut, graph_of, uses
-from common.symbolic.drawing.numbers import check_agreement, given_values, numbers_of
+from common.symbolic.drawing.numbers import given_values, numbers_of
 from common.symbolic.drawing.painting import FORMATS, as_file, painted
-from common.symbolic.graph import Variable, ancestors, as_variable
-from common.symbolic.shared import Shared
+from common.symbolic.function import Function
+from common.symbolic.graph import Shared, Variable, ancestors, as_variable
 
 __all__ = ["draw"]
 
@@ -91,8 +90,6 @@ def draw(
     times = uses(outputs, most_nodes)
     if values is not None:
         given = given_values(ancestors(outputs), stand_in, values)
-        if isinstance(expression, Function):
-            check_agreement(expression, stand_in, given)
         numbers = numbers_of(outputs, stand_in, given, wrt)
     elif wrt is None:
         numbers = None

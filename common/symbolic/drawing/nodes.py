@@ -1,11 +1,9 @@
 """The graph of a drawing: what is to be drawn of an expression, before anything has its place."""
 
+from common.symbolic.arrays import Reduction
 from common.symbolic.drawing.numbers import is_plain, readable
 from common.symbolic.drawing.parts import Edge, Node, clean
-from common.symbolic.graph import Constant, ancestors
-from common.symbolic.operation import readable_shape
-from common.symbolic.reduction import Reduction
-from common.symbolic.shared import Shared
+from common.symbolic.graph import Constant, Shared, ancestors, readable_shape
 
 __all__ = ["cut", "graph_of", "uses"]
 
@@ -97,7 +95,7 @@ def _label(value, share):
 
 
 def _variable_node(v, shared, numbers):
-    lengths = v.lengths if numbers is None else numbers.value[v].shape
+    lengths = v.dims if numbers is None else numbers.value[v].shape
     shape = readable_shape(lengths) if lengths else ""
     if v.operation is None:
         kind = "shared" if v in shared or isinstance(v, Shared) else "input"

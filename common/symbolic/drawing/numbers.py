@@ -7,13 +7,19 @@ from functools import cached_property
 
 import numpy as np
 
-from common.symbolic.errors import DisconnectedInputError, described
 from common.symbolic.function import function
 from common.symbolic.gradient import Walk
-from common.symbolic.graph import Constant, Input, Variable, ancestors
-from common.symbolic.shared import Shared
+from common.symbolic.graph import (
+    Constant,
+    DisconnectedInputError,
+    Input,
+    Shared,
+    Variable,
+    ancestors,
+    described,
+)
 
-__all__ = ["Numbers", "check_agreement", "given_values", "is_plain", "numbers_of", "readable"]
+__all__ = ["Numbers", "given_values", "is_plain", "numbers_of", "readable"]
 
 LONGEST_VALUE = 16  # characters
 
@@ -62,43 +68,29 @@ def given_values(order, stand_in, values):
     return given
 
 
-def check_agreement(drawn, stand_in, given):
-    """Raise ValueError if lengths differ that the rewritten outputs need equal."""
-    arrays = [
-        v.get_value(borrow=True) if isinstance(v, Shared) else np.asarray(given.get(leaf, 0))
-        for v, leaf in stand_in.items()
-    ]
-    fit = all(a.ndim == v.ndim for a, v in zip(arrays, stand_in, strict=True))
-    if fit and not drawn.agrees(*arrays):
-        raise ValueError(
-            f"the outputs of {drawn!r} were rewritten for lengths that these values don't have, "
-            f"{' and '.join(drawn.conditions)}; draw the expression itself"
-        )
-
-
 def numbers_of(outputs, stand_in, given, wrt):
     """Return what flows through the graph of `outputs`, derivatives only on the way to `wrt`."""
     order = ancestors(outputs)
     cost = outputs[0]
-    derivable = len(outputs) == 1 and cost.ndim == 0 and cost.dtype.kind == "f"
+    derivable = len(outputs) == 1 and cost.ndim == 0 and cost.kind == "f"
     if wrt is not None:
         if not derivable:
             raise ValueError(f"derivatives are drawn of one real number, not of {outputs!r}")
         wrt = [wrt] if isinstance(wrt, Variable) else list(wrt)
         wrt = [stand_in.get(v, v) for v in wrt]
         _check_wrt(order, wrt)
-    elif derivable and not any(v.dtype.kind == "c" for v in order):
+    elif derivable and not any(v.kind == "c" for v in order):
         wrt = [v for v in order if v.operation is None and not is_plain(v)]
 
     share, total = {}, {}
     if wrt:
-        walk = Walk(cost, cost.name)
         path = _leading_to(wrt, order)
-        total = {v: g for v, g in zip(path, walk.adjoints(path), strict=True) if g is not None}
+        walk = Walk(cost, cost.name)
+        total = {v: walk.adjoint(v) for v in path if walk.adjoint(v) is not None}
         for user in path:
             for i, x in enumerate(user.inputs):
                 if x in total and user.operation.connected(i):
-                    share[user, i] = walk.shares.get((user, i), Constant(0))
+                    share[user, i] = walk.contributions.get((user, i), Constant(0))
 
     asked = [*order, *share.values(), *total.values()]
     compute = function(list(given), asked, on_unused_input="ignore", name="draw")
@@ -118,7 +110,7 @@ def _check_wrt(order, wrt):
             raise TypeError(f"wrt must be variables, got {v!r}")
         if v not in order:
             raise DisconnectedInputError(f"what is drawn doesn't depend on {described(v)}")
-        if v.dtype.kind != "f":
+        if v.kind != "f":
             raise TypeError(f"wrt must be real, got {v.dtype}: {described(v)}")
 
 
@@ -127,7 +119,7 @@ def _leading_to(wrt, order):
     path = {}
     for v in order:
         on = v in wrt or any(x in path and v.operation.connected(i) for i, x in enumerate(v.inputs))
-        if on and v.dtype.kind == "f":
+        if on and v.kind == "f":
             path[v] = None
     return list(path)
 

@@ -11,8 +11,8 @@ from matplotlib.patches import PathPatch, Polygon
 import common.symbolic.tensor as T
 from common import symbolic as theano
 from common.scripts.plot import BLACK, RED
-from common.symbolic import nnet
 from common.symbolic.drawing import draw
+from common.symbolic.tensor import nnet
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -405,7 +405,7 @@ def wide():
 
 def many_inputs():
     variables = T.dvectors(*[f"x{i}" for i in range(12)])
-    joined = theano.operators.reshape(T.concatenate(variables), 3, 4)
+    joined = T.concatenate(variables).reshape((3, 4))
     return joined.sum(), {v: np.ones(1) for v in variables}
 
 

@@ -9,10 +9,9 @@ import pytest
 
 import common.symbolic.tensor as T
 from common.symbolic import function, runtime, shared
-from common.symbolic.elementwise import Elementwise
-from common.symbolic.operation import floating_dtype
+from common.symbolic.elementwise import Elementwise, floating_dtype
 
-ALONE = {"np": np} | {name: getattr(runtime, name) for name in runtime.__all__ if name != "SPACE"}
+ALONE = {k: v for k, v in runtime.NAMESPACE.items() if k != "__builtins__"}
 # NumPy by the names of common.symbolic.tensor, so that one lambda does for both.
 N = SimpleNamespace(
     exp=np.exp,
@@ -114,7 +113,7 @@ def test_source_is_one_function_of_plain_statements():
     assert isinstance(program, ast.FunctionDef)
     assert [a.arg for a in program.args.args] == ["x", "w"]
     kinds = {type(s) for s in program.body}
-    assert kinds <= {ast.Assign, ast.AugAssign, ast.Expr, ast.Return}
+    assert kinds <= {ast.Assert, ast.Assign, ast.AugAssign, ast.Expr, ast.Return}
 
 
 def test_names_of_the_user_appear():
@@ -140,13 +139,6 @@ def test_comments_tell_the_formula_of_what_has_a_name():
     comments = [line.split("#", 1)[1] for line in f.source.splitlines() if "#" in line]
     assert any("∂z/∂x" in c or "∂z/∂y" in c for c in comments)
     assert any("z =" in c for c in comments)
-
-
-def test_source_tells_what_lengths_it_takes_to_agree():
-    x, b = T.dmatrix("x"), T.dvector("b")
-    f = function([x, b], x + b)
-    assert f.source.splitlines()[0] == "# where x.shape[1] == b.shape[0]"
-    assert "#" not in function([x], x * 2).source
 
 
 def test_unneeded_operations_are_left_out():
@@ -289,13 +281,12 @@ def test_hostile_names_neither_run_nor_break_anything(name):
     np.testing.assert_allclose(w.get_value(), [2, 3] - 0.5 * results[5])
     ast.parse(f.source)
     program = ast.parse(f.source).body[-1]
-    assert all(
-        isinstance(s, (ast.Assign, ast.AugAssign, ast.Expr, ast.Return)) for s in program.body
-    )
+    plain = (ast.Assert, ast.Assign, ast.AugAssign, ast.Expr, ast.Return)
+    assert all(isinstance(s, plain) for s in program.body)
     exec(f.source, dict(ALONE))
     with pytest.raises(TypeError):
         f("a", "b")
-    with pytest.raises(ValueError, match="failed"):
+    with pytest.raises(ValueError, match="sizes of axes differ"):
         f(np.ones(3), np.ones(2))
 
 
@@ -484,7 +475,7 @@ def test_signed_zero_of_a_constant_stays():
 
 @pytest.mark.parametrize(
     "constant",
-    [True, 2**62, -(2**63), np.int8(-3), np.uint64(2**64 - 1), np.float16(0.1), np.float32(-0.1)],
+    [True, 2**62, -(2**63), np.int8(-3), np.uint64(2**64 - 1), np.float32(-0.1)],
 )
 def test_constants_of_all_dtypes(constant):
     f = function([], [T.constant(constant), T.constant(constant) * T.constant([1])])

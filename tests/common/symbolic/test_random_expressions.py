@@ -159,9 +159,8 @@ def frozen(rng, shape, dtype=np.float64):
 AGREEING = [(), (3,), (4,), (4, 3), (3, 4), (4, 4)]
 BROADCAST = [(), (3,), (1,), (4, 3), (1, 3), (4, 1), (1, 1)]
 FLAVOURS = {
-    "lengths agree": (AGREEING, ELEMENTWISE + OF_SOME_SHAPES, False),
-    "axes of length 1": (BROADCAST, ELEMENTWISE + OF_SOME_SHAPES, False),
-    "axes known to be of length 1": (BROADCAST, ELEMENTWISE + OF_SOME_SHAPES, True),
+    "sizes agree": (AGREEING, ELEMENTWISE + OF_SOME_SHAPES, False),
+    "axes of size 1": (BROADCAST, ELEMENTWISE + OF_SOME_SHAPES, True),
 }
 flavours = pytest.mark.parametrize("flavour", FLAVOURS)
 SEEDS = range(5)
@@ -277,7 +276,7 @@ def test_gradient_by_what_a_rule_rewrites(ref, name):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_results_share_no_memory(seed):
-    xs, inputs, steps = expression("lengths agree", seed)
+    xs, inputs, steps = expression("sizes agree", seed)
     values = evaluate(SYMBOLIC, steps, inputs)
     gradients = T.grad(total(SYMBOLIC, values), inputs, disconnected_inputs="ignore")
     f = compiled(inputs, [*inputs, *values, *gradients])
@@ -303,22 +302,6 @@ def test_second_derivatives(ref, flavour, seed):
     first = gradients_of(ref, steps)
     second = ref.autograd_gradients(lambda *xs: along(NUMPY, first(*xs)))
     assert_all_close(ref, compiled(inputs, again)(*xs), second(*xs))
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_one_function_for_lengths_that_agree_and_that_do_not(ref, seed):
-    """Two programs take turns: one for axes of equal lengths, one for broadcasting."""
-    rng = np.random.default_rng(seed)
-    broadcast = [frozen(rng, shape) for shape in BROADCAST]
-    agreeing = [frozen(rng, ((), (3,), (4, 3))[len(shape)]) for shape in BROADCAST]
-    inputs = variables_for(broadcast)
-    steps = random_steps(rng, ELEMENTWISE, broadcast)
-    values = evaluate(SYMBOLIC, steps, inputs)
-    gradients = T.grad(total(SYMBOLIC, values), inputs, disconnected_inputs="ignore")
-    f = compiled(inputs, [*gradients, *values])
-    for xs in (agreeing, broadcast, agreeing, broadcast):
-        expected = *gradients_of(ref, steps)(*xs), *evaluate(NUMPY, steps, xs)
-        assert_all_close(ref, f(*xs), expected)
 
 
 @flavours
@@ -360,11 +343,3 @@ def test_only_equal_expressions_are_merged():
     products = [x * np.array([factor]) for x in xs for factor in (1.0, 5.0)]
     results = theano.function(xs, products)(*np.ones((100, 2)))
     np.testing.assert_array_equal(results, [[1.0, 1.0], [5.0, 5.0]] * 100)
-
-
-def test_lengths_that_can_agree_only_by_broadcasting():
-    x, y = T.dvectors("x", "y")
-    f = theano.function([x, y], [T.dot(x[:, None], y), y + T.arange(3)])
-    product, total = f([1.0, 2.0], [3.0])  # y has length 1, and is broadcast
-    np.testing.assert_array_equal(product, [3.0, 6.0])
-    np.testing.assert_array_equal(total, [3.0, 4.0, 5.0])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import common.symbolic.tensor as T
 from common import symbolic as theano
-from common.symbolic.program import Program
+from common.symbolic.codegen import Program
 
 few = settings(max_examples=25, deadline=None, database=None, derandomize=True)
 FLOATS = ["float32", "float64"]

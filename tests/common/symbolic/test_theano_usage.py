@@ -82,7 +82,7 @@ def test_the_type_of_a_variable_can_be_looked_at():
 
 
 def test_the_type_of_a_variable_is_its_constructor():
-    assert T.dscalar("x").type is T.dscalar
+    assert T.dscalar("x").type == T.dscalar
 
 
 def test_drawing_is_there_and_nothing_else_that_is_not():

@@ -1,0 +1,254 @@
+"""Small programs in the style of the DeepLearningTutorials, with only their imports changed."""
+
+import copy
+import pickle
+import threading
+
+import numpy as np
+import pytest
+
+import common.symbolic.tensor as T
+from common import symbolic as theano
+from common.symbolic.tensor.shared_randomstreams import RandomStreams
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 5))
+LABELS = (X[:, 0] + X[:, 1] > 0).astype("int32")
+
+
+class LogisticRegression:
+    def __init__(self, input, n_in, n_out):
+        floatX = theano.config.floatX
+        self.W = theano.shared(np.zeros((n_in, n_out), floatX), name="W", borrow=True)
+        self.b = theano.shared(np.zeros((n_out,), floatX), name="b", borrow=True)
+        self.p_y_given_x = T.nnet.softmax(T.dot(input, self.W) + self.b)
+        self.y_pred = T.argmax(self.p_y_given_x, axis=1)
+        self.params = [self.W, self.b]
+        self.input = input
+
+    def negative_log_likelihood(self, y):
+        return -T.mean(T.log(self.p_y_given_x)[T.arange(y.shape[0]), y])
+
+    def errors(self, y):
+        if y.ndim != self.y_pred.ndim:
+            raise TypeError("y should have the shape of y_pred", ("y", y.type))
+        if y.dtype.startswith("int"):
+            return T.mean(T.neq(self.y_pred, y))
+        raise NotImplementedError
+
+
+class HiddenLayer:
+    def __init__(self, input, n_in, n_out, W=None, activation=T.tanh):
+        if not W:
+            W = theano.shared(RNG.normal(size=(n_in, n_out)) / np.sqrt(n_in), name="W")
+        self.W, self.b = W, theano.shared(np.zeros(n_out), name="b")
+        self.output = activation(T.dot(input, self.W) + self.b)
+        self.params = [self.W, self.b]
+
+
+def descend(cost, params, rate):
+    return [(p, p - rate * g) for p, g in zip(params, T.grad(cost, params), strict=True)]
+
+
+def shared_dataset():
+    data_x = theano.shared(np.asarray(X, theano.config.floatX), borrow=True)
+    data_y = theano.shared(np.asarray(LABELS, theano.config.floatX), borrow=True)
+    return data_x, T.cast(data_y, "int32")
+
+
+def minibatch(index, x, y, size=20):
+    data_x, data_y = shared_dataset()
+    part = slice(index * size, (index + 1) * size)
+    return {x: data_x[part], y: data_y[part]}
+
+
+@pytest.mark.parametrize("floatX", ["float64", "float32"])
+def test_logistic_regression_with_a_pickled_best_model(floatX):
+    theano.config.floatX = floatX
+    index, x, y = T.lscalar(), T.matrix("x"), T.ivector("y")
+    classifier = LogisticRegression(x, 5, 2)
+    cost = classifier.negative_log_likelihood(y)
+    givens = minibatch(index, x, y)
+    updates = descend(cost, classifier.params, 0.5)
+    train = theano.function(inputs=[index], outputs=cost, updates=updates, givens=givens)
+    test = theano.function([index], classifier.errors(y), givens=givens, mode="FAST_RUN")
+    first = train(0)
+    for epoch in range(60):
+        last = train(epoch % 3)
+    assert first.dtype == floatX
+    assert last < 0.5 * first
+    assert np.mean([test(i) for i in range(3)]) < 0.1
+
+    best = pickle.loads(pickle.dumps(classifier))
+    predict = theano.function(inputs=[best.input], outputs=best.y_pred)
+    assert np.mean(predict(X.astype(floatX)) != LABELS) < 0.1
+    best.W.set_value(np.zeros_like(best.W.get_value()))  # a copy
+    assert classifier.W.get_value().any()
+
+
+def test_multilayer_perceptron_with_regularization_and_dropout():
+    x, y = T.matrix("x"), T.ivector("y")
+    streams = RandomStreams(seed=234)
+    hidden = HiddenLayer(x, 5, 8)
+    mask = streams.binomial(size=hidden.output.shape, n=1, p=0.8, dtype=theano.config.floatX)
+    top = LogisticRegression(hidden.output * mask / 0.8, 8, 2)
+    params = hidden.params + top.params
+    L2 = (hidden.W**2).sum() + (top.W**2).sum()
+    cost = top.negative_log_likelihood(y) + 1e-3 * L2 + 1e-4 * abs(hidden.W).sum()
+    train = theano.function([x, y], cost, updates=descend(cost, params, 0.3))
+    losses = [float(train(X, LABELS)) for _ in range(150)]
+    assert np.mean(losses[-20:]) < 0.6 * losses[0]
+    assert len(set(losses)) == len(losses)
+
+
+def test_denoising_autoencoders_stacked_layer_by_layer():
+    x, y, level = T.matrix("x"), T.ivector("y"), T.scalar("corruption")
+    streams = RandomStreams(123)
+    data = 1 / (1 + np.exp(-X))
+    layers, below = [], x
+    for n_in, n_out in ((5, 6), (6, 4)):
+        layer = HiddenLayer(below, n_in, n_out, activation=T.nnet.sigmoid)
+        corrupted = streams.binomial(size=below.shape, n=1, p=1 - level, dtype="float64") * below
+        code = T.nnet.sigmoid(T.dot(corrupted, layer.W) + layer.b)
+        back = theano.shared(np.zeros(n_in), name="b_prime")
+        z = T.nnet.sigmoid(T.dot(code, layer.W.T) + back)
+        loss = -T.sum(below * T.log(z) + (1 - below) * T.log(1 - z), axis=1)
+        cost = T.mean(loss)
+        updates = descend(cost, [*layer.params, back], 0.1)
+        pretrain = theano.function([x, theano.In(level, value=0.3)], cost, updates=updates)
+        losses = [float(pretrain(data)) for _ in range(60)]
+        assert np.mean(losses[-5:]) < losses[0]
+        layers.append(layer)
+        below = layer.output
+    top = LogisticRegression(below, 4, 2)
+    params = [p for layer in layers for p in layer.params] + top.params
+    cost = top.negative_log_likelihood(y)
+    tune = theano.function([x, y], cost, updates=descend(cost, params, 1.0))
+    losses = [float(tune(data, LABELS)) for _ in range(100)]
+    assert losses[-1] < losses[0]
+
+
+def test_contractive_autoencoder():
+    x = T.dmatrix("x")
+    layer = HiddenLayer(x, 5, 3, activation=T.nnet.sigmoid)
+    h = layer.output
+    jacobian = T.reshape(h * (1 - h), (x.shape[0], 1, 3)) * T.reshape(layer.W, (1, 5, 3))
+    penalty = T.sum(jacobian**2) / x.shape[0]
+    train = theano.function([x], penalty, updates=descend(penalty, layer.params, 0.1))
+    losses = [float(train(X)) for _ in range(20)]
+    assert losses[-1] < losses[0]
+
+
+# Random streams
+
+
+def test_streams_are_seeded_advance_and_can_stand_still():
+    def draws(seed, **options):
+        u = RandomStreams(seed).uniform((3,))
+        f = theano.function([], [u, u], **options)
+        return [f() for _ in range(3)]
+
+    first, again, other = draws(1), draws(1), draws(2)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first[0], other[0])
+    assert not np.array_equal(first[0], first[1])
+    np.testing.assert_array_equal(first[0][0], first[0][1])  # one variable, one value in a call
+    still = draws(1, no_default_updates=True)
+    np.testing.assert_array_equal(still[0], still[1])
+
+
+def test_distributions():
+    streams, n = RandomStreams(5), 20000
+    draws = [
+        (streams.uniform((n,), -1.0, 1.0), 0, 1 / np.sqrt(3)),
+        (streams.normal((n,), 2.0, 3.0), 2, 3),
+        (streams.binomial((n,), 1, 0.25), 0.25, np.sqrt(3) / 4),
+        (streams.random_integers((n,), 1, 3), 2, np.sqrt(2 / 3)),
+    ]
+    for x, mean, std in draws:
+        value = x.eval()
+        assert value.dtype == x.dtype
+        np.testing.assert_allclose([value.mean(), value.std()], [mean, std], atol=0.05)
+    permutation = streams.permutation((4,), 5).eval()
+    np.testing.assert_array_equal(np.sort(permutation), np.tile(np.arange(5), (4, 1)))
+
+
+# Copies, threads
+
+
+def test_copies_keep_what_is_shared_between_them():
+    x, w = T.dscalar("x"), theano.shared(2.0, "w")
+    y = x * w
+    for copied in (
+        copy.deepcopy([x, w, y, T.exp(y)]),
+        pickle.loads(pickle.dumps([x, w, y, T.exp(y)])),
+    ):
+        x2, w2, y2, z2 = copied
+        w2.set_value(3.0)
+        assert theano.function([x2], [y2, z2])(1.0) == [3, np.exp(3)]
+    assert y.eval({x: 1.0}) == 2
+
+
+def test_functions_are_copied_with_their_state():
+    count = theano.shared(0)
+    f = theano.function([], count, updates={count: count + 1})
+    f()
+    g = pickle.loads(pickle.dumps(f))
+    assert [int(g()), int(g()), int(f())] == [1, 2, 1]
+
+
+def test_deep_graphs_are_pickled():
+    x = T.dscalar("x")
+    y = x
+    for _ in range(20_000):
+        y = y + 1
+    x2, y2 = pickle.loads(pickle.dumps((x, y)))
+    assert theano.function([x2], y2)(0.0) == 20_000
+    copy.deepcopy(y)
+
+
+def test_operation_of_ones_own_says_what_to_save():
+    own = theano.tensor.nnet._ew.Elementwise(
+        "own", "-{0}", theano.tensor.nnet._ew.result_dtype, lambda g, y, x: -g
+    )
+    with pytest.raises(TypeError, match="save the values of the shared variables"):
+        pickle.dumps(own(T.dscalar("x")))
+
+
+def test_updates_from_several_threads_are_all_counted():
+    count = theano.shared(0)
+    f = theano.function([], updates={count: count + 1})
+    threads = [threading.Thread(target=lambda: [f() for _ in range(300)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert count.get_value() == 2400
+
+
+# What isn't there
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: theano.scan,
+        lambda: theano.Op,
+        lambda: T.nnet.conv2d,
+        lambda: T.signal.pool,
+        lambda: T.slinalg,
+    ],
+)
+def test_what_is_not_there_says_so(ask):
+    with pytest.raises(NotImplementedError, match="isn't part of this small Theano"):
+        ask()
+
+
+def test_names_of_T_are_what_a_user_types():
+    for internal in ("spread", "known_type", "sum_over", "arg_max", "NAMES", "np"):
+        assert not hasattr(T, internal)
+    a, b = T.scalars("ab")
+    assert (a.name, b.name) == ("a", "b")
+    assert bool(T.matrix())
+    with pytest.raises(TypeError, match="neither true nor false"):
+        bool(a < b)

@@ -1,0 +1,243 @@
+"""Values that other libraries, or earlier versions of this one, got wrong."""
+
+import numpy as np
+import pytest
+
+import common.symbolic.tensor as T
+from common import symbolic as theano
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+BIG = np.array([1000.0, 0.0])
+
+
+def value(expression, *pairs):
+    return expression.eval(dict(pairs))
+
+
+# A branch that isn't chosen doesn't reach the gradient.
+
+UNCHOSEN = {
+    "sqrt": (lambda x: T.switch(x < 7, x, T.sqrt(x - 7)), 5, 1),
+    "log": (lambda x: T.switch(x > 0, T.log(x), 0), -1, 0),
+    "exp": (lambda x: T.switch(x < 100, T.exp(x), x), 1000, 1),
+    "quotient": (lambda x: T.switch(T.neq(x, 0), x**2 / x, 3 * x), 0, 3),
+    "product": (lambda x: T.switch(x < 100, x * T.exp(x), x), 1000, 1),
+    "nested": (lambda x: T.switch(x < 100, T.switch(x > 0, T.exp(T.exp(x)), x), 2 * x), 1000, 2),
+    "chain": (lambda x: T.switch(x < 7, x, T.exp(T.log(T.sqrt(x - 7)))), 5, 1),
+    "maximum": (lambda x: T.maximum(x, T.log(x - 5) - 99), 5, 1),
+    "clip": (lambda x: T.clip(T.exp(x), 0, 10) + x, 1000, 1),
+    "index": (lambda x: T.stack([x, T.log(x)])[0], 0, 1),
+    "join": (lambda x: T.concatenate([T.stack([x]), T.stack([T.sqrt(x)])])[:1].sum(), 0, 1),
+    "max": (lambda x: T.max(T.stack([x, T.log(x)])), 0, 1),
+    "where": (lambda x: T.where(T.gt(x, 0), x ** (-0.5), x), 0, 1),
+    "floor": (lambda x: T.floor(T.sqrt(x)), 0, 0),
+    "square of a root": (lambda x: T.sqrt(x**2) ** 2, 0, 0),
+    "square of a power": (lambda x: ((x**2) ** 0.5) ** 2, 0, 0),
+}
+
+
+@pytest.mark.parametrize("name", UNCHOSEN)
+def test_branch_that_is_not_chosen(name):
+    make, at, expected = UNCHOSEN[name]
+    x = T.dscalar("x")
+    assert value(T.grad(make(x), x), (x, at)) == expected
+
+
+@pytest.mark.parametrize("name", UNCHOSEN)
+def test_branch_that_is_not_chosen_among_others(name):
+    make, at, expected = UNCHOSEN[name]
+    if name in ("index", "join", "max"):
+        pytest.skip("takes scalars")
+    v = T.dvector("v")
+    g = value(T.grad(T.sum(make(v)[:1]), v), (v, [at, 3.0]))
+    np.testing.assert_array_equal(g, [expected, 0])
+
+
+def test_a_scalar_that_only_an_unchosen_branch_uses():
+    x, v = T.dscalar("x"), T.dvector("v")
+    cost = T.sum(T.switch(v > 0, T.exp(x) * v, v))
+    assert value(T.grad(cost, x), (x, 1000), (v, [-1.0, -2.0])) == 0
+
+
+def test_second_derivative_where_the_first_one_is_0():
+    x = T.dscalar("x")
+    cost = (T.sqrt(x) - 1) ** 2
+    np.testing.assert_allclose(value(T.grad(T.grad(cost, x), x), (x, 1.0)), 0.5)
+    cost = T.switch(x > 0, (T.sqrt(x) - 1) ** 2, x)
+    np.testing.assert_allclose(value(T.grad(T.grad(cost, x), x), (x, 1.0)), 0.5)
+
+
+# Stable forms, written by hand and seen through what only moves elements.
+
+
+def logsumexp(x, axis, keepdims=False):
+    return T.log(T.sum(T.exp(x), axis=axis, keepdims=keepdims))
+
+
+def test_hand_written_forms():
+    v, m, x = T.dvector("v"), T.dmatrix("m"), T.dscalar("x")
+    rows = np.array([BIG, -BIG])
+    assert value(T.log(T.sum(T.exp(v))), (v, BIG)) == 1000
+    np.testing.assert_array_equal(value(T.exp(v) / T.sum(T.exp(v)), (v, BIG)), [1, 0])
+    np.testing.assert_array_equal(value(logsumexp(m, 1), (m, rows)), [1000, 0])
+    np.testing.assert_array_equal(value(logsumexp(m, 0, True), (m, rows)), [[1000, np.log(2)]])
+    for total in (
+        T.sum(T.exp(m), axis=1, keepdims=True),
+        T.sum(T.exp(m), axis=1)[:, None],
+        T.sum(T.exp(m), axis=1).dimshuffle(0, "x"),
+    ):
+        p = value(T.exp(m) / total, (m, rows))
+        np.testing.assert_array_equal(p, [[1, 0], [0, 1]])
+        np.testing.assert_array_equal(
+            value(T.log(T.exp(m) / total), (m, rows)), [[0, -1000], [-1000, 0]]
+        )
+    np.testing.assert_array_equal(
+        value(T.exp(m) / T.sum(T.exp(m), axis=0), (m, rows)), [[1, 0.5], [0, 0.5]]
+    )
+    assert value(T.exp(x) / (1 + T.exp(x)), (x, 1000)) == 1
+    assert value(1 / (1 + T.exp(-x)), (x, -1000)) == 0
+    assert value(T.log(1 / (1 + T.exp(-x))), (x, -1000)) == -1000
+    assert value(T.log(1 - 1 / (1 + T.exp(-x))), (x, 1000)) == -1000
+    assert value(T.grad(T.log(T.sum(T.exp(v))), v)[0], (v, BIG)) == 1
+
+
+def test_a_quotient_that_is_no_softmax_stays_one():
+    m = T.dmatrix("m")
+    at = np.array([[0.1, 0.2], [0.3, -0.5]])
+    misaligned = T.exp(m) / T.sum(T.exp(m), axis=1)  # of a square matrix
+    np.testing.assert_allclose(value(misaligned, (m, at)), np.exp(at) / np.exp(at).sum(1))
+
+
+MOVES = {
+    "element": lambda p: p[0],
+    "reshape": lambda p: p.reshape((-1, 1)),
+    "flatten": lambda p: p.flatten(),
+    "transpose": lambda p: p.T,
+    "dimshuffle": lambda p: p.dimshuffle("x", 0, 1),
+    "rows": lambda p: p[[0, 0]],
+    "step": lambda p: p[:, ::-1],
+    "cast": lambda p: T.cast(p, "float32"),
+    "broadcast": lambda p: T.fill(T.dmatrix("m"), 1.0) * 0 + p if False else p[:, :1],
+}
+
+
+@pytest.mark.parametrize("how", MOVES)
+def test_stable_forms_are_seen_through_moves(how):
+    m, move = T.dmatrix("m"), MOVES[how]
+    at = np.array([[-800.0, 0.0]])
+    shifted = at - np.log(np.exp(at).sum())
+    moved = move(m).eval({m: shifted})
+    np.testing.assert_allclose(value(T.log(move(T.nnet.softmax(m))), (m, at)), moved, rtol=1e-6)
+    expected = move(m).eval({m: -np.logaddexp(0, -at)})
+    np.testing.assert_allclose(value(T.log(move(T.nnet.sigmoid(m))), (m, at)), expected, rtol=1e-6)
+    negative = value(T.log(1 - move(T.nnet.sigmoid(m))), (m, -at))
+    np.testing.assert_allclose(negative, expected, rtol=1e-6)
+    g = value(T.grad(T.sum(T.log(move(T.nnet.sigmoid(m)))), m), (m, at))
+    assert np.isfinite(g).all()
+    assert (g[0, 0] > 0.9) or how == "step" or g[0, 0] == 0
+
+
+def test_binary_cross_entropy_of_a_column():
+    X, W, t = T.fmatrix("X"), T.fmatrix("W"), T.fvector("t")
+    p = T.nnet.sigmoid(T.dot(X, W))[:, 0]
+    cost = T.nnet.binary_crossentropy(p, t).mean()
+    f = theano.function([X, W, t], [cost, T.grad(cost, W)])
+    loss, g = f(np.ones((1, 1), "f"), np.array([[90.0]], "f"), np.zeros(1, "f"))
+    assert loss == 90
+    assert g == 1
+
+
+def test_constants_are_stabilized_before_they_are_folded():
+    assert T.log(T.nnet.sigmoid(-800.0)).eval() == -800
+    np.testing.assert_array_equal(T.log(T.nnet.softmax(BIG)).eval(), [0, -1000])
+    np.testing.assert_allclose((1 - T.nnet.sigmoid(40.0)).eval(), np.exp(-40.0))
+    assert T.log(T.nnet.sigmoid(np.array([-800.0]))[0]).eval() == -800
+
+
+def test_probabilities_beside_their_cross_entropy():
+    m, t = T.fmatrix("m"), T.lvector("t")
+    p = T.nnet.softmax(m)
+    loss = -T.mean(T.log(p)[T.arange(t.shape[0]), t])
+    f = theano.function([m, t], [p, loss])
+    probabilities, cost = f(np.array([[0, 1e7, 1e7, 1e7, 1e7]], "f"), [1])
+    np.testing.assert_allclose(probabilities, [[0, 0.25, 0.25, 0.25, 0.25]], atol=1e-7)
+    np.testing.assert_allclose(cost, np.log(4), rtol=1e-6)
+
+
+# Integers and booleans.
+
+
+def test_bitwise_on_integers_and_logical_on_booleans():
+    i, j = T.lscalars("i", "j")
+    at = {i: 6, j: 3}
+    assert [(e).eval(at) for e in (i & j, i | j, i ^ j)] == [2, 7, 5]
+    assert (~i).eval({i: 5}) == -6
+    b = theano.shared(True)
+    assert [(e).eval() for e in (b & False, b | False, b ^ True, ~b, b + b)] == [
+        *(False, True, False, False, True)
+    ]
+
+
+# The gradient does not depend on its variable; integer costs.
+
+
+@pytest.mark.parametrize("make", [lambda x: 3 * x, lambda x: x**1, T.floor, T.sgn])
+def test_derivative_that_is_constant(make):
+    x = T.dscalar("x")
+    g = T.grad(make(x), x)
+    assert theano.function([x], g)(2.0) in (0, 1, 3)
+    assert theano.function([x], 2 * g)(2.0) in (0, 2, 6)
+
+
+def test_integer_cost_has_gradient_0():
+    x = T.dvector("x")
+    np.testing.assert_array_equal(value(T.grad(T.sum(x > 0), x), (x, [1, -1])), [0, 0])
+
+
+# Broadcasting: only of axes that are known to have size 1.
+
+
+def test_unknown_axes_do_not_broadcast():
+    x, y = T.dmatrix("x"), T.dmatrix("y")
+    f = theano.function([x, y], [x + y, *T.grad(T.sum(x * y), [x, y])])
+    f(np.ones((2, 3)), np.ones((2, 3)))
+    with pytest.raises(ValueError, match=r"x of shape \(1, 3\) and y of shape \(2, 3\)"):
+        f(np.ones((1, 3)), np.ones((2, 3)))
+
+
+def test_intermediate_axes_do_not_broadcast():
+    x, y = T.dvector("x"), T.dvector("y")
+    f = theano.function([x, y], x[1:] * y)
+    np.testing.assert_array_equal(f([1, 2, 3], [1, 10]), [2, 30])
+    with pytest.raises(ValueError, match="sizes of axes differ"):
+        f([1, 2], [1, 10])
+
+
+def test_a_guard_stays_when_its_operation_is_rewritten_away():
+    x, y = T.dvector("x"), T.dvector("y")
+    f = theano.function([x, y], (x + y).shape[0])
+    assert "+" not in f.source
+    assert f([1, 2], [3, 4]) == 2
+    with pytest.raises(ValueError, match="sizes"):
+        f([1, 2], [3])
+
+
+def test_known_axes_broadcast():
+    r, c, m = T.drow("r"), T.dcol("c"), T.dmatrix("m")
+    cost = T.sum(r * c * m)
+    f = theano.function([r, c, m], T.grad(cost, [r, c, m]))
+    gr, gc, gm = f(np.ones((1, 3)), np.ones((2, 1)), np.full((2, 3), 2.0))
+    assert (gr.shape, gc.shape, gm.shape) == ((1, 3), (2, 1), (2, 3))
+    assert gr.sum() == gc.sum() == 12
+    s = theano.shared(np.ones((1, 3)))
+    (s + m).eval({m: np.ones((2, 3))})
+    with pytest.raises(TypeError, match="axis 0 must have size 1"):
+        s.set_value(np.ones((2, 3)))
+
+
+def test_shape_does_not_compute_what_has_it():
+    x = T.dmatrix("x")
+    f = theano.function([x], (x**2 + T.exp(x)).shape)
+    assert "square" not in f.source
+    assert "exp" not in f.source
+    np.testing.assert_array_equal(f(np.ones((2, 3))), [2, 3])
