@@ -50,7 +50,7 @@ def write_atomically(path: str | Path, data: bytes) -> None:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):  # a full disk is reported without the name of the file
-            raise OSError(error.errno, error.strerror, str(path)) from error
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
 
 
