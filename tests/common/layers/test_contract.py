@@ -137,7 +137,8 @@ def test_jvp_of_affine_takes_one_tangent_together_with_many_and_none_for_zeros()
 def test_jvp_of_affine_with_one_bias_for_all_units():
     layer = Affine(np.ones((2, 3)), np.array(0.5))
     layer.forward(np.ones((4, 2)))
-    assert np.array_equal(layer.jvp(None, db=np.array([1.0, 2.0])), np.full((2, 4, 3), [[[1]], [[2]]]))
+    both = layer.jvp(None, db=np.array([1.0, 2.0]))
+    assert np.array_equal(both, np.broadcast_to([[[1.0]], [[2.0]]], (2, 4, 3)))
 
 
 FORMULAS = {  # The other layers have a file of their own.
