@@ -48,71 +48,85 @@ def small_fashion(monkeypatch):
     return put_small_files(monkeypatch, FASHION_MNIST, 1)
 
 
+def fill(folder, packed):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in packed.items():
+        (folder / name).write_bytes(content)
+
+
 def contents_of(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def reply(handler, body, *, code=200, length=None, **headers):
-    handler.send_response(code)
-    handler.send_header("Content-Length", str(len(body) if length is None else length))
-    for name, value in headers.items():
-        handler.send_header(name.replace("_", "-"), value)
-    handler.end_headers()
-    handler.wfile.write(body)
+def answer(change=lambda packed: packed, *, code=200, hold=False, **headers):
+    """Make a mirror that sends what `change` makes of a file, and then perhaps nothing more."""
+
+    def script(server, handler, packed):
+        body = change(packed or b"")
+        handler.send_response(code)
+        for name, value in ({"Content_Length": len(body)} | headers).items():
+            handler.send_header(name.replace("_", "-"), str(value))
+        handler.end_headers()
+        handler.wfile.write(body)
+        if hold:
+            server.released.wait(30)
+
+    return script
 
 
-class MirrorServer:
+def endless(start, piece, seconds=0):
+    """Make a mirror that sends the same piece again and again, so many seconds apart."""
+
+    def script(server, handler, packed):
+        handler.wfile.write(start)
+        while not server.released.wait(seconds):
+            handler.wfile.write(piece)
+
+    return script
+
+
+class Mirrors(ThreadingHTTPServer):
     """One server that plays any number of mirrors, good ones and bad ones."""
+
+    daemon_threads = True
+    block_on_close = False
 
     def __init__(self):
         self.scripts = []
         self.asked = []
         self.released = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), self._handler())
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        super().__init__(("127.0.0.1", 0), _Handler)
 
-    def close(self):
-        self.released.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-    def add(self, files, script=None):
-        """Add a mirror and return its address; `script(server, handler, packed)` answers."""
-        self.scripts.append((files, script or (lambda _, handler, packed: reply(handler, packed))))
-        return f"http://127.0.0.1:{self._server.server_port}/{len(self.scripts) - 1}/"
+    def add(self, files, script=answer()):  # noqa: B008
+        """Add a mirror of gzipped files by name, and return its address."""
+        self.scripts.append((files, script))
+        return f"http://127.0.0.1:{self.server_port}/{len(self.scripts) - 1}/"
 
     def gets(self, mirror):
         return [name for number, name in self.asked if number == mirror]
-
-    def _handler(self):
-        mirrors = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                _, number, name = self.path.split("/")
-                mirrors.asked.append((int(number), name))
-                files, script = mirrors.scripts[int(number)]
-                script(mirrors, self, files[name])
-
-            def log_message(self, *_):
-                pass
-
-        return Handler
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
 
     def handle_error(self, request, client_address):
         """Say nothing of clients that went away: some are meant to."""
 
 
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        _, number, name = self.path.split("/")
+        self.server.asked.append((int(number), name))
+        files, script = self.server.scripts[int(number)]
+        script(self.server, self, files.get(name))
+
+    def log_message(self, *_):
+        pass
+
+
 @pytest.fixture
 def mirrors():
-    server = MirrorServer()
-    yield server
-    server.close()
+    with Mirrors() as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.released.set()
+        server.shutdown()
 
 
 @pytest.fixture
