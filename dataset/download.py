@@ -78,7 +78,13 @@ def _try_mirrors(
         else:
             # One that failed is asked again only when all the others fail as well.
             return content, [good for good in mirrors if good not in failures] + list(failures)
-    raise _no_mirror(image_set, folder / file.name, failures)
+    path = folder / file.name
+    tried = ";\n".join(f"  {mirror} - {reason}" for mirror, reason in failures.items())
+    raise DatasetError(
+        f"{path} is {'damaged' if path.exists() else 'missing'}, and no mirror delivered a good "
+        f"one:\n{tried}.\n{image_set.remedy()}",
+        f"no mirror delivered {file.name}: {'; '.join(dict.fromkeys(failures.values()))}",
+    )
 
 
 def _retrieve(url: str, file: File, final: Path, staging: Path) -> bytes:
@@ -215,19 +221,10 @@ def _not_writable(
     image_set: ImageSet, files: list[File], folder: Path, error: OSError
 ) -> DatasetError:
     what = f"cannot write {folder / files[0].name}: {error.strerror or error}"
-    missing = ", ".join(file.name for file in files)
     room = ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         megabytes = SIZE_LIMIT * sum(file.packed_size for file in files) / 1e6
         room = f"Free {max(1, round(megabytes))} MB there and try again. "
+    missing = ", ".join(file.name for file in files)
     remedy = image_set.remedy("that can be written to, or that holds")
     return DatasetError(f"{what}. Still missing or damaged: {missing}. {room}{remedy}", what)
-
-
-def _no_mirror(image_set: ImageSet, path: Path, failures: dict[str, str]) -> DatasetError:
-    tried = ";\n".join(f"  {mirror} - {reason}" for mirror, reason in failures.items())
-    state = "damaged" if path.exists() else "missing"
-    return DatasetError(
-        f"{path} is {state}, and no mirror delivered a good one:\n{tried}.\n{image_set.remedy()}",
-        f"no mirror delivered {path.name}: {'; '.join(dict.fromkeys(failures.values()))}",
-    )

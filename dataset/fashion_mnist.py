@@ -34,8 +34,8 @@ def load_fashion_mnist(
         Give each label as a row of ten numbers, 1 at the place of the class and 0 elsewhere; else
         as the number of the class. `CLASS_NAMES` has their names.
     source : {"full"}
-        60,000 + 10,000 images from the cache folder, which is filled from the mirrors on first use
-        (31 MB). Unlike MNIST, this set has no sample that would need no network.
+        60,000 + 10,000 images from the cache folder (the environment variable ``FASHION_MNIST_DIR``
+        names it), which is filled from the mirrors on first use (31 MB). There is no sample.
 
     Returns
     -------
@@ -49,11 +49,6 @@ def load_fashion_mnist(
         If `source` is not ``"full"``.
     DatasetError
         If the files can't be had; the message says what was tried and what to do.
-
-    Notes
-    -----
-    Environment variables: ``FASHION_MNIST_DIR`` names the cache folder (``dataset/cache/fashion``
-    by default), ``FASHION_MNIST_MIRRORS`` the servers.
 
     References
     ----------

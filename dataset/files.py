@@ -43,8 +43,8 @@ class File:
 
     name: str
     packed_size: int
-    size: int
     sha256: str
+    size: int
 
     def read(self, path: Path) -> bytes | None:
         """Return the unpacked content, or None if the file at `path` is missing or not this one."""
@@ -94,14 +94,10 @@ class ImageSet:
 
 
 def _files(*described: tuple[int, str]) -> tuple[File, ...]:
-    names = [
-        f"{part}-{kind}-ubyte.gz"
-        for part in ("train", "t10k")
-        for kind in ("images-idx3", "labels-idx1")
-    ]
-    sizes = [16 + 60_000 * SIDE**2, 8 + 60_000, 16 + 10_000 * SIDE**2, 8 + 10_000]
-    rows = zip(names, sizes, described, strict=True)
-    return tuple(File(name, packed_size, size, sha) for name, size, (packed_size, sha) in rows)
+    kinds = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+    sizes = (16 + 60_000 * SIDE**2, 8 + 60_000, 16 + 10_000 * SIDE**2, 8 + 10_000)
+    rows = zip(kinds, sizes, described, strict=True)
+    return tuple(File(f"{kind}-ubyte.gz", *row, size) for kind, size, row in rows)
 
 
 MNIST = ImageSet(

@@ -139,24 +139,15 @@ def _parser() -> argparse.ArgumentParser:
         epilog="MNIST_DIR names the folder for the original files (default: dataset/cache), "
         "MNIST_MIRRORS the servers to download them from; FASHION_MNIST_DIR (default: "
         "dataset/cache/fashion) and FASHION_MNIST_MIRRORS those of Fashion-MNIST.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "--data",
-        choices=SOURCES,
-        default="auto",
-        help="full: the 70,000 original digits; sample: the 5,000 of this repository; "
-        "auto: full if it can be had, else sample (default: %(default)s)",
-    )
+    data = "full: the 70,000 original digits; sample: the 5,000 of this repository; auto: full if "
+    which.add_argument("--data", choices=SOURCES, default="auto", help=data + "possible, or sample")
     which.add_argument("--fashion", action="store_true", help="Fashion-MNIST instead of MNIST")
     parser.add_argument("--show", action="store_true", help="draw the first images as a PNG")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("output/dataset"),
-        metavar="DIR",
-        help="folder for the PNG (default: %(default)s)",
-    )
+    out = Path("output/dataset")
+    parser.add_argument("--output", type=Path, default=out, metavar="DIR", help="the PNG's folder")
     return parser
 
 

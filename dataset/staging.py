@@ -39,7 +39,10 @@ def staging_folder(folder: Path) -> Iterator[Path]:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove the staging folders of processes that were killed, and of no others."""
-    for path in folder.glob(PREFIX + "*") if fcntl else ():
+    leftovers: list[Path] = []
+    with suppress(OSError):  # not every folder can be listed
+        leftovers = list(folder.glob(PREFIX + "*")) if fcntl else []
+    for path in leftovers:
         with suppress(OSError):
             lock = os.open(path, os.O_RDONLY)
             try:

@@ -32,7 +32,7 @@ def put_small_files(monkeypatch, image_set, seed):
         content = bytes(16 if "images" in name else 8) + array.tobytes()
         packed[name] = gzip.compress(content, mtime=seed)
         sha256 = hashlib.sha256(content).hexdigest()
-        files.append(File(name, len(packed[name]), len(content), sha256))
+        files.append(File(name, len(packed[name]), sha256, len(content)))
     monkeypatch.setitem(vars(image_set), "files", tuple(files))
     return packed
 
