@@ -1,7 +1,8 @@
 """The backward pass through the bill's graph, one edge at a time.
 
-Each figure highlights one edge and shows the chain rule on it: the upstream gradient (the derivative
-of the total with respect to the node's output), the node's local gradient, and their product.
+Each figure highlights one edge and shows the chain rule on it: the upstream gradient (the
+derivative of the total with respect to the node's output), the node's local gradient, and their
+product.
 """
 
 from typing import NamedTuple

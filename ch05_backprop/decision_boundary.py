@@ -1,8 +1,8 @@
 """The decision boundary of a small network, as training moves it.
 
-Two classes of points lie on two arms of a spiral, which no straight line separates. A network with two
-inputs and 30 hidden units learns them by gradient descent; the figures show which class it predicts at
-each place of the plane.
+Two classes of points lie on two arms of a spiral, which no straight line separates. A network with
+two inputs and 30 hidden units learns them by gradient descent; the figures show which class it
+predicts at each place of the plane.
 """
 
 from collections.abc import Sequence

@@ -79,6 +79,7 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
 }
+html_context = {"default_mode": "auto"}  # dark where the system is; a button changes it
 html_css_files = ["site.css"]
 html_show_search_summary = False  # the search would fetch pages for it, which fails from disk
 html_copy_source = False

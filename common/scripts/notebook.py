@@ -77,7 +77,7 @@ def slider(draw: Callable[..., Figure], *, default: int | None = None, **values:
     alt = escape(f"{about} {labels[start]}")
     return HTML(
         f'<div id="{ident}" class="player"><img src="{first}" alt="{alt}" '
-        f'style="max-width: 100%"></div>\n<script>\n{script}("{ident}", {data});\n</script>'
+        f'style="display: block; max-width: 100%"></div>\n<script>\n{script}("{ident}", {data});\n</script>'
     )
 
 
