@@ -14,11 +14,16 @@ from importlib.resources import files
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+from IPython import get_ipython
 from IPython.display import HTML, Markdown
 from matplotlib.figure import Figure
+from matplotlib_inline.backend_inline import set_matplotlib_formats
 from PIL import Image
 
 __all__ = ["show_source", "slider"]
+
+if get_ipython() is not None:
+    set_matplotlib_formats("retina")  # plots with twice as many pixels, for sharp text
 
 
 def show_source(thing: Callable) -> Markdown:
@@ -75,9 +80,10 @@ def slider(draw: Callable[..., Figure], *, default: int | None = None, **values:
     if first.startswith("<"):
         first = f"data:image/svg+xml;base64,{base64.b64encode(first.encode()).decode()}"
     alt = escape(f"{about} {labels[start]}")
+    image = f'<img src="{first}" alt="{alt}" style="display: block; max-width: 100%">'
     return HTML(
-        f'<div id="{ident}" class="player"><img src="{first}" alt="{alt}" '
-        f'style="display: block; max-width: 100%"></div>\n<script>\n{script}("{ident}", {data});\n</script>'
+        f'<div id="{ident}" class="player">{image}</div>\n'
+        f'<script>\n{script}("{ident}", {data});\n</script>'
     )
 
 
