@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-LARGEST_OUTPUTS = {"player": 600_000, "": 300_000}  # bytes, of a cell with a slider and without
+LARGEST_OUTPUTS = {"player": 600_000, "": 400_000}  # bytes, of a cell with a slider and without
 LARGEST_FOLDER = 15_000_000  # bytes, of all notebooks
 LONGEST_PROGRAM = 20  # lines that aren't blank: what a reader takes in at a glance
 
