@@ -294,7 +294,7 @@ class Results(Callback):
             return
         if isinstance(error, DivergenceWarning):  # draw the network that is written
             training.return_to_snapshot = True
-            training.set_network_state(training.snapshot["network"], "the snapshot")
+            training.set_network_state(training.snapshot["network"])
         try:
             written = list(self._write(training))
         except OSError as failure:

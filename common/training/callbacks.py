@@ -176,7 +176,7 @@ class BestParameters(Callback):
         """Give the network its best state, unless it is about to go on."""
         if self.restore and self.best and (error is None or isinstance(error, DivergenceWarning)):
             training.return_to_snapshot = True
-            training.set_network_state(self.best, "the best state")
+            training.set_network_state(self.best)
 
     def state(self) -> dict[str, Any]:
         """Return the best parameters."""
@@ -185,7 +185,7 @@ class BestParameters(Callback):
     def set_state(self, state: Mapping[str, Any], training: Training) -> None:
         """Take them from `state`."""
         if state:
-            training.check_network_state(state, "the best state")
+            training.check_network_state(state)
         self.best = dict(state)
 
 

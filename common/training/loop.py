@@ -248,12 +248,13 @@ class Training:
         """
         state, before = load_checkpoint(path), self.state()
         try:
-            _check(state, self.kind, str(path))
-            self._set_state(state, str(path))
+            _check(state, self.kind)
+            self._set_state(state)
         except BaseException as error:
             self._set_state(before)
-            if isinstance(error, Exception) and str(path) not in str(error):
-                raise ValueError(f"{path} is damaged: {error!r}") from error
+            if isinstance(error, Exception):
+                what = "is damaged, or of another training"
+                raise ValueError(f"{path} {what}: {error!r}") from error
             raise
         self.take_snapshot()
         self.return_to_snapshot = self.finished = False
@@ -264,9 +265,9 @@ class Training:
             if new != old.get(name)
         ]
 
-    def _set_state(self, state, source="the snapshot"):
+    def _set_state(self, state):
         about = state["training"]
-        self.set_network_state(state["network"], source)
+        self.set_network_state(state["network"])
         if hasattr(self.optimizer, "set_state"):
             lr = self.optimizer.lr
             self.optimizer.set_state(state["optimizer"])
@@ -283,8 +284,8 @@ class Training:
         for callback in self.callbacks:
             callback.set_state(state.get(type(callback).__name__, {}), self)
 
-    def set_network_state(self, new: Mapping[str, Any], source: str) -> None:
-        """Copy arrays into those of the network; `source` names them in an error.
+    def set_network_state(self, new: Mapping[str, Any]) -> None:
+        """Copy arrays into those of the network.
 
         Raises
         ------
@@ -292,19 +293,19 @@ class Training:
             If they have other names or shapes; nothing is changed then.
         """
         if hasattr(self.network, "set_state"):
-            self.network.set_state(new, source=source)
+            self.network.set_state(new)
             return
-        self.check_network_state(new, source)
+        self.check_network_state(new)
         for key, param in self.network.params.items():
             if isinstance(param, np.ndarray):
                 param[...] = new[key]
             else:
                 self.network.params[key] = new[key]
 
-    def check_network_state(self, state: Mapping[str, Any], source: str) -> None:
+    def check_network_state(self, state: Mapping[str, Any]) -> None:
         """Raise a ValueError unless these are arrays like the network's."""
         if _shapes(state) != _shapes(_arrays_of(self.network)):
-            raise ValueError(f"{source} holds parameters of other names or shapes than the network")
+            raise ValueError("the parameters have other names or shapes than the network's")
 
     def is_finite(self) -> bool:
         """Return whether parameters, and running averages if there are any, are finite."""
@@ -331,15 +332,14 @@ def _shapes(arrays):
     return {key: (np.shape(a), np.asarray(a).dtype.kind) for key, a in arrays.items()}
 
 
-def _check(state, kind, source):
+def _check(state, kind):
     """Raise an error unless a checkpoint holds numbers of steps, losses and rows of numbers."""
     about = state["training"]
     if about["kind"] != kind:
         names = [name for name in kind if about["kind"].get(name) != kind[name]]
-        different = ", ".join(
-            f"{name} {about['kind'].get(name)}, not {kind[name]}" for name in names
+        raise ValueError(
+            ", ".join(f"{name} is {about['kind'].get(name)}, not {kind[name]}" for name in names)
         )
-        raise ValueError(f"{source} is of another training: {different}")
     losses, history, old_settings = about["losses"], about["history"], about["settings"]
     counts = about["step"], about["start"], about["start_row"]
     values = [value for row in history for value in row.values()]

@@ -194,5 +194,5 @@ def test_there_must_be_a_run_to_resume(tmp_path):
 def test_another_run_cannot_be_resumed(tmp_path):
     arguments = ["multi-layer", *SMALL, "--output", str(tmp_path)]
     train_network.main(arguments)
-    with pytest.raises(CommandError, match=r"of another training: mini_batch_size 1000, not 500"):
+    with pytest.raises(CommandError, match=r"mini_batch_size is 1000, not 500"):
         train_network.main([*arguments, "--batch-size", "500", "--resume"])

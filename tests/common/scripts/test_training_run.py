@@ -380,7 +380,7 @@ def test_a_damaged_checkpoint_is_refused_and_no_file_changed(tmp_path, damage):
 def test_a_checkpoint_of_another_network_is_refused_with_both_shapes(tmp_path):
     train(tmp_path)
     before = contents(tmp_path)
-    with pytest.raises(CommandError, match=r"can't resume: W in .*\(3, 2\).*\(5, 2\)"):
+    with pytest.raises(CommandError, match=r"can't resume: .*W in .*\(3, 2\).*\(5, 2\)"):
         train(tmp_path, "--resume", "--iterations", 9, width=5)
     assert contents(tmp_path) == before
 
