@@ -206,7 +206,7 @@ def test_a_closed_pipe_keeps_what_was_done(tmp_path):
     )
     try:
         for line in process.stdout:
-            if line.split()[0] == "3":
+            if line.split()[0] == "30":
                 break
         process.stdout.close()  # as `| head -5` does
         process.stderr.read()
