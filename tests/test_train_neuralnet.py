@@ -229,7 +229,8 @@ def test_the_other_chapters_run_cannot_be_resumed(tmp_path, first, second):
 
 
 @pytest.mark.parametrize(("module", "rate", "step"), [(ch04, "1e6", 1), (ch05, "1e10", 2)])
-def test_too_large_a_learning_rate_is_named(tmp_path, capsys, module, rate, step):
+def test_too_large_a_learning_rate_is_named(tmp_path, capsys, monkeypatch, module, rate, step):
+    monkeypatch.setattr("common.training.loop.SNAPSHOT_FRACTION", np.inf)
     options = ("--learning-rate", rate, "--iterations", 20)
     sizes = ("--batch-size", 100, "--hidden-size", 50)
     message = exit_code(partial(train, module, tmp_path, *options, *sizes))
