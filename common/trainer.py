@@ -18,7 +18,7 @@ import numpy as np
 
 from common.optimizer import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSprop
 from common.support.checks import check_rng, check_size
-from common.support.errors import DivergenceWarning, warn_caller
+from common.support.errors import DivergenceWarning, NonFiniteError, warn_caller
 from common.training.callbacks import (
     BestParameters,
     Checkpoint,
@@ -28,6 +28,7 @@ from common.training.callbacks import (
     Progress,
     Table,
     best_row,
+    check_columns,
 )
 from common.training.checkpoint import save_checkpoint
 from common.training.loop import Callback, Training
@@ -89,25 +90,15 @@ class Trainer:
         Whether to leave the network with the parameters of the epoch with the highest test accuracy
         (the first one of several), in place of the last ones.
     checkpoint : path, optional
-        File to write all of the state to, after each epoch and when training is stopped.
+        File to write all of the state to, every ten seconds and when training ends or is stopped.
     rng : numpy.random.Generator, optional
         Source of the mini-batches; NumPy's global state without one.
 
     Attributes
     ----------
-    train_loss_list : list of float
-        The loss of each mini-batch, before the step that it leads to.
-    train_acc_list, test_acc_list : list of float
-        Accuracy after each epoch, 0 to 1.
     history : list of dict
         For each epoch: epoch, iteration (mini-batches so far), seconds (of training, without the
-        measurement), loss (mean over its mini-batches), lr, train_acc, test_acc.
-    iteration : int
-        Mini-batches so far.
-    best_epoch : int or None
-        The epoch with the highest test accuracy.
-    best_params : dict of str to ndarray
-        The network's parameters after that epoch, and running averages if it has any.
+        measurement), loss (mean over its mini-batches), lr, train_acc, test_acc (0 to 1).
 
     Examples
     --------
@@ -169,19 +160,18 @@ class Trainer:
         self.checkpoint = checkpoint
         self.batches = MiniBatches(len(self.x_train), mini_batch_size, shuffle, rng)
         self.iter_per_epoch = self.batches.per_epoch
-        self._stopping = None if patience is None else EarlyStopping(patience)
         self._best = BestParameters(restore=keep_best)
-        self._rate = None if schedule is None else LearningRate(schedule, self.optimizer)
-        around = [self._rate, self.batches, Evaluation(self._row, self.iter_per_epoch)]
-        if verbose:
-            around += [Table(COLUMNS), Progress()]
-        around += [self._stopping, None if checkpoint is None else Checkpoint(checkpoint)]
+        around = [] if schedule is None else [LearningRate(schedule, self.optimizer)]
+        around += [self.batches, Evaluation(self._row, self.iter_per_epoch, diverged=True)]
+        around += [Table(COLUMNS), Progress()] if verbose else []
+        around += [] if patience is None else [EarlyStopping(patience)]
+        around += [] if checkpoint is None else [Checkpoint(checkpoint)]
         self.training = Training(
             network,
             epochs * self.iter_per_epoch,
             optimizer=self.optimizer,
             rng=rng,
-            callbacks=[*filter(None, around), *callbacks, self._best],
+            callbacks=[*around, *callbacks, self._best],
             kind={
                 "optimizer": type(self.optimizer).__name__,
                 "mini_batch_size": mini_batch_size,
@@ -190,13 +180,12 @@ class Trainer:
             },
             settings=settings,
         )
-        self._finished = False
 
     def train(self) -> None:
         """Train for `epochs` epochs, or until `patience` runs out; called again, for as many more.
 
         Whatever stops it on the way, such as Ctrl-C, leaves network, optimizer and trainer as they
-        were after a whole mini-batch, about a second ago at most; then `train` goes on from there.
+        were after a whole mini-batch, a moment ago; then `train` goes on from there.
 
         Warns
         -----
@@ -205,30 +194,26 @@ class Trainer:
             history ends with a loss of NaN.
         """
         training = self.training
-        if self._finished:
-            start, rows = training.step, len(training.history)
-            training.last_step = start + self.epochs * self.iter_per_epoch
-            if self._rate is not None:
-                self._rate.start = start
-            if self._stopping is not None:
-                self._stopping.start = rows
-            self._finished = False
+        if training.finished:
+            training.extend(self.epochs * self.iter_per_epoch)
         try:
             with training:
                 for _ in training.steps():
-                    self.train_step()
-            self._finished = True
+                    self._update()
         except DivergenceWarning as error:
-            self._finished = True
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore", DivergenceWarning)
-                training.history.append(self._row(training))
-            message = f"training stopped in iteration {training.step + 1}: {error}"
+            message = f"training stopped in iteration {training.step:,}: {error}"
             warn_caller(message, DivergenceWarning, of=self)
-        self._report()
+            self._report(diverged=True)
+        else:
+            self._report(diverged=False)
 
     def train_step(self) -> None:
-        """Take one step: a mini-batch, its gradient, an update."""
+        """Take one step, and measure the accuracies if it ends an epoch; `train` goes on later."""
+        self.training.before_step()
+        self._update()
+        self.training.after_step()
+
+    def _update(self):
         start = time.perf_counter()
         batch = self.batches.draw(self.training.step)
         loss, grads = self._loss_and_gradient(self.x_train[batch], self.t_train[batch])
@@ -244,32 +229,51 @@ class Trainer:
                 loss, grads = self.network.loss(x, t), self.network.gradient(x, t)
             if not math.isfinite(loss):
                 raise DivergenceWarning(f"the loss is {loss}; a smaller learning rate may help")
-        except DivergenceWarning:
+            return loss, grads
+        except (DivergenceWarning, NonFiniteError) as error:
             self.training.record(loss=math.nan)
-            raise
-        return loss, grads
+            raise self._diverged(error) from None
+
+    def _accuracy(self, x, t):
+        n = self.evaluate_sample_num_per_epoch
+        try:
+            return float(self.network.accuracy(x[:n], t[:n]))
+        except NonFiniteError as error:
+            error = self._diverged(error)
+            if not isinstance(error, DivergenceWarning):
+                raise
+            warnings.warn(error, stacklevel=1)  # which ends the training
+            return math.nan  # that of a network that is known to have diverged
+
+    def _diverged(self, error):
+        """Return `error`, or a DivergenceWarning if it is due to the network, not the examples."""
+        if isinstance(error, DivergenceWarning) or self.training.is_finite():
+            return error
+        return DivergenceWarning(f"{error}; a smaller learning rate may help")
 
     def _row(self, training):
-        n = self.evaluate_sample_num_per_epoch
-        seconds, self.batches.seconds = self.batches.seconds, 0.0
         since = training.history[-1]["iteration"] if training.history else 0
-        return {
+        row = {
             "epoch": len(training.history) + 1,
             "iteration": training.step,
-            "seconds": seconds,
+            "seconds": self.batches.seconds,
             "loss": float(np.mean(training.losses[since:])),
             "lr": float(self.optimizer.lr),
-            "train_acc": float(self.network.accuracy(self.x_train[:n], self.t_train[:n])),
-            "test_acc": float(self.network.accuracy(self.x_test[:n], self.t_test[:n])),
+            "train_acc": self._accuracy(self.x_train, self.t_train),
+            "test_acc": self._accuracy(self.x_test, self.t_test),
         }
+        self.batches.seconds = 0.0
+        return row
 
-    def _report(self):
+    def _report(self, *, diverged):
         if not self.verbose:
             return
         if self.training.stop_reason:
             print(f"stopped early: {self.training.stop_reason}")
         if self.keep_best and self.best_epoch is not None:
             print(f"kept the parameters of epoch {self.best_epoch}")
+        elif diverged:
+            return
         if self.keep_best or self.evaluate_sample_num_per_epoch is not None:
             accuracy = self.network.accuracy(self.x_test, self.t_test)
             print(f"accuracy on all {len(self.x_test):,} test examples: {accuracy:.4f}")
@@ -282,7 +286,7 @@ class Trainer:
         OSError
             If it can't be written.
         """
-        if self.training.snapshot is None:
+        if not self.training.return_to_snapshot:
             self.training.take_snapshot()
         save_checkpoint(path, self.training.snapshot)
 
@@ -302,20 +306,14 @@ class Trainer:
         path = self.checkpoint if path is None else path
         if path is None:
             raise ValueError("there is no checkpoint to load: path and checkpoint are both None")
-        changed = self.training.resume(path)
-        self.training.take_snapshot()
-        self._finished = False
-        return changed
+        return self.training.resume(path)
 
     @property
     def train_loss_list(self) -> list[float]:
-        """The loss of each mini-batch."""
+        """The loss of each mini-batch, before the step that it leads to."""
         return self.training.losses
 
-    @property
-    def history(self) -> list[dict[str, float]]:
-        """A row for each epoch."""
-        return self.training.history
+    history = property(lambda self: self.training.history)
 
     @property
     def train_acc_list(self) -> list[float]:
@@ -330,7 +328,7 @@ class Trainer:
     @property
     def best_epoch(self) -> int | None:
         """The epoch with the highest test accuracy, the first one of several."""
-        row = best_row(self.history, "test_acc")
+        row = best_row(self.history)
         return None if row is None else row + 1
 
     @property
@@ -370,11 +368,15 @@ class MiniBatches(Callback):
         """Return the order of this epoch, and the seconds of its steps so far."""
         return {"order": self.order, "seconds": self.seconds}
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
+    def set_state(self, state: Mapping[str, Any], training: Training) -> None:
         """Go on in that order."""
-        if not np.array_equal(np.sort(state["order"]), np.arange(len(self.order))):
+        order = state["order"]
+        if order.dtype.kind != "i" or sorted(order.tolist()) != list(range(len(self.order))):
             raise ValueError("the order of the examples is no permutation of them")
-        self.order, self.seconds = state["order"], float(state["seconds"])
+        if len(training.losses) != training.step:
+            raise ValueError(f"there are {len(training.losses)} losses of {training.step} steps")
+        check_columns(training.history, ("iteration", *COLUMNS))
+        self.order, self.seconds = order, float(state["seconds"])
 
 
 def _examples(kind, x, t):
@@ -388,21 +390,12 @@ def _examples(kind, x, t):
 
 
 def make_optimizer(optimizer: Any, param: Mapping[str, Any] | None = None) -> Any:
-    """Return an optimizer by its name, in any case; one that is given itself is returned.
-
-    Parameters
-    ----------
-    optimizer : str or object
-    param : mapping
-        What to make it with; by default ``{"lr": 0.01}``.
+    """Return an optimizer by its name, made with `param`; one that is given itself is returned.
 
     Raises
     ------
-    ValueError
-        If there is none of that name, or `param` comes with an optimizer that is made already.
-    TypeError
-        If `optimizer` is neither a name nor has ``update`` and ``lr``, or if `param` holds what
-        this optimizer doesn't take.
+    ValueError, TypeError
+        If there is none of that name, it doesn't take `param`, or what is given is no optimizer.
 
     Examples
     --------

@@ -8,6 +8,8 @@ curve, the weights of the first layer before and after training, and the digits 
 misreads (PNG). Ctrl-C keeps what was done; --resume goes on.
 """
 
+import warnings
+
 import numpy as np
 
 from common.multi_layer_net import MultiLayerNet
@@ -21,6 +23,7 @@ from common.scripts.command_line import (
 )
 from common.scripts.figures import draw_misread_digits, draw_weights
 from common.scripts.training_run import CHECKPOINT, Results, begin, only_run_in, results_folder
+from common.support.errors import DivergenceWarning
 from common.support.threads import available_cores, limit_threads
 from common.trainer import Trainer
 from common.training import DataParallel, cosine
@@ -76,7 +79,8 @@ def main(argv=None):
         settings=settings | {"threads": args.threads, "seed": args.seed},
         rng=rng,
     )
-    with only_run_in(folder):
+    with only_run_in(folder), warnings.catch_warnings():
+        warnings.simplefilter("error", DivergenceWarning)  # it is the end of this script
         begin(trainer.training, folder, resume=args.resume)
         trainer.train()
     seconds = sum(row["seconds"] for row in trainer.history)

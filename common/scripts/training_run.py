@@ -42,7 +42,7 @@ except ImportError:  # Windows
     fcntl = None
 
 CHECKPOINT = "checkpoint.npz"
-HISTORY = "history.csv"
+HISTORY, CURVE = "history.csv", "learning_curve.png"
 COLUMNS = {"iteration": "9d", "seconds": "10.6f", "train_acc": "9.4f", "test_acc": "8.4f"}
 
 
@@ -162,6 +162,8 @@ def only_run_in(folder: Path) -> Iterator[None]:
         raise CommandError(
             f"another run is writing to {folder}; wait for it, or choose another --output"
         ) from None
+    except OSError:  # a network drive without locks
+        pass
     try:
         yield
     finally:
@@ -280,49 +282,58 @@ class Results(Callback):
 
     def begin(self, training: Training) -> None:
         """Remove what a run that was killed has left."""
-        for name in ("params.npz", HISTORY, "learning_curve.png", *self.plots):
+        for name in ("params.npz", HISTORY, CURVE, *self.plots):
             remove_leftovers(self.folder / name)
         self._started = time.monotonic()
 
     def end(self, training: Training, error: BaseException | None) -> None:
         """Write the files, and say how to go on."""
-        if training.step == 0:
+        kept, history = training.snapshot_step, training.history
+        if kept == 0:
             print("stopped before the first iteration was finished: there is nothing to keep")
             return
-        written = list(self._write(training))
+        if isinstance(error, DivergenceWarning):  # draw the network that is written
+            training.return_to_snapshot = True
+            training.set_network_state(training.snapshot["network"])
+        try:
+            written = list(self._write(training))
+        except OSError as failure:
+            advice = "when that is solved, --resume writes what is missing"
+            raise CommandError(f"{failure}; {advice}") from failure
         for path in written:  # only now, since printing fails if what reads our output has ended
             print(f"wrote {path}")
-        done, rows = training.step - training.first_step, training.history
-        seconds = time.monotonic() - self._started
+        done, seconds = kept - training.first_step, time.monotonic() - self._started
         print(f"{done:,} iteration{'' if done == 1 else 's'} in {seconds:.1f} s")
-        if rows and not rows[-1]["loss"] <= 2 * rows[0]["loss"]:
+        if history and not history[-1]["loss"] <= 2 * history[0]["loss"]:
             print("the loss has grown: try a smaller --learning-rate")
         if isinstance(error, DivergenceWarning):
-            print(f"diverged after iteration {training.step:,}")
+            print(f"diverged in iteration {training.step:,}")
         elif error is not None:
-            print(f"stopped after iteration {training.step:,}; --resume goes on from there")
+            print(f"stopped after iteration {kept:,}; --resume goes on from there")
 
     def _write(self, training):
         """Write each file that is due, and yield its path."""
         history = training.history
-        columns = {name: [row[name] for row in history] for name in (history or [{}])[0]}
+        drawn = [row for row in history if np.isfinite(list(row.values())).all()]
+        columns = {name: [row[name] for row in drawn] for name in (drawn or [{}])[0]}
 
         def draw(make):
             return lambda path: save_figure(make(), path, show=self.show, quiet=True)
 
-        writers = {"params.npz": lambda path: save_arrays(path, training.network.state())}
-        if not history:  # those of an earlier run would be taken for this one's
-            (self.folder / HISTORY).unlink(missing_ok=True)
-            (self.folder / "learning_curve.png").unlink(missing_ok=True)
-        else:
+        writers = {"params.npz": lambda path: save_arrays(path, training.snapshot["network"])}
+        if history:
             writers[HISTORY] = lambda path: write_csv(path, history)
-            writers["learning_curve.png"] = draw(
-                lambda: learning_curve(columns, self.title, beside=self.beside)
-            )
+        if drawn:
+            writers[CURVE] = draw(lambda: learning_curve(columns, self.title, beside=self.beside))
+        for name in {
+            HISTORY,
+            CURVE,
+        } - writers.keys():  # of an earlier run
+            (self.folder / name).unlink(missing_ok=True)
         writers |= {name: draw(make) for name, make in self.plots.items()}
         for name, write in writers.items():
             path = self.folder / name
-            if training.step > training.first_step or self._is_outdated(path):
+            if training.snapshot_step > training.first_step or self._is_outdated(path):
                 write(path)
                 yield path
 

@@ -1,7 +1,8 @@
 """What stands around the steps of a `common.training.Training`, one class for each purpose."""
 
 import time
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +15,25 @@ from common.support.files import check_writable, remove_leftovers
 from common.training.checkpoint import save_checkpoint
 from common.training.loop import Callback, Training
 
-__all__ = [
-    "BestParameters",
-    "Checkpoint",
-    "EarlyStopping",
-    "Evaluation",
-    "LearningRate",
-    "Progress",
-    "Table",
-]
-
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
 SECONDS_BETWEEN_LINES = 10.0
 
 
 class Evaluation(Callback):
-    """Append a row, what ``measure(training)`` returns, to the history after every `every` steps.
+    """Append ``measure(training)`` to the history after every `every` steps, and the last one.
 
-    And after the last step; with `first` also after the first one.
+    With `first` also after the first step, with `diverged` also when the training has diverged.
     """
 
     def __init__(
-        self, measure: Callable[[Training], dict[str, float]], every: int, *, first: bool = False
+        self,
+        measure: Callable[[Training], dict[str, float]],
+        every: int,
+        *,
+        first: bool = False,
+        diverged: bool = False,
     ):
-        self.measure, self.every, self.first = measure, every, first
+        self.measure, self.every, self.first, self.diverged = measure, every, first, diverged
 
     def after_step(self, training: Training) -> None:
         """Measure if it is time."""
@@ -45,18 +41,28 @@ class Evaluation(Callback):
         if step % self.every == 0 or step == training.last_step or (self.first and step == 1):
             training.history.append(self.measure(training))
 
+    def end(self, training: Training, error: BaseException | None) -> None:
+        """Measure what has diverged."""
+        if self.diverged and isinstance(error, DivergenceWarning):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DivergenceWarning)
+                training.history.append(self.measure(training))
+
 
 class Table(Callback):
     """Print the rows of the history, `columns` giving a format for each, such as ``"8.4f"``."""
 
     def __init__(self, columns: Mapping[str, str]):
-        self.columns = columns
+        self.columns, self._printed = columns, 0
 
     def begin(self, training: Training) -> None:
         """Print the header, and the rows of the training that is resumed."""
-        self._printed = 0
+        self._printed = min(self._printed, len(training.history))
         if training.step < training.last_step:
-            tqdm.write("  ".join(f"{name:>{_width(f)}}" for name, f in self.columns.items()))
+            widths = {
+                name: form.partition(".")[0].strip("df") for name, form in self.columns.items()
+            }
+            tqdm.write("  ".join(f"{name:>{width}}" for name, width in widths.items()))
             self.after_step(training)
 
     def after_step(self, training: Training) -> None:
@@ -65,13 +71,19 @@ class Table(Callback):
             tqdm.write("  ".join(f"{row[name]:>{form}}" for name, form in self.columns.items()))
         self._printed = len(training.history)
 
+    def end(self, training: Training, error: BaseException | None) -> None:
+        """Print what came after the last step."""
+        self.after_step(training)
 
-def _width(form):
-    return form.partition(".")[0].strip("df")
+    def set_state(self, state: Mapping[str, Any], training: Training) -> None:
+        """Check that the rows have all columns."""
+        check_columns(training.history, self.columns)
 
 
 class Progress(Callback):
     """Show a progress bar with the time left; without a terminal, print a line now and then."""
+
+    _bar = None
 
     def begin(self, training: Training) -> None:
         """Start at the steps that are done."""
@@ -81,6 +93,8 @@ class Progress(Callback):
 
     def after_step(self, training: Training) -> None:
         """Show one more step."""
+        if self._bar is None:
+            return
         self._bar.update()
         now = time.monotonic()
         if self._bar.disable and now - self._printed > SECONDS_BETWEEN_LINES:
@@ -93,33 +107,35 @@ class Progress(Callback):
     def end(self, training: Training, error: BaseException | None) -> None:
         """Take the bar away."""
         self._bar.close()
+        self._bar = None
 
 
 class LearningRate(Callback):
-    """Multiply the optimizer's learning rate by ``schedule(share)``.
+    """Multiply the optimizer's learning rate by ``schedule(fraction)``.
 
-    The share of the steps that are done goes from 0 to 1; see `common.training.schedules`.
+    The fraction of the steps that are done goes from 0 to 1; see `common.training.schedules`.
     """
 
     def __init__(self, schedule: Callable[[float], float], optimizer: Any):
-        check_number("schedule must give a factor: schedule(0)", schedule(0.0), 0)
         self.schedule, self.base_lr = schedule, optimizer.lr
-        self.start = 0
+        for fraction in np.linspace(0, 1, 101).tolist():  # not only after an hour of training
+            self._factor(fraction)
 
     def before_step(self, training: Training) -> None:
         """Set the learning rate of this step."""
-        share = (training.step - self.start) / (training.last_step - self.start)
-        factor = self.schedule(share)
-        check_number(f"schedule must give a factor: schedule({share:.4g})", factor, 0)
-        training.optimizer.lr = self.base_lr * float(factor)
+        done = (training.step - training.start) / (training.last_step - training.start)
+        training.optimizer.lr = self.base_lr * self._factor(min(done, 1.0))
+
+    def _factor(self, done):
+        name = f"schedule must give a factor: schedule({done:.4g})"
+        return check_number(name, self.schedule(done), 0)
 
 
 class EarlyStopping(Callback):
-    """Stop when `column` of the history hasn't risen for `patience` rows."""
+    """Stop when the test accuracy hasn't risen for `patience` rows of the history."""
 
-    def __init__(self, patience: int, column: str = "test_acc"):
-        self.patience, self.column = patience, column
-        self.start = 0  # rows before that belong to an earlier training
+    def __init__(self, patience: int):
+        self.patience = patience
 
     def begin(self, training: Training) -> None:
         """Stop at once if a training is resumed that was stopped early."""
@@ -127,88 +143,92 @@ class EarlyStopping(Callback):
 
     def after_step(self, training: Training) -> None:
         """Stop if the best row is too far back."""
-        rows = training.history[self.start :]
-        best = best_row(rows, self.column)
+        rows = training.history[training.start_row :]
+        best = best_row(rows)
         if best is not None and len(rows) - 1 - best >= self.patience:
-            training.stop_reason = f"{self.column} was best in row {self.start + best + 1}"
+            row = training.start_row + best + 1
+            training.stop_reason = f"the best test accuracy was that of epoch {row}"
 
 
 class BestParameters(Callback):
-    """Keep a copy of the network's state after the best row of the history.
+    """Keep a copy of the network's state after the row with the highest test accuracy.
 
-    With `restore`, the network gets it back at the end of the training; if that goes on later, it
-    does so from the last parameters.
+    With `restore`, the network gets it at the end; a training that goes on does so from the last
+    parameters.
     """
 
-    def __init__(self, column: str = "test_acc", *, restore: bool = False):
-        self.column, self.restore = column, restore
-        self.best, self._rows, self._last = {}, 0, None
+    def __init__(self, *, restore: bool):
+        self.restore = restore
+        self.best, self._rows = {}, 0
 
     def begin(self, training: Training) -> None:
-        """Return from the best parameters to the last ones."""
-        if self._last is not None:
-            training.set_state(self._last)
+        """Wait for a new row."""
+        self._rows = len(training.history)
 
     def after_step(self, training: Training) -> None:
         """Copy the state of the network if the newest row is the best one."""
         rows = len(training.history)
-        if rows > self._rows and best_row(training.history, self.column) == rows - 1:
+        if rows > self._rows and best_row(training.history) == rows - 1:
             self.best = training.state()["network"]
         self._rows = rows
 
     def end(self, training: Training, error: BaseException | None) -> None:
-        """Give the network its best state."""
-        if self.restore and self.best and error is None:
-            self._last = training.snapshot
-            training.set_state({**training.snapshot, "network": self.best})
+        """Give the network its best state, unless it is about to go on."""
+        if self.restore and self.best and (error is None or isinstance(error, DivergenceWarning)):
+            training.return_to_snapshot = True
+            training.set_network_state(self.best)
 
     def state(self) -> dict[str, Any]:
         """Return the best parameters."""
-        return {"rows": self._rows, **self.best}
+        return self.best
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
+    def set_state(self, state: Mapping[str, Any], training: Training) -> None:
         """Take them from `state`."""
-        self.best = {key: a.copy() for key, a in state.items() if isinstance(a, np.ndarray)}
-        self._rows, self._last = state["rows"], None
+        if state:
+            training.check_network_state(state)
+        self.best = dict(state)
 
 
-def best_row(history: list[dict[str, float]], column: str) -> int | None:
-    """Return the number of the first row with the largest value in `column`; NaN is no value."""
-    values = [row[column] for row in history]
-    return max(range(len(values)), key=lambda i: (values[i] == values[i], values[i]), default=None)
+def best_row(history: list[dict[str, float]]) -> int | None:
+    """Return the number of the first row with the highest test accuracy, if any.
+
+    The row of a training that has diverged, with a loss of NaN, doesn't count.
+    """
+    rows = [number for number, row in enumerate(history) if row["loss"] == row["loss"]]
+    return max(rows, key=lambda number: history[number]["test_acc"], default=None)
+
+
+def check_columns(history: list[dict[str, float]], columns: Iterable[str]) -> None:
+    """Raise a ValueError unless each row has these columns."""
+    if not all(set(columns) <= row.keys() for row in history):
+        raise ValueError("the history has other columns")
 
 
 class Checkpoint(Callback):
-    """Write the state to `path`, every ten seconds and when the training ends or is stopped.
+    """Write the last snapshot to `path`, every ten seconds and when the training ends.
 
-    One that has diverged leaves its last checkpoint as it is, if it has one.
+    Nothing is written before a step is done. The snapshots of a training that diverges are finite.
     """
 
     def __init__(self, path: str | Path):
-        self.path = Path(path)
-        self.saved_step = None
+        self.path, self._saved_step = Path(path), None
 
     def begin(self, training: Training) -> None:
         """Make sure that the file can be written, before hours of work depend on it."""
         check_writable(self.path)
         remove_leftovers(self.path)
         self._saved_at = time.monotonic()
+        if self._saved_step is None:  # nothing is done yet, or the training was resumed here
+            self._saved_step = training.step
 
     def after_step(self, training: Training) -> None:
         """Save if it is time."""
         if time.monotonic() - self._saved_at > SECONDS_BETWEEN_CHECKPOINTS:
-            training.take_snapshot()
-            self._save(training)
+            self.end(training)
+            self._saved_at = time.monotonic()
 
-    def end(self, training: Training, error: BaseException | None) -> None:
+    def end(self, training: Training, error: BaseException | None = None) -> None:
         """Save what has been done since."""
-        diverged = isinstance(error, DivergenceWarning)
-        has_one = self.saved_step is not None or training.first_step > 0
-        if training.step > training.first_step and not (diverged and has_one):
-            if diverged:
-                training.take_snapshot()
-            self._save(training)
-
-    def _save(self, training):
-        save_checkpoint(self.path, training.snapshot)
-        self.saved_step, self._saved_at = training.step, time.monotonic()
+        if training.snapshot_step != self._saved_step:
+            save_checkpoint(self.path, training.snapshot)
+            self._saved_step = training.snapshot_step
