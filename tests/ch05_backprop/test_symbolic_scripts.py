@@ -110,7 +110,7 @@ def test_logistic_regression_learns_digits(tmp_path, capsys):
 @pytest.mark.parametrize("script", [logistic, symbolic_mlp])
 def test_a_run_that_is_stopped_and_resumed_ends_as_one_that_was_not(script, tmp_path, monkeypatch):
     script.main([*SMALL, "--output", str(tmp_path / "whole")])
-    monkeypatch.setattr(loop, "SECONDS_BETWEEN_SNAPSHOTS", -1.0)
+    monkeypatch.setattr(loop, "SNAPSHOT_FRACTION", 1e9)
     original, calls = Function.__call__, []
 
     def interrupting(self, *args):
