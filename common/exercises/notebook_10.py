@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from common.exercises.verdict import checked, expect, returned, same, several
+from common.exercises.verdict import Case, checked, exercise, expect, returned, same, several
 from common.layers import BatchNormalization
 
 __all__ = ["batch_norm_backward", "inverted_dropout", "leaky_std", "log_uniform", "split"]
@@ -55,32 +55,23 @@ def log_uniform(answer: Callable) -> None:
         )
 
 
-@checked(
-    "√(2 / (n (1 + a²))): He's for a = 0, and Xavier's for a = 1, where nothing is lost.",
-    "function",
-)
-def leaky_std(answer: Callable) -> None:
-    """Check a function that returns the standard deviation for leaky ReLUs.
-
-    Parameters
-    ----------
-    answer : callable
-        Of the number n of inputs and the slope a for negative numbers.
-    """
-    rng = np.random.default_rng()
+@exercise("√(2 / (n (1 + a²))): He's for a = 0, and LeCun's 1/√n for a = 1, where nothing is lost.")
+def leaky_std(rng):
+    """Check a function (n, a) of the inputs and the negative slope that returns a weight's std."""
     n = int(rng.integers(50, 800))
+    square = (
+        "one half of the mean square passes whole; of the other half each number is times a, "
+        "so its square is times …"
+    )
     for a, hint in (
         (0.0, "a = 0 is ReLU, and He's values."),
-        (1.0, "a = 1 lets everything through: nothing is lost, as for Xavier's values."),
-        (
-            float(rng.uniform(0.1, 0.9)),
-            "one half of the mean square passes whole; of the other half each number is times a, "
-            "so its square is times …",
-        ),
+        (1.0, "a = 1 lets everything through: nothing is lost, and the variance is 1/n."),
+        (float(rng.uniform(0.1, 0.9)), square),
     ):
-        got = returned(answer(n, a))
-        expected = np.sqrt(2 / (n * (1 + a * a)))
-        same(got, expected, f"the standard deviation for n = {n}, a = {a:.3g}", hint)
+        variance = 2 / (n * (1 + a * a))
+        slips = [(variance, "this is the variance; its root is the standard deviation.")]
+        what = f"the standard deviation for n = {n}, a = {a:.3g}"
+        yield Case((n, a), np.sqrt(variance), what, hint, slips)
 
 
 @checked("each example is in one of the two sets, with its label, in random order.", "function")

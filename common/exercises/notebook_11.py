@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from common.exercises.verdict import Wrong, as_numbers, checked, expect, returned, same
+from common.exercises.verdict import (
+    Case,
+    Wrong,
+    as_numbers,
+    checked,
+    exercise,
+    expect,
+    returned,
+    same,
+)
 from common.gradient import numerical_gradient
 from common.layers import Convolution
 from common.util import conv_output_size
@@ -62,10 +71,9 @@ def corner(answer):
     )
 
 
-@checked("padding and stride are in, with the sizes that the formula gives.", "function")
-def convolve_with(answer):
+@exercise("padding and stride are in, with the sizes that the formula gives.")
+def convolve_with(rng):
     """Check a function of (image, weights, stride, pad) that convolves one image."""
-    rng = np.random.default_rng()
     hints = (
         (1, 0, "this is convolve of section 2: no padding, stride 1."),
         (1, 2, "with padding, zeros stand on all four sides: np.pad(image, pad)."),
@@ -73,29 +81,22 @@ def convolve_with(answer):
         (3, 1, "pad first; then the window of output (i, j) starts at (stride · i, stride · j)."),
     )
     for stride, pad, hint in hints:
-        height, width = rng.choice(np.arange(6, 11), 2, replace=False)
-        filter_h, filter_w = rng.choice(np.arange(2, 5), 2, replace=False)
-        image, weights = rng.normal(size=(height, width)), rng.normal(size=(filter_h, filter_w))
-        image_before, weights_before = image.copy(), weights.copy()
-        got = returned(answer(image, weights, stride, pad))
-        expected = _convolved(image_before, weights_before, stride, pad)
-        what = (
+        image = rng.normal(size=rng.choice(np.arange(6, 11), 2, replace=False))
+        weights = rng.normal(size=rng.choice(np.arange(2, 5), 2, replace=False))
+        turned = _convolved(image, weights[::-1, ::-1], stride, pad)
+        yield Case(
+            (image, weights, stride, pad),
+            _convolved(image, weights, stride, pad),
             f"the output for an image {image.shape}, weights {weights.shape}, stride {stride}, "
-            f"pad {pad}"
-        )
-        same(got, expected, what, hint)
-        expect(
-            np.array_equal(image, image_before) and np.array_equal(weights, weights_before),
-            "your function changes the arrays that it is given; work on a copy",
+            f"pad {pad}",
+            hint,
+            [(turned, "the filter isn't turned here: weight (u, v) meets pixel (i + u, j + v).")],
         )
 
 
-@checked(
-    "the gradient of the filter is the image convolved with the gradient of the output.", "function"
-)
-def filter_gradient(answer):
+@exercise("the gradient of the filter is the image convolved with the gradient of the output.")
+def filter_gradient(rng):
     """Check a function of (x, dout) that returns the gradient of the filter."""
-    rng = np.random.default_rng()
     for _ in range(5):
         height, width = rng.choice(np.arange(6, 10), 2, replace=False)
         filter_h, filter_w = rng.choice(np.arange(2, 5), 2, replace=False)
@@ -107,13 +108,13 @@ def filter_gradient(answer):
             np.zeros((filter_h, filter_w)),
             h=0.5,
         )
-        same(
-            returned(answer(x, dout)),
-            expected,
-            f"the gradient with respect to the weights, for x {x.shape} and dout {dout.shape}",
+        hint = (
             "weight (u, v) meets pixel (i + u, j + v) in output (i, j); add up "
-            "dout[i, j] · x[i + u, j + v] over all i and j.",
+            "dout[i, j] · x[i + u, j + v] over all i and j."
         )
+        what = f"the gradient with respect to the weights, for x {x.shape} and dout {dout.shape}"
+        slips = [(expected / dout.size, f"a sum, not a mean. {hint}")]
+        yield Case((x, dout), expected, what, hint, slips)
 
 
 @checked(

@@ -186,7 +186,7 @@ def call(function: Callable, *args):
     Raises
     ------
     Wrong
-        If it returned nothing, or changed an array or a dict that it was given.
+        If it returned nothing, or changed an array that it was given.
     """
     given = copy.deepcopy(args)
     result = returned(function(*given))

@@ -169,7 +169,7 @@ class Corrected(AMSGrad):
         (check.momentum_step, step_back, "minus sign"),
         (check.momentum_step, lambda *a: momentum_step(*a)[::-1], "the other way round"),
         (check.momentum_step, lambda p, v, g, lr, mu: (p + v, mu * v - lr * g), "new velocity"),
-        (check.momentum_step, step_in_place, "changed the array p"),
+        (check.momentum_step, step_in_place, "changes the array"),
         (check.momentum_step, lambda p, v, g, lr, mu: p - lr * g, "must be 2 values"),
         (check.first_step, 1.0, "with the correction"),
         (check.first_step, 100, "v is under a root"),

@@ -113,7 +113,7 @@ def careless(image, weights, stride, pad):
         (without_padding, "zeros stand on all four sides"),
         (without_stride, "starts at (2i, 2j)"),
         (turned, "the output for an image"),
-        (careless, "work on a copy"),
+        (careless, "start from a copy"),
     ],
 )
 def test_wrong_convolutions(answer, part):
