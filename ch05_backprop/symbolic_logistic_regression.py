@@ -10,30 +10,19 @@ mini-batches in nats, and the accuracy on all training and all test digits. Afte
 Ctrl-C, the weights are drawn, one image per class. --resume goes on.
 """
 
-import time
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
 import common.symbolic.tensor as T
-from ch05_backprop.shared_parameters import SharedParameters
+from ch05_backprop.shared_parameters import SharedParameters, model_parser, train_model
 from common import symbolic as theano
-from common.scripts.command_line import positive_float, positive_int, run, script_parser
+from common.scripts.command_line import run
 from common.scripts.figures import weight_images
 from common.scripts.plot import plot_style
-from common.scripts.training_run import CHECKPOINT, Results, begin, only_run_in, results_folder
+from common.scripts.training_run import results_folder
 from common.support.threads import limit_threads
-from common.training import Checkpoint, Evaluation, Progress, Table, Training
 from dataset.mnist import load_mnist
-
-COLUMNS = {
-    "epoch": "5d",
-    "seconds": "7.2f",
-    "loss": "7.4f",
-    "train_acc": "9.4f",
-    "test_acc": "8.4f",
-}
 
 
 class LogisticRegression(SharedParameters):
@@ -112,14 +101,14 @@ def draw(W: np.ndarray) -> Figure:
 
 def main(argv=None):
     """Run the script with the arguments `argv`, by default those of the command line."""
-    parser = script_parser(
-        __doc__, output="output/symbolic_logistic_regression", seed=0, data=True, threads=1
+    parser = model_parser(
+        __doc__,
+        output="output/symbolic_logistic_regression",
+        epochs=10,
+        batch_size=100,
+        learning_rate=0.1,
     )
-    parser.add_argument("--epochs", type=positive_int, default=10, help="passes over the digits")
-    parser.add_argument("--batch-size", type=positive_int, default=100, help="digits a step")
-    parser.add_argument("--learning-rate", type=positive_float, default=0.1, help="size of a step")
     parser.add_argument("--source", action="store_true", help="print the derived training step")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
     args = parser.parse_args(argv)
     limit_threads(args.threads)
     results_folder(args.output, resume=args.resume)
@@ -131,49 +120,14 @@ def main(argv=None):
     )
     if args.source:
         print(model.step.source)
-    rng = np.random.default_rng(args.seed)
-    t_train, t_test = t_train.astype(np.int64), t_test.astype(np.int64)
-    steps_per_epoch = -(-len(x_train) // args.batch_size)
-
-    def measure(training):
-        return {
-            "epoch": training.step // steps_per_epoch,
-            "iteration": training.step,
-            "seconds": seconds,
-            "loss": float(np.mean(training.losses[-steps_per_epoch:])),
-            "train_acc": float(model.accuracy(x_train, t_train)),
-            "test_acc": float(model.accuracy(x_test, t_test)),
-        }
-
-    training = Training(
+    train_model(
         model,
-        args.epochs * steps_per_epoch,
-        rng=rng,
-        callbacks=[
-            Evaluation(measure, steps_per_epoch),
-            Table(COLUMNS),
-            Progress(),
-            Checkpoint(args.output / CHECKPOINT),
-            Results(
-                args.output,
-                show=args.show,
-                title="Mean loss of each epoch, accuracy on all digits",
-                plots={"symbolic_logistic_regression.png": lambda: draw(model.W.get_value())},
-            ),
-        ],
-        settings={"learning-rate": args.learning_rate, "batch-size": args.batch_size},
+        args,
+        np.random.default_rng(args.seed),
+        train=(x_train, t_train),
+        evaluate=(x_test, t_test),
+        plots={"symbolic_logistic_regression.png": lambda: draw(model.W.get_value())},
     )
-    with only_run_in(args.output):
-        begin(training, args.output, resume=args.resume)
-        seconds = 0.0
-        with training:
-            for _ in training.steps():
-                rows = rng.choice(len(x_train), args.batch_size)
-                start = time.perf_counter()
-                loss = model.step(rows)
-                elapsed = time.perf_counter() - start
-                seconds = elapsed if training.step % steps_per_epoch == 0 else seconds + elapsed
-                training.record(loss=loss)
 
 
 if __name__ == "__main__":

@@ -17,23 +17,13 @@ from itertools import pairwise
 import numpy as np
 
 import common.symbolic.tensor as T
-from ch05_backprop.shared_parameters import SharedParameters
+from ch05_backprop.shared_parameters import SharedParameters, model_parser, train_model
 from common import symbolic as theano
-from common.scripts.command_line import positive_float, positive_int, run, script_parser
-from common.scripts.training_run import CHECKPOINT, Results, begin, only_run_in, results_folder
+from common.scripts.command_line import positive_float, positive_int, run
+from common.scripts.training_run import results_folder
 from common.support.threads import limit_threads
-from common.training import (
-    BestParameters,
-    Checkpoint,
-    EarlyStopping,
-    Evaluation,
-    Progress,
-    Table,
-    Training,
-)
+from common.training import BestParameters, EarlyStopping
 from dataset.mnist import load_mnist
-
-COLUMNS = {"epoch": "5d", "loss": "7.4f", "train_acc": "9.4f", "test_acc": "8.4f"}
 
 
 class MultilayerPerceptron(SharedParameters):
@@ -104,15 +94,13 @@ class MultilayerPerceptron(SharedParameters):
 
 def main(argv=None):
     """Run the script with the arguments `argv`, by default those of the command line."""
-    parser = script_parser(__doc__, output="output/symbolic_mlp", seed=0, data=True, threads=1)
+    parser = model_parser(
+        __doc__, output="output/symbolic_mlp", epochs=100, batch_size=20, learning_rate=0.05
+    )
     add = parser.add_argument
-    add("--epochs", type=positive_int, default=100, help="passes over the digits, at most")
-    add("--batch-size", type=positive_int, default=20, help="digits in a mini-batch")
     add("--hidden-size", type=positive_int, default=100, help="hidden units")
-    add("--learning-rate", type=positive_float, default=0.05, help="step size of gradient descent")
     add("--l2", type=positive_float, default=1e-4, help="strength of L2 regularization")
     add("--patience", type=positive_int, default=5, help="epochs without improvement to wait for")
-    add("--resume", action="store_true", help="go on with the run that --output holds")
     args = parser.parse_args(argv)
     limit_threads(args.threads)
     results_folder(args.output, resume=args.resume)
@@ -131,38 +119,14 @@ def main(argv=None):
         l2=args.l2,
         rng=rng,
     )
-    steps_per_epoch = -(-len(x_train) // args.batch_size)
-
-    def measure(training):
-        return {
-            "epoch": training.step // steps_per_epoch,
-            "iteration": training.step,
-            "loss": float(np.mean(training.losses[-steps_per_epoch:])),
-            "train_acc": float(model.accuracy(x_train, t_train)),
-            "test_acc": float(model.accuracy(x_valid, t_valid)),
-        }
-
-    training = Training(
+    training = train_model(
         model,
-        args.epochs * steps_per_epoch,
-        rng=rng,
-        callbacks=[
-            Evaluation(measure, steps_per_epoch),
-            Table(COLUMNS),
-            Progress(),
-            EarlyStopping(args.patience),
-            Checkpoint(args.output / CHECKPOINT),
-            Results(args.output, show=args.show, title="Mean loss of each epoch, accuracy"),
-            BestParameters(restore=True),
-        ],
-        settings={"learning-rate": args.learning_rate, "l2": args.l2, "seed": args.seed},
+        args,
+        rng,
+        train=(x_train, t_train),
+        evaluate=(x_valid, t_valid),
+        callbacks=[EarlyStopping(args.patience), BestParameters(restore=True)],
     )
-    with only_run_in(args.output):
-        begin(training, args.output, resume=args.resume)
-        with training:
-            for _ in training.steps():
-                rows = rng.choice(len(x_train), args.batch_size)
-                training.record(loss=model.step(rows))
     if training.stop_reason:
         print(f"stopped early: {training.stop_reason}")
     test_acc = model.accuracy(x_test, t_test)

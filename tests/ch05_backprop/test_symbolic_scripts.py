@@ -168,7 +168,7 @@ def test_the_multilayer_perceptron_stops_early_and_keeps_its_best(tmp_path, caps
     symbolic_mlp.main([*options, "--output", str(tmp_path)])
     out = capsys.readouterr().out
     rows = [line.split() for line in out.splitlines() if re.match(r" +\d", line)]
-    accuracies = [float(row[3]) for row in rows]
+    accuracies = [float(row[4]) for row in rows]
     assert len(rows) < 30
     assert int(np.argmax(accuracies)) == len(rows) - 3
     assert "stopped early" in out
