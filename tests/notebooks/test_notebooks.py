@@ -78,7 +78,7 @@ def test_it_was_run_from_top_to_bottom_without_errors(path):
 def test_nothing_in_it_depends_on_the_machine_or_the_moment(path):
     assert read(path).metadata == {"kernelspec": KERNEL}, "refresh it as CONTRIBUTING.md says"
     for cell in read(path).cells:
-        assert cell.metadata.keys() <= {"tags"}
+        assert cell.metadata.keys() <= {"tags", "jupyter", "mystnb"}
         texts = [cell.source]
         if cell.cell_type == "code":
             texts += [str(text) for kind, text in parts(cell) if kind != "image/png"]
