@@ -4,7 +4,7 @@ A step draws a mini-batch, gathers its digits, computes loss and gradient, and u
 It is measured against the hidden units, for batches of 100, and against the batch size, for 50
 hidden units. Beside it stand the five matrix products of its gradient alone, and what their number
 of multiply-adds predicts if the largest step is right. Where the step is far above that, Python's
-and NumPy's fixed costs reign; where it comes down to it, the step costs what its arithmetic costs.
+and NumPy's fixed costs dominate; where it comes down to it, arithmetic dominates.
 
 Prints the times and the slopes of their upper parts, and writes a table (CSV) and a chart (PNG) to
 --output.
@@ -146,7 +146,7 @@ def draw(series, title: str):
             border = np.sqrt(sizes[first - 1] * sizes[first])
             ax.set_xlim(sizes[0] / 1.5, sizes[-1] * 1.5)
             ax.axvspan(sizes[0] / 1.5, border, color="#EEEEEE", zorder=0)
-            ax.text(0.03, 0.96, "fixed costs reign", transform=ax.transAxes, va="top")
+            ax.text(0.03, 0.96, "fixed costs dominate", transform=ax.transAxes, va="top")
             ax.set_title(
                 f"from {sizes[first]:,} {name} on, the step follows the count", fontsize=11
             )

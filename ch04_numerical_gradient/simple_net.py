@@ -48,7 +48,7 @@ def show_gradient_step(net: SimpleNet) -> None:
     print(f"scores x W:           {net.predict(x)}")
     print(f"probabilities:        {softmax(net.predict(x))}, right class {t.argmax()}")
     print(f"loss:                 {net.loss(x, t):.6f}\n")
-    print(f"gradient by W:\n{dW}\n")
+    print(f"gradient with respect to W:\n{dW}\n")
     net.W -= 0.1 * dW
     print(f"loss after a step of learning rate 0.1: {net.loss(x, t):.6f}")
 

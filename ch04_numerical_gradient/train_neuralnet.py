@@ -20,7 +20,7 @@ from ch04_numerical_gradient.two_layer_net import TwoLayerNet
 from common.gradient_methods import structured_differences
 from common.optimizer import SGD
 from common.scripts.command_line import run
-from common.scripts.training_run import TrainingRun, training_arguments
+from common.scripts.training_run import training_arguments, training_run
 from dataset.mnist import load_mnist
 
 
@@ -53,8 +53,8 @@ def main(argv=None):
             return structured_differences(network, x, t)
         return network.gradient(x, t)
 
-    with TrainingRun(args, network, rng, train=(x_train, t_train), test=test) as training:
-        for _ in training.iterations():
+    with training_run(args, network, rng, train=(x_train, t_train), test=test) as training:
+        for _ in training.steps():
             batch = rng.choice(len(x_train), args.batch_size)
             x_batch, t_batch = x_train[batch], t_train[batch]
 
@@ -64,7 +64,7 @@ def main(argv=None):
 
             optimizer.update(network.params, grads)
 
-            training.record(seconds, x_batch, t_batch)
+            training.record(seconds=seconds, batch=(x_batch, t_batch))
 
 
 if __name__ == "__main__":

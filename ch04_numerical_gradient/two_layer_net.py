@@ -90,6 +90,8 @@ class TwoLayerNet(Network):
         self, x: np.ndarray, t: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:
         """Return what `loss` and `gradient` return: the gradient's pass forward has the loss."""
+        if self.activation is not sigmoid:
+            raise TypeError("this gradient is that of the sigmoid; activation is another function")
         x = self.check_input(x)
         affine1 = Affine(self.params["W1"], self.params["b1"], input_gradient=False)
         sigmoid1 = Sigmoid()

@@ -1,9 +1,9 @@
 """A computational graph by hand: what apples, oranges and tax contribute to the bill.
 
 Two apples at 100 and three oranges at 150, with 10 % tax. Each node of the graph computes one
-product or sum on the way forward. On the way backward it is handed the derivative of the total by
-its output, multiplies it by its own local derivative, and so knows the derivative by its inputs:
-the chain rule, one node at a time.
+product or sum on the way forward. On the way backward it is handed the derivative of the total with
+respect to its output (the upstream gradient), multiplies it by its own local derivatives, and so
+knows the derivatives with respect to its inputs: the chain rule, one node at a time.
 
     apples ──────┐
     apple price ─×─┐
@@ -23,13 +23,13 @@ class MulLayer:
         self.y = None
 
     def forward(self, x: float, y: float) -> float:
-        """Return x · y, and remember both: the way back needs them."""
+        """Return x · y, and remember both for the backward pass."""
         self.x = x
         self.y = y
         return x * y
 
     def backward(self, dout: float) -> tuple[float, float]:
-        """Return the derivatives by x and y, from `dout`, the derivative by the product."""
+        """Return ∂L/∂x and ∂L/∂y, from `dout`, the derivative with respect to the product."""
         return dout * self.y, dout * self.x
 
 
@@ -41,14 +41,14 @@ class AddLayer:
         return x + y
 
     def backward(self, dout: float) -> tuple[float, float]:
-        """Return the derivatives by x and y, from `dout`, the derivative by the sum."""
+        """Return ∂L/∂x and ∂L/∂y, from `dout`, the derivative with respect to the sum."""
         return dout, dout
 
 
 def bill(
     apple_price: float, apples: float, orange_price: float, oranges: float, tax: float
 ) -> tuple[float, dict[str, float]]:
-    """Return the total, and its derivative by each of the five inputs.
+    """Return the total, and its derivative with respect to each of the five inputs.
 
     Parameters
     ----------

@@ -5,34 +5,27 @@ expression, its gradient is derived, and one compiled function is a whole traini
 the loss and replaces W and b. The digits are shared variables too, and `givens` puts the rows of a
 mini-batch in the place of x, so that a call carries nothing but the numbers of those rows.
 
-Each line of the table gives, after an epoch, the mean loss of its mini-batches in nats, and the
-accuracy on all training and all test digits. Afterwards, or after Ctrl-C, the weights are drawn,
-ten pictures: what speaks for a class, and what against it.
+Each line of the table gives, after an epoch, the seconds of its steps, the mean loss of its
+mini-batches in nats, and the accuracy on all training and all test digits. Afterwards, or after
+Ctrl-C, the weights are drawn, one image per class. --resume goes on.
 """
-
-import time
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 import common.symbolic.tensor as T
+from ch05_backprop.shared_parameters import SharedParameters, model_parser, train_model
 from common import symbolic as theano
-from common.scripts.command_line import (
-    output_folder,
-    positive_float,
-    positive_int,
-    run,
-    script_parser,
-)
+from common.scripts.command_line import run
 from common.scripts.figures import weight_images
-from common.scripts.plot import plot_style, save_figure
+from common.scripts.plot import plot_style
+from common.scripts.training_run import results_folder
 from common.support.threads import limit_threads
 from dataset.mnist import load_mnist
 
 
-class LogisticRegression:
+class LogisticRegression(SharedParameters):
     """Softmax regression, with its training step and its accuracy as compiled functions.
 
     Parameters
@@ -69,6 +62,7 @@ class LogisticRegression:
         labels = theano.shared(t_train.astype(np.int64), "labels")
         self.W = theano.shared(np.zeros((x_train.shape[1], classes), dtype), "W")
         self.b = theano.shared(np.zeros(classes, dtype), "b")
+        self.shared = {"W": self.W, "b": self.b}
 
         x, t, rows = T.matrix("x", dtype=dtype), T.lvector("t"), T.lvector("rows")
         p = T.nnet.softmax(T.dot(x, self.W) + self.b)
@@ -107,16 +101,17 @@ def draw(W: np.ndarray) -> Figure:
 
 def main(argv=None):
     """Run the script with the arguments `argv`, by default those of the command line."""
-    parser = script_parser(
-        __doc__, output="output/symbolic_logistic_regression", seed=0, data=True, threads=1
+    parser = model_parser(
+        __doc__,
+        output="output/symbolic_logistic_regression",
+        epochs=10,
+        batch_size=100,
+        learning_rate=0.1,
     )
-    parser.add_argument("--epochs", type=positive_int, default=10, help="passes over the digits")
-    parser.add_argument("--batch-size", type=positive_int, default=100, help="digits a step")
-    parser.add_argument("--learning-rate", type=positive_float, default=0.1, help="size of a step")
     parser.add_argument("--source", action="store_true", help="print the derived training step")
     args = parser.parse_args(argv)
     limit_threads(args.threads)
-    output_folder(args.output)
+    results_folder(args.output, resume=args.resume)
     (x_train, t_train), (x_test, t_test) = load_mnist(source=args.data)
     print(f"{len(x_train):,} training digits, {len(x_test):,} test digits")
 
@@ -125,23 +120,14 @@ def main(argv=None):
     )
     if args.source:
         print(model.step.source)
-    rng = np.random.default_rng(args.seed)
-    t_train, t_test = t_train.astype(np.int64), t_test.astype(np.int64)
-    print("epoch  seconds    loss  train_acc  test_acc")
-    try:
-        for epoch in range(1, args.epochs + 1):
-            start = time.perf_counter()
-            batches = np.array_split(
-                rng.permutation(len(x_train)), -(-len(x_train) // args.batch_size)
-            )
-            bar = tqdm(batches, desc=f"epoch {epoch}", leave=False, disable=None)
-            loss = np.mean([model.step(rows) for rows in bar])
-            seconds = time.perf_counter() - start
-            train, test = model.accuracy(x_train, t_train), model.accuracy(x_test, t_test)
-            print(f"{epoch:>5}  {seconds:>7.2f}  {loss:.4f}  {train:>9.4f}  {test:>8.4f}")
-    finally:
-        path = args.output / "symbolic_logistic_regression.png"
-        save_figure(draw(model.W.get_value()), path, show=args.show)
+    train_model(
+        model,
+        args,
+        np.random.default_rng(args.seed),
+        train=(x_train, t_train),
+        evaluate=(x_test, t_test),
+        plots={"symbolic_logistic_regression.png": lambda: draw(model.W.get_value())},
+    )
 
 
 if __name__ == "__main__":

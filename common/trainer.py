@@ -1,9 +1,8 @@
-"""Training by mini-batches: what stands around ``gradient`` and ``update``, for any network.
+"""Training by mini-batches, epoch by epoch, for any network that has a gradient.
 
 A Trainer repeats: take a mini-batch, ask the network for its gradient, let the optimizer take a
 step. After each epoch (as many mini-batches as it takes to see all examples once) it measures the
-accuracy. All else, such as schedules, checkpoints or a second run that goes on where the first was
-stopped, is there if you ask for it.
+accuracy. The loop and what surrounds it are those of `common.training`.
 """
 
 import math
@@ -11,24 +10,40 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from common.optimizer import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSprop
-from common.support.checks import check_number, check_rng, check_size
-from common.support.errors import DivergenceWarning, NonFiniteError
-from common.support.random_state import random_state, set_random_state
-from common.training.checkpoint import load_checkpoint, save_checkpoint
+from common.support.checks import check_rng, check_size
+from common.support.errors import DivergenceWarning, NonFiniteError, warn_caller
+from common.training.callbacks import (
+    BestParameters,
+    Checkpoint,
+    EarlyStopping,
+    Evaluation,
+    LearningRate,
+    Progress,
+    Table,
+    best_row,
+    check_columns,
+)
+from common.training.checkpoint import save_checkpoint
+from common.training.loop import Callback, Training
 
 # A star import binds what that of the book's module does, since readers' own code relies on it.
 __all__ = ["SGD", "AdaGrad", "Adam", "Momentum", "Nesterov", "RMSprop"]
 __all__ += ["Trainer", "make_optimizer", "np", "os", "sys"]
 
-SECONDS_BETWEEN_SNAPSHOTS = 1.0
+COLUMNS = {
+    "epoch": "5d",
+    "seconds": "10.1f",
+    "loss": "8.4f",
+    "train_acc": "9.4f",
+    "test_acc": "8.4f",
+}
 OPTIMIZERS = {
     kind.__name__.lower(): kind for kind in (SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam, AdamW)
 }
@@ -75,25 +90,15 @@ class Trainer:
         Whether to leave the network with the parameters of the epoch with the highest test accuracy
         (the first one of several), in place of the last ones.
     checkpoint : path, optional
-        File to write all of the state to, after each epoch and when training is stopped.
+        File to write all of the state to, every ten seconds and when training ends or is stopped.
     rng : numpy.random.Generator, optional
         Source of the mini-batches; NumPy's global state without one.
 
     Attributes
     ----------
-    train_loss_list : list of float
-        The loss of each mini-batch, before the step that it leads to.
-    train_acc_list, test_acc_list : list of float
-        Accuracy after each epoch, 0 to 1.
     history : list of dict
         For each epoch: epoch, iteration (mini-batches so far), seconds (of training, without the
-        measurement), loss (mean over its mini-batches), lr, train_acc, test_acc.
-    iteration : int
-        Mini-batches so far.
-    best_epoch : int or None
-        The epoch with the highest test accuracy.
-    best_params : dict of str to ndarray
-        The network's parameters after that epoch, and running averages if it has any.
+        measurement), loss (mean over its mini-batches), lr, train_acc, test_acc (0 to 1).
 
     Examples
     --------
@@ -127,8 +132,12 @@ class Trainer:
         patience: int | None = None,
         keep_best: bool = False,
         checkpoint: str | Path | None = None,
+        callbacks: Sequence[Callback] = (),
+        settings: Mapping[str, Any] | None = None,
         rng: np.random.Generator | None = None,
     ):
+        if isinstance(epochs, float) and epochs.is_integer():
+            epochs = int(epochs)
         for name, value in (
             ("epochs", epochs),
             ("mini_batch_size", mini_batch_size),
@@ -137,208 +146,155 @@ class Trainer:
         ):
             if value is not None:
                 check_size(name, value)
-        for kind, x, t in (("train", x_train, t_train), ("test", x_test, t_test)):
-            if len(x) != len(t) or len(x) == 0:
-                raise ValueError(
-                    f"x_{kind} and t_{kind} must have the same length of at least 1, got {len(x)} "
-                    f"and {len(t)}"
-                )
+        self.x_train, self.t_train = _examples("train", x_train, t_train)
+        self.x_test, self.t_test = _examples("test", x_test, t_test)
         check_rng(rng)
-        if schedule is not None:
-            if not callable(schedule):
-                raise TypeError(f"schedule must be a function of the share done, got {schedule!r}")
-            check_number("schedule must give a factor: schedule(0)", schedule(0.0), 0)
+        if schedule is not None and not callable(schedule):
+            raise TypeError(f"schedule must be a function of the share done, got {schedule!r}")
         self.network = network
-        self.x_train, self.t_train = x_train, t_train
-        self.x_test, self.t_test = x_test, t_test
         self.epochs = epochs
-        self.mini_batch_size = mini_batch_size
         self.optimizer = make_optimizer(optimizer, optimizer_param)
         self.evaluate_sample_num_per_epoch = evaluate_sample_num_per_epoch
         self.verbose = verbose
-        self.shuffle = shuffle
-        self.schedule = schedule
-        self.patience = patience
         self.keep_best = keep_best
         self.checkpoint = checkpoint
-        self.rng = rng
-
-        self.iter_per_epoch = -(-len(x_train) // mini_batch_size)
-        if shuffle and mini_batch_size > 1 and len(x_train) % mini_batch_size == 1 < len(x_train):
-            self.iter_per_epoch -= 1  # batch normalization can't train on a lone last example
-        self.base_lr = self.optimizer.lr
-        self.iteration = 0
-        self.train_loss_list = []
-        self.history = []
-        self.best_epoch = None
-        self.best_params = {}
-        self._order = np.arange(len(x_train))
-        self._seconds = 0.0
-        self._snapshot = None
-
-    @property
-    def train_acc_list(self) -> list[float]:
-        """Accuracy on training examples after each epoch."""
-        return [row["train_acc"] for row in self.history]
-
-    @property
-    def test_acc_list(self) -> list[float]:
-        """Accuracy on test examples after each epoch."""
-        return [row["test_acc"] for row in self.history]
+        self.batches = MiniBatches(len(self.x_train), mini_batch_size, shuffle, rng)
+        self.iter_per_epoch = self.batches.per_epoch
+        self._best = BestParameters(restore=keep_best)
+        around = [] if schedule is None else [LearningRate(schedule, self.optimizer)]
+        around += [self.batches, Evaluation(self._row, self.iter_per_epoch, diverged=True)]
+        around += [Table(COLUMNS), Progress()] if verbose else []
+        around += [] if patience is None else [EarlyStopping(patience)]
+        around += [] if checkpoint is None else [Checkpoint(checkpoint)]
+        self.training = Training(
+            network,
+            epochs * self.iter_per_epoch,
+            optimizer=self.optimizer,
+            rng=rng,
+            callbacks=[*around, *callbacks, self._best],
+            kind={
+                "optimizer": type(self.optimizer).__name__,
+                "mini_batch_size": mini_batch_size,
+                "shuffle": shuffle,
+                "examples": len(self.x_train),
+            },
+            settings=settings,
+        )
 
     def train(self) -> None:
-        """Train until all epochs are done, or `patience` runs out.
+        """Train for `epochs` epochs, or until `patience` runs out; called again, for as many more.
 
-        Whatever stops it on the way, such as Ctrl-C or a loss that is no longer finite, leaves
-        network, optimizer and trainer as they were after one of the last mini-batches (of about the
-        last second), and then `train` goes on from there.
+        Whatever stops it on the way, such as Ctrl-C, leaves network, optimizer and trainer as they
+        were after a whole mini-batch, a moment ago; then `train` goes on from there.
 
-        Raises
-        ------
-        NonFiniteError
-            If a loss, or a prediction after an epoch, isn't finite.
+        Warns
+        -----
+        DivergenceWarning
+            If a loss, or a prediction after an epoch, isn't finite. That ends the training; the
+            history ends with a loss of NaN.
         """
-        last = self.epochs * self.iter_per_epoch
-        if self.keep_best and self.best_epoch is not None:
-            # The network may hold the best parameters; training goes on from the last ones.
-            _set_network_state(self.network, _without_prefix("network", self._snapshot[1]))
-        self._take_snapshot()
-        with (
-            tqdm(
-                total=last,
-                initial=self.iteration,
-                unit="batch",
-                desc="training",
-                disable=None if self.verbose else True,
-            ) as bar,
-            # A run that diverges ends in one clear error; NumPy's warnings on the way only hide it.
-            np.errstate(over="ignore", invalid="ignore"),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("error", DivergenceWarning)
-            if self.verbose and self.iteration < last:
-                tqdm.write("epoch     seconds     loss  train_acc  test_acc")
-            unproven = None  # a snapshot of parameters whose loss nobody knows yet
-            try:
-                while self.iteration < last and not self._out_of_patience():
-                    self._train_step()
-                    if unproven is not None:
-                        self._snapshot, unproven = unproven, None
-                    bar.update()
-                    if self.iteration % self.iter_per_epoch == 0:
-                        self._end_epoch()
-                        self._take_snapshot()
-                        self.save_checkpoint()
-                    elif time.monotonic() - self._snapshot_at > SECONDS_BETWEEN_SNAPSHOTS:
-                        proven = self._snapshot
-                        self._take_snapshot()
-                        self._snapshot, unproven = proven, self._snapshot
-            except BaseException as error:
-                diverged = isinstance(error, DivergenceWarning | NonFiniteError)
-                if unproven is not None and not diverged:
-                    self._snapshot = unproven
-                self._set_state(*self._snapshot)
-                self.save_checkpoint()
-                if isinstance(error, DivergenceWarning):
-                    raise NonFiniteError(str(error)) from None
-                raise
-        self._finish()
+        training = self.training
+        if training.finished:
+            training.extend(self.epochs * self.iter_per_epoch)
+        try:
+            with training:
+                for _ in training.steps():
+                    self._update()
+        except DivergenceWarning as error:
+            message = f"training stopped in iteration {training.step:,}: {error}"
+            warn_caller(message, DivergenceWarning, of=self)
+            self._report(diverged=True)
+        else:
+            self._report(diverged=False)
 
-    def _train_step(self):
+    def train_step(self) -> None:
+        """Take one step, and measure the accuracies if it ends an epoch; `train` goes on later."""
+        self.training.before_step()
+        self._update()
+        self.training.after_step()
+
+    def _update(self):
         start = time.perf_counter()
-        position = self.iteration % self.iter_per_epoch
-        if self.shuffle:
-            if position == 0:
-                self._order = self._random().permutation(len(self.x_train))
-            batch = self._order[position * self.mini_batch_size :][: self.mini_batch_size]
-        else:
-            batch = self._random().choice(len(self.x_train), self.mini_batch_size)
-        x_batch, t_batch = self.x_train[batch], self.t_train[batch]
-
-        if hasattr(self.network, "loss_and_gradient"):
-            loss, grads = self.network.loss_and_gradient(x_batch, t_batch)
-        else:
-            loss = self.network.loss(x_batch, t_batch)
-            grads = self.network.gradient(x_batch, t_batch)
-        if not math.isfinite(loss):
-            raise NonFiniteError(f"the loss is {loss} (is the learning rate too large?)")
-        if self.schedule is not None:
-            done = self.iteration / (self.epochs * self.iter_per_epoch)
-            self.optimizer.lr = self.base_lr * float(self.schedule(done))
+        batch = self.batches.draw(self.training.step)
+        loss, grads = self._loss_and_gradient(self.x_train[batch], self.t_train[batch])
         self.optimizer.update(self.network.params, grads)
+        self.training.record(loss=loss)
+        self.batches.seconds += time.perf_counter() - start
 
-        self.train_loss_list.append(float(loss))
-        self.iteration += 1
-        self._seconds += time.perf_counter() - start
+    def _loss_and_gradient(self, x, t):
+        try:
+            if hasattr(self.network, "loss_and_gradient"):
+                loss, grads = self.network.loss_and_gradient(x, t)
+            else:
+                loss, grads = self.network.loss(x, t), self.network.gradient(x, t)
+            if not math.isfinite(loss):
+                raise DivergenceWarning(f"the loss is {loss}; a smaller learning rate may help")
+            return loss, grads
+        except (DivergenceWarning, NonFiniteError) as error:
+            self.training.record(loss=math.nan)
+            raise self._diverged(error) from None
 
-    def _random(self):
-        return np.random if self.rng is None else self.rng
-
-    def _end_epoch(self):
+    def _accuracy(self, x, t):
         n = self.evaluate_sample_num_per_epoch
+        try:
+            return float(self.network.accuracy(x[:n], t[:n]))
+        except NonFiniteError as error:
+            error = self._diverged(error)
+            if not isinstance(error, DivergenceWarning):
+                raise
+            warnings.warn(error, stacklevel=1)  # which ends the training
+            return math.nan  # that of a network that is known to have diverged
+
+    def _diverged(self, error):
+        """Return `error`, or a DivergenceWarning if it is due to the network, not the examples."""
+        if isinstance(error, DivergenceWarning) or self.training.is_finite():
+            return error
+        return DivergenceWarning(f"{error}; a smaller learning rate may help")
+
+    def _row(self, training):
+        since = training.history[-1]["iteration"] if training.history else 0
         row = {
-            "epoch": self.iteration // self.iter_per_epoch,
-            "iteration": self.iteration,
-            "seconds": self._seconds,
-            "loss": float(np.mean(self.train_loss_list[-self.iter_per_epoch :])),
-            "lr": self.optimizer.lr,
-            "train_acc": float(self.network.accuracy(self.x_train[:n], self.t_train[:n])),
-            "test_acc": float(self.network.accuracy(self.x_test[:n], self.t_test[:n])),
+            "epoch": len(training.history) + 1,
+            "iteration": training.step,
+            "seconds": self.batches.seconds,
+            "loss": float(np.mean(training.losses[since:])),
+            "lr": float(self.optimizer.lr),
+            "train_acc": self._accuracy(self.x_train, self.t_train),
+            "test_acc": self._accuracy(self.x_test, self.t_test),
         }
-        self._seconds = 0.0
-        self.history.append(row)
-        if self.best_epoch is None or row["test_acc"] > self._best_accuracy():
-            self.best_epoch = row["epoch"]
-            self.best_params = _copies(_network_state(self.network))
-        if self.verbose:
-            tqdm.write(
-                f"{row['epoch']:>5}  {row['seconds']:>10.1f}  {row['loss']:>7.4f}  "
-                f"{row['train_acc']:>9.4f}  {row['test_acc']:>8.4f}"
-            )
+        self.batches.seconds = 0.0
+        return row
 
-    def _best_accuracy(self):
-        return self.history[self.best_epoch - 1]["test_acc"]
-
-    def _out_of_patience(self):
-        if self.patience is None or self.best_epoch is None:
-            return False
-        return self.iteration // self.iter_per_epoch - self.best_epoch >= self.patience
-
-    def _finish(self):
-        if self.keep_best:
-            _set_network_state(self.network, self.best_params)
+    def _report(self, *, diverged):
         if not self.verbose:
             return
-        if self._out_of_patience():
-            print(f"stopped early: the best test accuracy was that of epoch {self.best_epoch}")
-        if self.keep_best:
+        if self.training.stop_reason:
+            print(f"stopped early: {self.training.stop_reason}")
+        if self.keep_best and self.best_epoch is not None:
             print(f"kept the parameters of epoch {self.best_epoch}")
+        elif diverged:
+            return
         if self.keep_best or self.evaluate_sample_num_per_epoch is not None:
             accuracy = self.network.accuracy(self.x_test, self.t_test)
             print(f"accuracy on all {len(self.x_test):,} test examples: {accuracy:.4f}")
 
-    def save_checkpoint(self, path: str | Path | None = None) -> None:
-        """Write the state of the last snapshot to `path`, by default `checkpoint`, if there is one.
-
-        That is the state after an epoch, or where training was stopped.
+    def save_checkpoint(self, path: str | Path) -> None:
+        """Write the state after the last whole mini-batch to `path`.
 
         Raises
         ------
         OSError
             If it can't be written.
         """
-        path = self.checkpoint if path is None else path
-        if path is None:
-            return
-        if self._snapshot is None:
-            self._take_snapshot()
-        save_checkpoint(path, *self._snapshot)
+        if not self.training.return_to_snapshot:
+            self.training.take_snapshot()
+        save_checkpoint(path, self.training.snapshot)
 
-    def load_checkpoint(self, path: str | Path | None = None) -> None:
-        """Take the state from a checkpoint, so that `train` goes on bit for bit as it would have.
+    def load_checkpoint(self, path: str | Path | None = None) -> list[str]:
+        """Go on from a checkpoint, bit for bit as the trainer that wrote it would have.
 
-        The trainer must have been made as the one that wrote it, with the same examples; `epochs`
-        may be larger.
+        This one must have been made in the same way, with the same examples; `epochs` may be
+        larger, and the learning rate another one. Return the settings that have changed.
 
         Raises
         ------
@@ -350,102 +306,96 @@ class Trainer:
         path = self.checkpoint if path is None else path
         if path is None:
             raise ValueError("there is no checkpoint to load: path and checkpoint are both None")
-        about, arrays = load_checkpoint(path)
-        if about.get("settings") != self._settings():
-            raise ValueError(
-                f"{path} is the checkpoint of another run: {about.get('settings')}, "
-                f"and this one is {self._settings()}"
-            )
-        self._take_snapshot()
-        try:
-            self._check_state(about, arrays)
-            self._set_state(about, arrays)
-        except (KeyError, TypeError, ValueError) as error:
-            self._set_state(*self._snapshot)
-            raise ValueError(f"{path} can't be resumed from: {error}") from error
-        self._take_snapshot()
+        return self.training.resume(path)
 
-    def _check_state(self, about, arrays):
-        """Raise an error if the parts of a checkpoint contradict each other."""
-        iteration, history, best = about["iteration"], about["history"], about["best_epoch"]
-        shapes = {key: p.shape for key, p in self.network.params.items()}
-        memories = _without_prefix("optimizer", arrays)
-        sound = (
-            isinstance(iteration, int)
-            and len(history) == iteration // self.iter_per_epoch
-            and best in ({row["epoch"] for row in history} or {None})
-            and arrays["losses"].shape == (iteration,)
-            and np.array_equal(np.sort(arrays["order"]), np.arange(len(self.x_train)))
-            and all(
-                array.shape == shapes.get(key.partition("/")[2])
-                for key, array in memories.items()
-                if "/" in key
-            )
+    @property
+    def train_loss_list(self) -> list[float]:
+        """The loss of each mini-batch, before the step that it leads to."""
+        return self.training.losses
+
+    history = property(lambda self: self.training.history)
+
+    @property
+    def train_acc_list(self) -> list[float]:
+        """Accuracy on training examples after each epoch."""
+        return [row["train_acc"] for row in self.history]
+
+    @property
+    def test_acc_list(self) -> list[float]:
+        """Accuracy on test examples after each epoch."""
+        return [row["test_acc"] for row in self.history]
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch with the highest test accuracy, the first one of several."""
+        row = best_row(self.history)
+        return None if row is None else row + 1
+
+    @property
+    def best_params(self) -> dict[str, np.ndarray]:
+        """The network's parameters after that epoch, and running averages if it has any."""
+        return self._best.best
+
+    # The book's names.
+    iteration = current_iter = property(lambda self: self.training.step)
+    current_epoch = property(lambda self: len(self.history))
+    max_iter = property(lambda self: self.training.last_step)
+    batch_size = mini_batch_size = property(lambda self: self.batches.size)
+    train_size = property(lambda self: len(self.x_train))
+
+
+class MiniBatches(Callback):
+    """Which examples each mini-batch has."""
+
+    def __init__(self, examples: int, size: int, shuffle: bool, rng: np.random.Generator | None):
+        self.size, self.shuffle = size, shuffle
+        self.random = np.random if rng is None else rng
+        self.order, self.seconds = np.arange(examples), 0.0
+        self.per_epoch = -(-examples // size)
+        if shuffle and size > 1 and examples % size == 1 < examples:
+            self.per_epoch -= 1  # batch normalization can't train on a lone last example
+
+    def draw(self, step: int) -> np.ndarray:
+        """Return the indices of the mini-batch after `step` others."""
+        if not self.shuffle:
+            return self.random.choice(len(self.order), self.size)
+        position = step % self.per_epoch
+        if position == 0:
+            self.order = self.random.permutation(len(self.order))
+        return self.order[position * self.size :][: self.size]
+
+    def state(self) -> dict[str, Any]:
+        """Return the order of this epoch, and the seconds of its steps so far."""
+        return {"order": self.order, "seconds": self.seconds}
+
+    def set_state(self, state: Mapping[str, Any], training: Training) -> None:
+        """Go on in that order."""
+        order = state["order"]
+        if order.dtype.kind != "i" or sorted(order.tolist()) != list(range(len(self.order))):
+            raise ValueError("the order of the examples is no permutation of them")
+        if len(training.losses) != training.step:
+            raise ValueError(f"there are {len(training.losses)} losses of {training.step} steps")
+        check_columns(training.history, ("iteration", *COLUMNS))
+        self.order, self.seconds = order, float(state["seconds"])
+
+
+def _examples(kind, x, t):
+    x, t = np.asarray(x), np.asarray(t)
+    if x.ndim == 0 or t.ndim == 0 or len(x) != len(t) or len(x) == 0:
+        raise ValueError(
+            f"x_{kind} and t_{kind} must have the same length of at least 1, got shapes {x.shape} "
+            f"and {t.shape}"
         )
-        if not sound:
-            raise ValueError("its parts contradict each other")
-
-    def _settings(self):
-        return {
-            "network": type(self.network).__qualname__,
-            "optimizer": type(self.optimizer).__name__,
-            "mini_batch_size": self.mini_batch_size,
-            "shuffle": self.shuffle,
-            "examples": len(self.x_train),
-        }
-
-    def _take_snapshot(self):
-        about = {
-            "settings": self._settings(),
-            "iteration": self.iteration,
-            "base_lr": self.base_lr,
-            "seconds": self._seconds,
-            "history": list(self.history),
-            "best_epoch": self.best_epoch,
-            "random": random_state(self.rng),
-            "network_random": random_state(getattr(self.network, "rng", None)),
-        }
-        arrays = {
-            **_prefixed("network", _network_state(self.network)),
-            **_prefixed("optimizer", _optimizer_state(self.optimizer)),
-            **_prefixed("best", self.best_params),
-            "order": self._order,
-            "losses": np.array(self.train_loss_list),
-        }
-        self._snapshot = about, _copies(arrays)
-        self._snapshot_at = time.monotonic()
-
-    def _set_state(self, about, arrays):
-        _set_network_state(self.network, _without_prefix("network", arrays))
-        _set_optimizer_state(self.optimizer, _without_prefix("optimizer", arrays))
-        self.best_params = _without_prefix("best", arrays)
-        self._order = arrays["order"]
-        self.train_loss_list = arrays["losses"].tolist()
-        self.iteration = about["iteration"]
-        self.base_lr = about["base_lr"]
-        self._seconds = about["seconds"]
-        self.history = list(about["history"])
-        self.best_epoch = about["best_epoch"]
-        set_random_state(getattr(self.network, "rng", None), about["network_random"])
-        set_random_state(self.rng, about["random"])
+    return x, t
 
 
 def make_optimizer(optimizer: Any, param: Mapping[str, Any] | None = None) -> Any:
-    """Return an optimizer by its name, in any case; one that is given itself is returned.
-
-    Parameters
-    ----------
-    optimizer : str or object
-    param : mapping
-        What to make it with; by default ``{"lr": 0.01}``.
+    """Return an optimizer by its name, made with `param`; one that is given itself is returned.
 
     Raises
     ------
-    ValueError
-        If there is none of that name, or `param` comes with an optimizer that is made already.
-    TypeError
-        If `optimizer` is neither a name nor has ``update`` and ``lr``, or if `param` holds what
-        this optimizer doesn't take.
+    ValueError, TypeError
+        If there is none of that name, it doesn't take `param`, or what is given is no optimizer.
 
     Examples
     --------
@@ -466,42 +416,3 @@ def make_optimizer(optimizer: Any, param: Mapping[str, Any] | None = None) -> An
         names = ", ".join(kind.__name__ for kind in OPTIMIZERS.values())
         raise ValueError(f"optimizer must be one of {names}, got {optimizer!r}")
     return OPTIMIZERS[optimizer.lower()](**({"lr": 0.01} if param is None else param))
-
-
-def _network_state(network):
-    return network.state() if hasattr(network, "state") else network.params
-
-
-def _set_network_state(network, state):
-    if hasattr(network, "set_state"):
-        network.set_state(state)
-    else:
-        shapes = ({key: p.shape for key, p in arrays.items()} for arrays in (state, network.params))
-        if next(shapes) != next(shapes):
-            raise ValueError("its parameters have other names or shapes than this network's")
-        for key, param in network.params.items():
-            param[...] = state[key]
-
-
-def _optimizer_state(optimizer):
-    return optimizer.state() if hasattr(optimizer, "state") else {"lr": np.array(optimizer.lr)}
-
-
-def _set_optimizer_state(optimizer, state):
-    if hasattr(optimizer, "set_state"):
-        optimizer.set_state(state)
-    else:
-        optimizer.lr = float(state["lr"])
-
-
-def _copies(arrays):
-    return {key: array.copy() for key, array in arrays.items()}
-
-
-def _prefixed(prefix, arrays):
-    return {f"{prefix}/{key}": array for key, array in arrays.items()}
-
-
-def _without_prefix(prefix, arrays):
-    prefix = f"{prefix}/"
-    return {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}

@@ -183,6 +183,7 @@ def windows_by_blocks(
     dtype: np.dtype,
     crop: tuple[slice, slice] = np.s_[:, :],
     step: int = 1,
+    ones: bool = False,
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield some images at a time, and what each window shows of them: `im2col` by blocks.
 
@@ -204,12 +205,14 @@ def windows_by_blocks(
         The part of the frame that it goes over; all of it by default.
     dtype : dtype
         Of the windows.
+    ones : bool
+        Whether a 1 follows what each window shows, the factor of a bias in a matrix product.
 
     Yields
     ------
     images : slice
         Which of the images.
-    windows : ndarray, shape (images, out_h, out_w, FH · FW · C)
+    windows : ndarray, shape (images, out_h, out_w, FH · FW · C), or one more with `ones`
         What each window shows. The array is used again for the next images.
     """
     n, channels = len(x), x.shape[-1]
@@ -227,18 +230,19 @@ def windows_by_blocks(
     _, of_one = frames(1)
     count = min(n, max(1, BLOCK_BYTES // max(1, of_one.size * item_bytes)))
     interior, views = frames(count)
+    _, out_h, out_w, *_ = views.shape
+    length = window[0] * window[1] * channels
     if channels < window[1]:  # then the longest runs of memory are the rows of the output
-        _, out_h, out_w, *window_shape = views.shape
-        windows = np.empty((count, *window_shape, out_h, out_w), dtype).transpose(0, 4, 5, 1, 2, 3)
+        rows = np.ones((count, length + ones, out_h, out_w), dtype).transpose(0, 2, 3, 1)
     else:
-        windows = np.empty(views.shape, dtype)
-    row_length = window[0] * window[1] * channels
+        rows = np.ones((count, out_h, out_w, length + ones), dtype)
+    windows = rows[..., :length].reshape(views.shape)  # a view, so that the ones stay
     for start in range(0, n, count):
         m = min(count, n - start)
         images = slice(start, start + m)
         interior[:m] = x[images]
         windows[:m] = views[:m]
-        yield images, windows[:m].reshape(m, *windows.shape[1:3], row_length)
+        yield images, rows[:m]
 
 
 def channels_last(x):

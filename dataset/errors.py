@@ -2,20 +2,9 @@
 
 
 class DatasetError(Exception):
-    """The digits cannot be had, or a file does not hold what it should.
+    """The data cannot be had: `message` says what is wrong with which file, and what to do.
 
-    Parameters
-    ----------
-    message : str
-        What is wrong with which file or folder, and what the reader can do about it.
-    reason : str, optional
-        The same in a few words without the remedy, to be quoted inside another sentence. The whole
-        message by default.
-
-    Attributes
-    ----------
-    reason : str
-        As above.
+    The attribute `reason` says the same in a few words, to be quoted inside another sentence.
     """
 
     def __init__(self, message: str, reason: str | None = None) -> None:

@@ -1,89 +1,200 @@
-"""The four files of MNIST: their names, their fingerprints, and the folders they lie in."""
+"""The files of MNIST and Fashion-MNIST: where they are, what they must hold, and how to read them.
 
+Both sets have four gzipped files of the same names in IDX format: a header (16 bytes before images,
+8 before labels), then one unsigned byte per pixel or label in C order.
+"""
+
+import gzip
 import hashlib
 import os
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dataset.errors import DatasetError
-
-TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
-TRAIN_LABELS = "train-labels-idx1-ubyte.gz"
-TEST_IMAGES = "t10k-images-idx3-ubyte.gz"
-TEST_LABELS = "t10k-labels-idx1-ubyte.gz"
-
-# Of the gzipped files, as the authors published them.
-SHA256 = {
-    TRAIN_IMAGES: "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-    TRAIN_LABELS: "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-    TEST_IMAGES: "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-    TEST_LABELS: "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-}
-
-# Of the sample's files once unpacked: we pack these ourselves, and two versions of zlib may pack
-# the same digits differently.
-SAMPLE_SHA256 = {
-    TRAIN_IMAGES: "fa01c4e0e0ddb1b901673e9b19c34e207002f34b874e266b33006ed7b18f8f84",
-    TRAIN_LABELS: "5dbd7686910cb66a8a6303f16940c2fae43896243c187897cd3976aab00f4817",
-    TEST_IMAGES: "12a9e7e24f894be6e2e757ca9a44da720457ef446785e1828756cf0c8c83a6a0",
-    TEST_LABELS: "66e4c6deb5f2a061f7d8cd5ec53025fdb9dabb08265e449acb8cf64b8cd36cac",
-}
+from dataset.staging import remove_leftovers
 
 HERE = Path(__file__).resolve().parent
-SAMPLE_FOLDER = HERE / "sample"
-DEFAULT_CACHE = HERE / "cache"
+SIDE = 28
+CLASSES = 10
+
+SAMPLE = HERE / "sample.npz"
+ARRAYS = ("x_train", "t_train", "x_test", "t_test")
+# Of the bytes of the sample's four arrays, one after the other.
+SAMPLE_SHA256 = "a7267c1f321dae573cd71ee902fb1e7da90a8a627ca37ad7adc49ae31638a6cc"
+
+# x_train (N, 28, 28), t_train (N,), x_test, t_test: uint8, not writable.
+Arrays = list[NDArray[np.uint8]]
+Split = tuple[NDArray, NDArray]
 
 
-def cache_folder() -> Path:
-    """Return the folder for the original files.
+@dataclass(frozen=True)
+class File:
+    """One gzipped file. `packed_size` is in bytes, of the file as its authors published it.
 
-    Returns
-    -------
-    Path
-        What the environment variable ``MNIST_DIR`` names (``~`` is understood), else ``cache``
-        beside this module. Absolute; it need not exist.
-
-    Raises
-    ------
-    DatasetError
-        If it is the folder of the sample, whose files a download would replace.
+    `size` (bytes) and `sha256` are those of the unpacked content, which decides: a distribution may
+    have compressed it again.
     """
-    named = os.environ.get("MNIST_DIR")
-    folder = Path(named).expanduser().absolute() if named else DEFAULT_CACHE
-    if folder.resolve() == SAMPLE_FOLDER:
-        raise DatasetError(
-            f"MNIST_DIR names {SAMPLE_FOLDER}, which holds the sample and not the full set; "
-            'name another folder, or use source="sample" (--data sample)',
-            reason="MNIST_DIR names the folder of the sample",
-        )
-    return folder
+
+    name: str
+    packed_size: int
+    sha256: str
+    size: int
+
+    def read(self, path: Path) -> bytes | None:
+        """Return the unpacked content, or None if the file at `path` is missing or not this one."""
+        try:
+            with gzip.open(path) as file:
+                # One byte more than expected, but never what a gzip bomb would unpack to.
+                content = file.read(self.size + 1)
+        except (FileNotFoundError, NotADirectoryError, gzip.BadGzipFile, EOFError, zlib.error):
+            return None
+        return content if hashlib.sha256(content).hexdigest() == self.sha256 else None
 
 
-def is_intact(path: Path) -> bool:
-    """Tell whether a file is the original of its name.
+@dataclass(frozen=True)
+class ImageSet:
+    """A data set: training images, training labels, test images, test labels.
 
-    Parameters
-    ----------
-    path : Path
-        A file called like one of the four.
-
-    Returns
-    -------
-    bool
-        False if there is no such file or its SHA-256 is another.
-
-    Raises
-    ------
-    DatasetError
-        If there is something of that name that cannot be read.
+    The environment variables ``{variable}_DIR`` and ``{variable}_MIRRORS`` replace the default
+    cache folder and servers. `advice` completes "Set …_DIR to a folder that holds the files, or".
     """
+
+    title: str
+    variable: str
+    default_folder: Path
+    default_mirrors: tuple[str, ...]
+    advice: str
+    files: tuple[File, ...]
+
+    def folder(self) -> Path:
+        """Return the cache folder, absolute; it need not exist."""
+        named = os.environ.get(f"{self.variable}_DIR")
+        try:
+            return Path(named).expanduser().absolute() if named else self.default_folder
+        except (RuntimeError, OSError) as error:
+            what = f"{self.variable}_DIR names {named}, which is no folder: {error}"
+            raise DatasetError(f"{what} {self.remedy()}", what) from error
+
+    def mirrors(self) -> list[str]:
+        """Return the addresses to download from, each once and with a slash at its end."""
+        named = re.split(r"[\s,]+", os.environ.get(f"{self.variable}_MIRRORS", ""))
+        urls = list(filter(None, named)) or self.default_mirrors
+        return list(dict.fromkeys(url.rstrip("/") + "/" for url in urls))
+
+    def remedy(self, kind: str = "that holds") -> str:
+        """Return a sentence that says how else to get the data."""
+        names = ", ".join(file.name for file in self.files)
+        return f"Set {self.variable}_DIR to a folder {kind} {names}; or {self.advice}."
+
+
+def _files(*described: tuple[int, str]) -> tuple[File, ...]:
+    kinds = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+    sizes = (16 + 60_000 * SIDE**2, 8 + 60_000, 16 + 10_000 * SIDE**2, 8 + 10_000)
+    rows = zip(kinds, sizes, described, strict=True)
+    return tuple(File(f"{kind}-ubyte.gz", *row, size) for kind, size, row in rows)
+
+
+MNIST = ImageSet(
+    "MNIST",
+    "MNIST",
+    HERE / "cache",
+    (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    ),
+    'use the digits of this repository: source="sample" (--data sample on a command line)',
+    _files(
+        (9_912_422, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+        (28_881, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+        (1_648_877, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+        (4_542, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+    ),
+)
+
+FASHION_MNIST = ImageSet(
+    "Fashion-MNIST",
+    "FASHION_MNIST",
+    HERE / "cache" / "fashion",
+    (
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    ),
+    "install the package dataset-fashion-mnist of Debian or Ubuntu and set FASHION_MNIST_DIR to "
+    "/usr/share/datasets/fashion-mnist",
+    _files(
+        (26_421_880, "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+        (29_515, "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+        (4_422_102, "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+        (5_148, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+    ),
+)
+
+
+def read_full(image_set: ImageSet) -> Arrays:
+    """Read the four files, after downloading those that are missing or damaged."""
+    folder = image_set.folder()
+    remove_leftovers(folder)
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == SHA256[path.name]
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+        contents = [file.read(folder / file.name) for file in image_set.files]
     except OSError as error:
+        what = f"cannot read {error.filename or folder}: {error.strerror or error}"
+        raise DatasetError(f"{what}. Make it readable. {image_set.remedy()}", what) from error
+    wanted = [file for file, content in zip(image_set.files, contents, strict=True) if not content]
+    if wanted:
+        # The names are the same, so a download would replace one set by the other.
+        other = FASHION_MNIST if image_set is MNIST else MNIST
+        if any(file.read(folder / file.name) for file in other.files):
+            what = f"{folder} holds {other.title}, not {image_set.title}"
+            raise DatasetError(f"{what}; set {image_set.variable}_DIR to another folder", what)
+        # Only the first run needs this module and the libraries behind it.
+        from dataset.download import download
+
+        arrived = download(image_set, wanted, folder)
+        contents = [content or arrived.pop(0) for content in contents]
+    layouts = [(16, (-1, SIDE, SIDE)), (8, (-1,))] * 2
+    return [
+        np.frombuffer(content, np.uint8, offset=offset).reshape(shape)
+        for content, (offset, shape) in zip(contents, layouts, strict=True)
+    ]
+
+
+def read_sample() -> Arrays:
+    """Read the 4,000 + 1,000 digits that are part of this repository."""
+    try:
+        with SAMPLE.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = [archive[name] for name in ARRAYS]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DatasetError(f"cannot read {SAMPLE}: {error}; get it back with git") from error
+    if sample_sha256(arrays) != SAMPLE_SHA256:
         raise DatasetError(
-            f"cannot read {path}: {error.strerror or error}; make it readable, "
-            "or set MNIST_DIR to another folder",
-            reason=f"{path} cannot be read",
-        ) from error
+            f"{SAMPLE} is not the sample that belongs to this version of the code; "
+            "get it back with git, or make it anew with dataset/make_sample.py"
+        )
+    return arrays
+
+
+def sample_sha256(arrays: Arrays) -> str:
+    """Return the SHA-256 of the arrays' bytes, one array after the other."""
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
+
+
+def prepare(
+    arrays: Arrays, normalize: bool, flatten: bool, one_hot_label: bool
+) -> tuple[Split, Split]:
+    """Return new, writable arrays; the parameters are those of `dataset.mnist.load_mnist`."""
+
+    def split(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Split:
+        x = images.reshape((-1, SIDE * SIDE) if flatten else (-1, 1, SIDE, SIDE))
+        x = x.astype(np.float32 if normalize else np.uint8)
+        if normalize:
+            x /= 255
+        t = np.eye(CLASSES, dtype=np.float32)[labels] if one_hot_label else labels.astype(np.int64)
+        return x, t
+
+    return split(*arrays[:2]), split(*arrays[2:])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dataset.files import SHA256
+from dataset.files import MNIST
 
 os.environ["MPLBACKEND"] = "Agg"  # before matplotlib is imported, and for the scripts that we start
 # For the processes that run the tests side by side, one on each core, and which begin after this:
@@ -32,6 +32,8 @@ def _no_network(monkeypatch, tmp_path_factory):
     cache = tmp_path_factory.getbasetemp() / f"cache-{uuid.uuid4()}"
     monkeypatch.setenv("MNIST_DIR", str(cache))
     monkeypatch.setenv("MNIST_MIRRORS", CLOSED)
+    monkeypatch.setenv("FASHION_MNIST_DIR", str(cache / "fashion"))
+    monkeypatch.setenv("FASHION_MNIST_MIRRORS", CLOSED)
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -49,7 +51,7 @@ def _close_figures():
 def full_mnist_dir(monkeypatch):
     """The folder with the four originals, which MNIST_DIR names for the length of the test."""
     folder = ORIGINAL_MNIST_DIR
-    if not folder or not all((folder / name).exists() for name in SHA256):
+    if not folder or not all((folder / file.name).exists() for file in MNIST.files):
         pytest.skip("needs the four original files in the folder that MNIST_DIR names")
     monkeypatch.setenv("MNIST_DIR", str(folder))
     return folder

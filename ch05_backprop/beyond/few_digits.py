@@ -1,4 +1,4 @@
-"""Three hundred digits: few enough to be learned by heart, within seconds."""
+"""Three hundred digits: few enough to be memorized (overfitted) within seconds."""
 
 from collections.abc import Mapping
 

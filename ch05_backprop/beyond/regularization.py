@@ -1,4 +1,4 @@
-"""Keep a network from learning 300 digits by heart, by weight decay and by dropout.
+"""Keep a network from overfitting 300 digits, by weight decay and by dropout.
 
 A network with six hidden layers of 100 units has 130,010 parameters, far more than 300 digits can
 determine: it comes to read every training digit right, and only eight of ten new ones. Weight decay

@@ -8,13 +8,13 @@ curve, the weights of the first layer before and after training, and the digits 
 misreads (PNG). Ctrl-C keeps what was done; --resume goes on.
 """
 
+import warnings
+
 import numpy as np
 
 from common.multi_layer_net import MultiLayerNet
 from common.networks import DeepConvNet, SimpleConvNet
 from common.scripts.command_line import (
-    CommandError,
-    output_folder,
     peak_memory,
     positive_float,
     positive_int,
@@ -22,8 +22,8 @@ from common.scripts.command_line import (
     script_parser,
 )
 from common.scripts.figures import draw_misread_digits, draw_weights
-from common.scripts.plot import learning_curve, save_figure
-from common.support.files import write_csv
+from common.scripts.training_run import CHECKPOINT, Results, begin, only_run_in, results_folder
+from common.support.errors import DivergenceWarning
 from common.support.threads import available_cores, limit_threads
 from common.trainer import Trainer
 from common.training import DataParallel, cosine
@@ -40,10 +40,7 @@ def main(argv=None):
     """Run the script with the arguments `argv`, by default those of the command line."""
     args = parse(argv)
     limit_threads(args.threads)
-    folder = output_folder(args.output / args.network)
-    checkpoint = folder / "checkpoint.npz"
-    if args.resume and not checkpoint.exists():
-        raise CommandError(f"there is no run to resume: {checkpoint} doesn't exist")
+    folder = results_folder(args.output / args.network, resume=args.resume)
 
     train, test = load_mnist(flatten=False, source=args.data)
     print(f"{len(train[0]):,} training digits, {len(test[0]):,} test digits")
@@ -54,6 +51,18 @@ def main(argv=None):
     if network.workers > 1:
         print(f"each mini-batch is split among {network.workers} workers")
     before = network.params["W1"].copy()
+
+    def weights():
+        after = network.params["W1"]
+        return draw_weights(before, after, most=30 if after.ndim == 4 else 10)
+
+    def misread():
+        scores = np.concatenate([network.predict(part) for part in np.array_split(test[0], 100)])
+        return draw_misread_digits(*test, scores)
+
+    title = f"Mean loss of each epoch, accuracy on up to {args.evaluate:,} digits of each kind"
+    plots = {"weights.png": weights, "misread.png": misread}
+    settings = {"learning-rate": args.learning_rate, "workers": network.workers}
     trainer = Trainer(
         network,
         *train,
@@ -65,30 +74,19 @@ def main(argv=None):
         evaluate_sample_num_per_epoch=args.evaluate,
         shuffle=True,
         schedule=cosine(),
-        checkpoint=checkpoint,
+        checkpoint=folder / CHECKPOINT,
+        callbacks=[Results(folder, show=args.show, title=title, plots=plots)],
+        settings=settings | {"threads": args.threads, "seed": args.seed},
         rng=rng,
     )
-    if args.resume:
-        resume(trainer, checkpoint)
-    elif checkpoint.exists():
-        print(f"{folder} holds an earlier run, which this one will replace")
-    try:
+    with only_run_in(folder), warnings.catch_warnings():
+        warnings.simplefilter("error", DivergenceWarning)  # it is the end of this script
+        begin(trainer.training, folder, resume=args.resume)
         trainer.train()
-    except BaseException:
-        print(f"stopped after {trainer.iteration:,} mini-batches; --resume goes on from there")
-        raise
-    finally:
-        write_results(trainer, folder, args.show)
     seconds = sum(row["seconds"] for row in trainer.history)
     print(f"test accuracy {network.accuracy(*test):.4f} after {seconds:.0f} s of training")
     if (peak := peak_memory()) is not None:
         print(f"peak memory {peak:.0f} MiB")
-
-    after = network.params["W1"]
-    figure = draw_weights(before, after, most=30 if after.ndim == 4 else 10)
-    save_figure(figure, folder / "weights.png", show=args.show)
-    scores = np.concatenate([network.predict(part) for part in np.array_split(test[0], 100)])
-    save_figure(draw_misread_digits(*test, scores), folder / "misread.png", show=args.show)
 
 
 def parse(argv):
@@ -121,29 +119,6 @@ def parse(argv):
     )
     add("--resume", action="store_true", help="go on with the run that --output holds")
     return parser.parse_args(argv)
-
-
-def resume(trainer, checkpoint):
-    """Let `trainer` go on from its checkpoint, or say why it can't."""
-    try:
-        trainer.load_checkpoint()
-    except ValueError as error:
-        raise CommandError(f"can't resume: {error}") from error
-    print(f"resuming after {trainer.iteration:,} mini-batches")
-
-
-def write_results(trainer, folder, show):
-    """Write what `trainer` has done so far: parameters, and after an epoch also the history."""
-    trainer.network.save_params(folder / "params.npz")
-    print(f"wrote {folder / 'params.npz'}")
-    if not trainer.history:
-        return
-    write_csv(folder / "history.csv", trainer.history)
-    print(f"wrote {folder / 'history.csv'}")
-    columns = {name: [row[name] for row in trainer.history] for name in trainer.history[0]}
-    digits = trainer.evaluate_sample_num_per_epoch
-    title = f"Mean loss of each epoch, accuracy on up to {digits:,} digits of each kind"
-    save_figure(learning_curve(columns, title), folder / "learning_curve.png", show=show)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 Random numbers of mean 0 and variance 1 go through five layers of 100 units. With weights that are
 too large, sigmoids end at 0 or 1, where their derivative is 0 and nothing is learned; with weights
-that are too small, all units of the deeper layers say the same. Xavier's initial values keep the
-spread alive through sigmoids, and He's through ReLUs.
+that are too small, all units of the deeper layers give nearly the same output. Glorot's ("Xavier")
+initial weights keep the variance through sigmoids, and He's through ReLUs.
 """
 
 import matplotlib.pyplot as plt

@@ -1,41 +1,33 @@
 """Checks for the exercises of notebook 04, the computational graph."""
 
-from collections.abc import Callable, Mapping
-from numbers import Real
+from collections.abc import Mapping
 
 import numpy as np
 
-from common.exercises.verdict import checked, expect, same
+from common.exercises.verdict import Case, checked, exercise, expect, returned, same, several
 
 __all__ = ["dearer_apples", "div", "forward_and_back", "gradient", "sub"]
 
 
-def _pair(got, count, what):
-    expect(
-        isinstance(got, tuple | list) and len(got) == count,
-        f"{what} must return {count} values, separated by commas; got {got!r}",
+@exercise(
+    "each apple adds 1.1 times its price, so two of them, 5 more expensive, add 2.2 · 5.",
+    kind="",
+    paper=True,
+)
+def dearer_apples(rng):
+    """Check how much the total grows if each of two apples costs 5 more, a number."""
+    yield Case(
+        (),
+        11.0,
+        "the growth of the total",
+        "the derivative is the growth for a price that is 1 higher; this one is 5 higher.",
+        [
+            (2.2, "this is the growth for a price that is 1 higher; this one is 5 higher."),
+            (5.5, "there are two apples."),
+            (10.0, "the tax is still missing."),
+            (726.0, "this is the new total; how much it grew is asked for."),
+        ],
     )
-    return got
-
-
-@checked("each apple adds 1.1 times its price, so two of them, 5 dearer, add 2.2 · 5")
-def dearer_apples(growth: float) -> None:
-    """Check what the total grows by if each of two apples gets 5 dearer.
-
-    Parameters
-    ----------
-    growth : float
-    """
-    slips = {
-        2.2: "this is the growth for a price that is 1 higher; this one is 5 higher.",
-        5.5: "there are two apples.",
-        10.0: "the tax is on top.",
-        726.0: "this is the new total; asked is by how much it grew.",
-    }
-    hint = "the derivative tells the growth for a price that is 1 higher; this one is 5 higher."
-    if isinstance(growth, Real):
-        hint = next((text for slip, text in slips.items() if np.isclose(growth, slip)), hint)
-    same(growth, 11.0, "the growth of the total", hint)
 
 
 def _check_node(kind, operation, derivatives, hints):
@@ -46,81 +38,61 @@ def _check_node(kind, operation, derivatives, hints):
         dout = rng.uniform(1.5, 3)
         node = kind()
         at = f"for x = {x:.4g}, y = {y:.4g}"
-        same(node.forward(x, y), operation(x, y), f"forward {at}", "return the node's output.")
-        dx, dy = _pair(node.backward(dout), 2, "backward")
-        for got, local, name, hint in zip((dx, dy), derivatives(x, y), "xy", hints, strict=True):
-            if isinstance(got, Real) and np.isclose(got, local):
-                hint = "this is the local derivative; what came back (dout) is missing."
-            same(got, dout * local, f"d{name}, {at} and dout = {dout:.4g},", hint)
+        out = returned(node.forward(x, y))
+        same(out, operation(x, y), f"the output of forward {at}", "return the node's output.")
+        got = several(returned(node.backward(dout)), 2, "what backward returns")
+        for part, local, name, hint in zip(got, derivatives(x, y), "xy", hints, strict=True):
+            slips = [(local, "this is the local derivative; the upstream gradient is missing.")]
+            what = f"d{name} {at} and dout = {dout:.4g}"
+            same(part, dout * local, what, hint, slips=slips)
     first, second = kind(), kind()
     x, y = rng.uniform(1, 3, 2)
     first.forward(x, y)
     second.forward(3 * x, 5 * y)
-    expected = derivatives(x, y)
-    for got, local, name in zip(first.backward(1.0), expected, "xy", strict=True):
+    got = several(returned(first.backward(1.0)), 2, "what backward returns")
+    for part, local, name in zip(got, derivatives(x, y), "xy", strict=True):
         hint = "remember the inputs in self, so that each node has its own."
-        same(got, local, f"d{name} of the first of two nodes", hint)
+        same(part, local, f"d{name} of the first of two nodes", hint)
 
 
-@checked("a minus node hands dout on to x, and −dout to y")
-def sub(kind: type) -> None:
-    """Check a node for z = x − y.
+@checked("a minus node passes dout on to x, and −dout to y.", "class")
+def sub(kind):
+    """Check a node for z = x − y, with ``forward(x, y)`` and ``backward(dout)``."""
+    hints = ("if x grows by 1, so does z.", "what does z do if y grows by 1?")
+    _check_node(kind, lambda x, y: x - y, lambda x, y: (1.0, -1.0), hints)
 
-    Parameters
-    ----------
-    kind : class
-        With ``forward(x, y)``, and ``backward(dout)``, which returns the derivatives by x and y.
-    """
-    _check_node(
-        kind,
-        lambda x, y: x - y,
-        lambda x, y: (1.0, -1.0),
-        ("if x grows by 1, so does z.", "what does z do if y grows by 1?"),
+
+@checked("dout / y goes to x, and −dout · x / y² to y.", "class")
+def div(kind):
+    """Check a node for z = x / y, with ``forward(x, y)`` and ``backward(dout)``."""
+    hints = (
+        "with y fixed, z is x times a constant. Which one?",
+        "z is x times 1/y, and section 6 has the derivative of 1/y. Mind the sign.",
     )
+    _check_node(kind, lambda x, y: x / y, lambda x, y: (1 / y, -x / y**2), hints)
 
 
-@checked("dout / y goes to x, and −dout · x / y² to y")
-def div(kind: type) -> None:
-    """Check a node for z = x / y.
-
-    Parameters
-    ----------
-    kind : class
-        With ``forward(x, y)``, and ``backward(dout)``, which returns the derivatives by x and y.
-    """
-    _check_node(
-        kind,
-        lambda x, y: x / y,
-        lambda x, y: (1 / y, -x / y**2),
-        (
-            "with y held fast, z is x times a constant. Which one?",
-            "z is x times 1/y, and section 6 has the derivative of 1/y. Mind the sign.",
-        ),
-    )
-
-
-@checked("y was used twice, and you added what came back")
-def forward_and_back(function: Callable) -> None:
-    """Check f = (x + y) · (y + z) and its derivatives.
-
-    Parameters
-    ----------
-    function : callable
-        From x, y and z to f and the tuple of its three derivatives.
-    """
+@checked("y is used twice, and you added both contributions.", "function")
+def forward_and_back(function):
+    """Check a function (x, y, z) ↦ f, (df/dx, df/dy, df/dz) for f = (x + y) · (y + z)."""
     rng = np.random.default_rng()
     for _ in range(5):
-        x, y, z = rng.uniform(1, 5, 3)
+        x, y, z = (float(v) for v in rng.uniform(1, 5, 3))
         at = f"at x = {x:.4g}, y = {y:.4g}, z = {z:.4g}"
-        f, derivatives = _pair(function(x, y, z), 2, "the function")
-        dx, dy, dz = _pair(derivatives, 3, "the second value of the function")
-        same(f, (x + y) * (y + z), f"f {at}")
-        same(dx, y + z, f"df/dx {at}", "a product hands back dout times the other input.")
-        hint = "check which output of which backward belongs to y."
-        if np.isclose(float(dy), x + y) or np.isclose(float(dy), y + z):
-            hint = "y has two edges. What happens to what comes back along both?"
-        same(dy, x + 2 * y + z, f"df/dy {at}", hint)
-        same(dz, x + y, f"df/dz {at}", "a product hands back dout times the other input.")
+        f, derivatives = several(returned(function(x, y, z)), 2, "the result")
+        dx, dy, dz = several(derivatives, 3, "the second value of the result")
+        same(f, (x + y) * (y + z), f"f {at}", "the product of the two sums.")
+        hint = "a product passes on dout times the other input."
+        twice = "y has two edges. What happens to the contributions of both?"
+        same(dx, y + z, f"df/dx {at}", hint)
+        same(
+            dy,
+            x + 2 * y + z,
+            f"df/dy {at}",
+            "check which output of which backward belongs to y.",
+            slips=[(x + y, twice), (y + z, twice)],
+        )
+        same(dz, x + y, f"df/dz {at}", hint)
 
 
 def _random_graph(rng):
@@ -144,7 +116,7 @@ def _forward(steps, values):
 
 
 def _derivatives(steps, values):
-    """Return the derivatives by carrying a tangent of each input forward: another way to them."""
+    """Return the derivatives by forward mode, independently of what is checked."""
     result = {}
     for name in values:
         value, tangent = dict(values), {other: float(other == name) for other in values}
@@ -158,15 +130,9 @@ def _derivatives(steps, values):
     return result
 
 
-@checked("this is reverse-mode differentiation of any graph of sums and products")
-def gradient(function: Callable) -> None:
-    """Check backpropagation through any graph of sums and products.
-
-    Parameters
-    ----------
-    function : callable
-        From a list of steps and a dict of values to a dict of derivatives.
-    """
+@checked("this is reverse-mode differentiation of any graph of sums and products.", "function")
+def gradient(function):
+    """Check a function from a list of steps and a dict of values to a dict of derivatives."""
     rng = np.random.default_rng()
     a, b, c = (float(v) for v in rng.uniform(1, 3, 3))
     cases = [
@@ -188,19 +154,20 @@ def gradient(function: Callable) -> None:
     ]
     for steps, values, what in cases:
         handed = dict(values)
-        got = function(list(steps), handed)
+        got = returned(function(list(steps), handed))
         expect(handed == values, f"{what}: values was changed. Work on a copy: dict(values).")
         expect(isinstance(got, Mapping), f"{what}: expected a dict, got {type(got).__name__}")
         for name, expected in _derivatives(steps, values).items():
-            expect(name in got, f"{what}: the derivative by {name} is missing")
+            expect(name in got, f"{what}: the derivative with respect to {name} is missing")
             uses = sum(step[2:].count(name) for step in steps)
             hint = "walk through the steps in reverse; the last output's own derivative is 1."
             if uses > 1:
-                hint = f"{name} is used {uses} times. Is what comes back added, or overwritten?"
+                hint = f"{name} is used {uses} times. Are its contributions added, or overwritten?"
             elif any(step[2] == step[3] for step in steps):
                 hint = "a step may use one name for both of its inputs."
             elif "random" in what:
-                hint = "an output that several steps use gets a sum too, before it is handed on."
+                hint = "an output that several steps use gets a sum too, before it is passed on."
             signs = {"add": "+", "mul": "×"}
             program = "; ".join(f"{out} = {x} {signs[k]} {y}" for out, k, x, y in steps)
-            same(got[name], expected, f"{what} ({program}): the derivative by {name}", hint)
+            what_is_it = f"{what} ({program}): the derivative with respect to {name}"
+            same(got[name], expected, what_is_it, hint, rtol=1e-12, atol=1e-12)

@@ -1,11 +1,20 @@
 """Checks for the exercises of notebook 06, gradient checking and gradient methods."""
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from common.exercises.verdict import NotFilledIn, Wrong, checked, expect, returned, same
+from common.exercises.verdict import (
+    Case,
+    NotFilledIn,
+    Wrong,
+    checked,
+    exercise,
+    expect,
+    returned,
+    same,
+)
 from common.layers import Affine, Relu, SoftmaxWithLoss
 
 __all__ = [
@@ -19,53 +28,64 @@ __all__ = [
 ]
 
 
-@checked("2 P passes against 2: the ratio is P itself, a count that no machine changes.")
-def ratio_of_passes(answer: Callable[[int, int, int], float]) -> None:
+@exercise("2 P passes against 2: the ratio is P itself, a count that no machine changes.")
+def ratio_of_passes(rng):
     """Check how many times the passes of reverse mode central differences take."""
     for _ in range(5):
-        D, H, K = (int(size) for size in np.random.default_rng().integers(2, 900, 3))
-        P = D * H + H + H * K + K
-        got = returned(answer(D, H, K))
-        hint = "count the weights and biases of both layers, then divide the passes."
-        if np.isscalar(got) and got == 2 * P:
-            hint = "these are the passes of central differences; reverse mode takes 2."
-        elif np.isscalar(got) and got == D * H + H * K:
-            hint = "biases are parameters too."
-        same(got, P, f"the ratio for {D}-{H}-{K}", hint)
-
-
-@checked("relative where the numbers are large, and calm where they are nearly 0.")
-def relative_difference(answer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> None:
-    """Check a relative difference that works entry by entry, with a floor of 1e-8."""
-    rng = np.random.default_rng()
-    # No number is near the floor, and some are relative to less than 1e-3.
-    a = (
-        rng.uniform(0.5, 2, (3, 4))
-        * rng.choice((-1, 1), (3, 4))
-        * 10.0 ** rng.integers(-5, 4, (3, 4))
-    )
-    b = a * rng.uniform(-2, 2, (3, 4))
-    with np.errstate(all="ignore"):
-        got = returned(answer(a, b))
-        expected = np.abs(a - b) / (np.abs(a) + np.abs(b))
-        hint = "absolute values of a and of b by themselves, entry by entry."
-        if np.shape(got) == ():
-            hint = "np.maximum works entry by entry; max and np.max make one number."
-        elif np.shape(got) == a.shape and np.any(np.asarray(got) < 0):
-            hint = "a difference has no sign here."
-        same(got, expected, "the relative difference", hint, rtol=1e-9)
-        a, b = np.array([0.0, 1e-12, 3e-10]), np.array([0.0, 0.0, -1e-10])
-        same(
-            returned(answer(a, b)),
-            np.abs(a - b) / 1e-8,
-            "the relative difference of numbers near 0",
-            "the denominator must be no less than 1e-8.",
-            rtol=1e-9,
+        D, H, K = (int(size) for size in rng.integers(2, 900, 3))
+        weights = D * H + H * K
+        P = weights + H + K
+        yield Case(
+            (D, H, K),
+            P,
+            f"the ratio for {D}-{H}-{K}",
+            "count the weights and biases of both layers, then divide the passes.",
+            [
+                (2 * P, "these are the passes of central differences; reverse mode takes 2."),
+                (weights, "biases are parameters too."),
+                (P / 2, "central differences take two passes per parameter."),
+                (P + 1, "a central difference doesn't need the loss at the point itself."),
+            ],
         )
 
 
-@checked("all digits, from a step along the imaginary axis.")
-def derivative(answer: Callable[[Callable, float], float]) -> None:
+@exercise(
+    "relative where the numbers are large, and calm where they are nearly 0.", rtol=1e-9, atol=0
+)
+def relative_difference(rng):
+    """Check a relative difference that works elementwise, with a floor of 1e-8."""
+    # No number is near the floor, and some are relative to less than 1e-3.
+    signs, powers = rng.choice((-1, 1), (3, 4)), 10.0 ** rng.integers(-5, 4, (3, 4))
+    a = rng.uniform(0.5, 2, (3, 4)) * signs * powers
+    b = a * rng.uniform(-2, 2, (3, 4))
+    apart, total = np.abs(a - b), np.abs(a) + np.abs(b)
+    yield Case(
+        (a, b),
+        apart / total,
+        "the relative difference",
+        "|a − b| over |a| + |b|, elementwise; np.maximum works elementwise, np.max doesn't.",
+        [
+            ((a - b) / total, "a difference has no sign here: take its absolute value."),
+            (apart / np.maximum(1e-8, np.abs(a + b)), "|a| + |b| isn't |a + b|."),
+            (apart / np.maximum(np.abs(a), np.abs(b)), "divide by the sum of |a| and |b|."),
+            (apart / np.abs(a), "divide by both: |a| + |b|."),
+            (apart / np.abs(b), "divide by both: |a| + |b|."),
+            (2 * apart / total, "divide by |a| + |b|, not by their mean."),
+            (apart / (total + 1e-8), "the floor is a maximum; nothing is added to |a| + |b|."),
+            (apart, "this is the absolute difference."),
+        ],
+    )
+    a, b = np.array([0.0, 1e-12, 3e-10]), np.array([0.0, 0.0, -1e-10])
+    hint = "the denominator must be no less than 1e-8."
+    added = np.abs(a - b) / (np.abs(a) + np.abs(b) + 1e-8)
+    slips = [(added, "the floor is a maximum; nothing is added to |a| + |b|.")]
+    yield Case(
+        (a, b), np.abs(a - b) / 1e-8, "the relative difference of numbers near 0", hint, slips
+    )
+
+
+@checked("all digits, from a step along the imaginary axis.", "function")
+def derivative(answer):
     """Check a derivative by the complex step: exact to rounding."""
     rng = np.random.default_rng()
     for _ in range(5):
@@ -91,29 +111,33 @@ def derivative(answer: Callable[[Callable, float], float]) -> None:
         )
 
 
-@checked("value and tangent side by side: that is forward mode.")
-def relu_affine_with_tangent(answer: Callable) -> None:
-    """Check y = relu(x W + b), and its tangent by W and b."""
-    rng = np.random.default_rng()
+@exercise("value and tangent side by side: that is forward mode.")
+def relu_affine_with_tangent(rng):
+    """Check y = relu(x W + b), and its tangent for the tangents dW and db of W and b."""
     x, W, dW = (rng.normal(size=shape) for shape in ((6, 4), (4, 5), (4, 5)))
     b, db = rng.normal(size=5), rng.normal(size=5)
-    got = returned(answer(x, W, b, dW, db))
-    expect(
-        isinstance(got, (tuple, list)) and len(got) == 2,
-        f"expected two arrays, y and its tangent, got {type(got).__name__}.",
+    before, moved = x @ W + b, x @ dW + db
+    on = before > 0
+    yield Case(
+        (x, W, b, dW, db),
+        (np.maximum(before, 0), moved * on),
+        ("y", "the tangent of y"),
+        (
+            "relu of x W + b.",
+            "how fast does x W + b change? And which of these changes does ReLU let pass?",
+        ),
+        (
+            [(before, "this is x W + b; ReLU is missing.")],
+            [
+                (moved, "this is how fast x W + b changes; ReLU stops it where x W + b < 0."),
+                ((x @ dW) * on, "b changes too."),
+                (
+                    np.maximum(moved, 0),
+                    "ReLU depends on the sign of x W + b, not on the sign of the tangent.",
+                ),
+            ],
+        ),
     )
-    before = x @ W + b
-    moved = x @ dW + db
-    same(got[0], np.maximum(before, 0), "y", "relu of x W + b.")
-    hint = "how fast does x W + b move? And which of these movements does ReLU let pass?"
-    if np.shape(got[1]) == moved.shape:
-        if np.allclose(got[1], moved):
-            hint = "this is how fast x W + b moves; ReLU stops what moves below 0."
-        elif np.allclose(got[1], (x @ dW) * (before > 0)):
-            hint = "b moves too."
-        elif np.allclose(got[1], np.maximum(moved, 0)):
-            hint = "ReLU looks at x W + b, whether a unit is on, not at the sign of the tangent."
-    same(got[1], moved * (before > 0), "the tangent of y", hint)
 
 
 class _LossThatForgetsTheMean(SoftmaxWithLoss):
@@ -137,7 +161,7 @@ _GUILTY = {"A": "Affine2", "B": "last_layer", "C": "Relu1"}
 _HINTS = {
     "A": "start at the loss. How many parameters are wrong, and whose is the first of them?",
     "B": "every parameter is wrong. Divide one gradient by the other: by which factor? "
-    "What comes before all of them on the way back?",
+    "What comes before all of them in the backward pass?",
     "C": "start at the loss. Which parameters are still right, and what lies between them and "
     "those that are wrong? Look for a numerical gradient that is 0, and ask why it is.",
 }
@@ -165,7 +189,7 @@ def spoil(network, suspect: str) -> None:
 
 
 @checked("all three found, by where the first wrong parameter is and by how it is wrong.")
-def guilty(answer: Mapping[str, str]) -> None:
+def guilty(answer):
     """Check who is guilty in the three networks of `spoil`."""
     expect(
         isinstance(answer, Mapping) and answer.keys() == _GUILTY.keys(),
@@ -181,8 +205,8 @@ def guilty(answer: Mapping[str, str]) -> None:
         expect(got == layer, f"suspect {suspect}: it isn't {got}. Hint: {_HINTS[suspect]}")
 
 
-@checked("each wrong entry found, none accused that is right, and x as it was.")
-def wrong_entries(answer: Callable[[Callable, np.ndarray, np.ndarray], Iterable]) -> None:
+@checked("each wrong entry found, none accused that is right, and x as it was.", "function")
+def wrong_entries(answer):
     """Check a gradient check: which entries of a claimed gradient are wrong, and no others.
 
     Each kind of claim is there at three scales of f: what is small or large must be told by a
@@ -275,7 +299,7 @@ def _compare_indices(got, wrong, claimed, gradient):
             f"the entry at {list(index)} is wrong and isn't in your answer: claimed "
             f"{claimed[index]:.6g}, expected {gradient[index]:.6g}."
         )
-        hint = "divide the difference by |a| + |b|; the tolerance is 1e-5."
+        hint = "its relative difference is |a − b| over |a| + |b|; the tolerance is 1e-5."
         if not got:
             hint = "for each index, compare the claim with a central difference of f."
         elif len(got) == 1:
@@ -284,7 +308,7 @@ def _compare_indices(got, wrong, claimed, gradient):
     for index in sorted(got - wrong):
         apart = abs(claimed[index] - gradient[index])
         relative = apart / max(1e-8, abs(claimed[index]) + abs(gradient[index]))
-        hint = "how exact is your derivative? Take a central difference, with h = 1e-4."
+        hint = "how accurate is your derivative? Take a central difference, with h = 1e-4."
         if gradient[index] == 0:
             hint = "where both are 0 to rounding nothing is relative: divide by 1e-8 at least."
         elif apart:

@@ -6,7 +6,7 @@ import numpy as np
 
 import common.symbolic.tensor as T
 from common import symbolic as theano
-from common.exercises.verdict import checked, expect, returned, same
+from common.exercises.verdict import Wrong, checked, expect, returned, same, several
 from common.symbolic import Function
 from common.symbolic.elementwise import ELEMENTWISE, Elementwise
 from common.symbolic.graph import Operation, Shared, Variable
@@ -21,7 +21,7 @@ def _is_function(what, got):
     )
 
 
-@checked("it is the second derivative, made by deriving an expression that was derived.")
+@checked("it is the second derivative, made by differentiating a derivative.", "function")
 def second_derivative(answer: Callable) -> None:
     """Check a function that returns the second derivative of an expression.
 
@@ -44,12 +44,12 @@ def second_derivative(answer: Callable) -> None:
             isinstance(got, Variable),
             f"the second derivative must be an expression, got {type(got).__name__}",
         )
-        hint = "the derivative that T.grad returns is an expression too; derive that."
-        what = f"the second derivative of {text} at x = {at:.3f}, a = {a:.3f},"
+        hint = "the derivative that T.grad returns is an expression too; differentiate that."
+        what = f"the second derivative of {text} at x = {at:.3f}, a = {a:.3f}"
         same(got.eval({x: at}), expected, what, hint)
 
 
-@checked("each call returns the loss and moves w and b a step downhill.")
+@checked("each call returns the loss and moves w and b a step downhill.", "function")
 def line_step(answer: Callable) -> None:
     """Check a function that compiles a training step for a line.
 
@@ -60,12 +60,16 @@ def line_step(answer: Callable) -> None:
     """
     rng = np.random.default_rng()
     rate = rng.uniform(0.01, 0.1)
-    result = returned(answer(rate))
-    expect(
-        isinstance(result, tuple) and len(result) == 3,
-        "line_step must return three things: step, w, b",
-    )
-    step, w, b = result
+    try:
+        result = returned(answer(rate))
+    except TypeError as error:
+        if "int" in str(error):
+            raise Wrong(
+                f"your code raised TypeError: {error}. Hint: theano.shared(0) holds an integer, "
+                "which can't take fractional steps; write theano.shared(0.0)."
+            ) from error
+        raise
+    step, w, b = several(result, 3, "the result (step, w, b)")
     _is_function("step", step)
     for name, s in (("w", w), ("b", b)):
         expect(
@@ -86,12 +90,14 @@ def line_step(answer: Callable) -> None:
         for name, s, now in (("w", w, w_now), ("b", b, b_now)):
             hint = (
                 f"the update of {name} is {name} minus the learning rate times the derivative of "
-                f"the loss by {name}."
+                f"the loss with respect to {name}."
             )
             same(s.get_value(), now, f"{name} after call {i}", hint)
 
 
-@checked("the second derivative sets the length of the step: no learning rate is needed.")
+@checked(
+    "the second derivative sets the length of the step: no learning rate is needed.", "function"
+)
 def newton_step(answer: Callable) -> None:
     """Check a function that compiles a step of Newton's method.
 
@@ -107,7 +113,7 @@ def newton_step(answer: Callable) -> None:
     _is_function("newton_step's result", step)
     now = start
     for i in (1, 2, 3):
-        what = f"the loss that call {i} returns, L = exp(c) − a c with a = {a:.3f},"
+        what = f"the loss that call {i} returns, L = exp(c) − a c with a = {a:.3f}"
         same(step(), np.exp(now) - a * now, what, "return the loss of the old c.")
         now -= (np.exp(now) - a) / np.exp(now)
         hint = "c becomes c − L′/L″; look at the sign, and at which derivative is below."
@@ -134,7 +140,7 @@ def softsign(answer: Operation) -> None:
     )
     expect(
         not isinstance(answer, Elementwise) or len(answer.vjps) == 1,
-        "softsign needs one derivative rule, for its one input. Hint: the last argument of "
+        "softsign needs one vector-Jacobian product, for its one input. Hint: the last argument of "
         "Elementwise, lambda g, y, x: …",
     )
     rng = np.random.default_rng()
@@ -147,10 +153,10 @@ def softsign(answer: Operation) -> None:
 
     whole = T.lvector("x")
     halves = answer(whole)
-    hint = "the dtype must be floating_dtype: a fraction comes of whole numbers, too."
+    hint = "the dtype must be floating_dtype: integers give fractions, too."
     expect(
         halves.kind == "f",
-        f"softsign of whole numbers must be real numbers, got {halves.dtype}. Hint: {hint}",
+        f"softsign of integers must be real numbers, got {halves.dtype}. Hint: {hint}",
     )
     same(halves.eval({whole: [1, -3]}), [0.5, -0.75], "softsign of 1 and −3", hint)
 
@@ -160,7 +166,7 @@ def softsign(answer: Operation) -> None:
     dy = T.grad(T.sum(y), x)
     slope = theano.function([x], dy, on_unused_input="ignore")
     numerical = central(lambda p: p / (1 + np.abs(p)))
-    sides = f"at x = {at[0]:.3f}, {at[1]:.3f}, …, against central differences,"
+    sides = f"at x = {at[0]:.3f}, {at[1]:.3f}, …, against central differences"
     hint = "it is 1 / (1 + |x|)², the same on both sides of 0."
     same(slope(at), numerical, f"the derivative {sides}", hint, rtol=1e-5)
 
@@ -168,9 +174,9 @@ def softsign(answer: Operation) -> None:
     scaled = T.grad(T.sum(factor * y), x)
     got = theano.function([x], scaled, on_unused_input="ignore")(at)
     hint = "g is the derivative of the cost by the result; the chain rule multiplies by it."
-    what = f"the derivative of {factor:.3f} · softsign(x), {sides}"
+    what = f"the derivative of {factor:.3f} · softsign(x) {sides}"
     same(got, factor * numerical, what, hint, rtol=1e-5)
 
-    hint = "the rule must be made of g, y and x alone, so that it can be derived again."
+    hint = "the rule must be made of g, y and x alone, so that it can be differentiated again."
     twice = theano.function([x], T.grad(T.sum(dy), x), on_unused_input="ignore")
     same(twice(at), central(slope), f"the second derivative {sides}", hint, rtol=1e-4)

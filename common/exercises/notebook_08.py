@@ -1,19 +1,21 @@
 """Checks for the exercises of notebook 08, joint and separate gradients."""
 
+import inspect
 import sys
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
 
 import common.symbolic.tensor as T
 from common import symbolic as theano
-from common.exercises.verdict import Wrong, checked, expect, returned, same
+from common.exercises.verdict import Wrong, checked, expect, returned, same, several
 from common.symbolic.graph import Variable, ancestors
 
 __all__ = ["adjoints_by_hand", "count_paths", "gradients_of", "number_of_calls"]
 
 
-@checked("each adjoint is made of those before it.")
+@checked("each adjoint is made of those before it.", "function")
 def adjoints_by_hand(answer: Callable) -> None:
     """Check the adjoints for c = a + b, d = a c, L = c d².
 
@@ -23,26 +25,22 @@ def adjoints_by_hand(answer: Callable) -> None:
         From a and b to the adjoints of d, c, a and b.
     """
     a, b = np.random.default_rng().uniform(1, 2, 2)
-    got = returned(answer(float(a), float(b)))
-    expect(
-        isinstance(got, (tuple, list, np.ndarray)) and len(got) == 4,
-        "four numbers must be returned: the adjoints of d, c, a and b",
-    )
+    got = several(returned(answer(float(a), float(b))), 4, "the adjoints of d, c, a and b")
     c = a + b
     d = a * c
     d_bar = 2 * c * d
     c_bar = d**2 + a * d_bar
     hints = {
-        "d": (d_bar, "L = c d²; derive it by d, with c fixed."),
-        "c": (c_bar, "c goes into L and into d; add what comes back from both."),
-        "a": (c_bar + c * d_bar, "a goes into c and into d; add what comes back from both."),
+        "d": (d_bar, "L = c d²; differentiate with respect to d, with c fixed."),
+        "c": (c_bar, "c goes into L and into d; add both contributions."),
+        "a": (c_bar + c * d_bar, "a goes into c and into d; add both contributions."),
         "b": (c_bar, "b goes into c only."),
     }
     for number, (name, (expected, hint)) in zip(got, hints.items(), strict=True):
         same(number, expected, f"the adjoint of {name} at a = {a:.3f}, b = {b:.3f}", hint)
 
 
-@checked("and it took hardly any calls to count them.")
+@checked("and it took hardly any calls to count them.", "function")
 def number_of_calls(answer: Callable) -> None:
     """Check a function that counts the calls that a recursion without a table makes.
 
@@ -58,14 +56,14 @@ def number_of_calls(answer: Callable) -> None:
     for n in (0, 1, 2, 3, 10):
         same(returned(answer(n)), expected[n], f"the number of calls for n = {n}", hint)
     expect(
-        _calls_made(lambda: answer(20)) < 2000,
+        _calls_made(lambda: answer(20)).total() < 2000,
         "right for small n, but your function calls as often as it counts: for n = 200 that would "
         "take longer than the universe is old. Hint: keep the counts for the two n before",
     )
     for n in [*sorted(np.random.default_rng().integers(30, 200, 3).tolist()), 200]:
         got = answer(n)
         what = f"the number of calls for n = {n}"
-        same(got, expected[n], what, "Python's whole numbers are exact, however large.")
+        same(got, expected[n], what, "Python's integers are exact, however large.")
         expect(
             got == expected[n],
             f"{what} isn't exact: expected {expected[n]}, got {got}. Hint: Python's whole numbers "
@@ -74,12 +72,12 @@ def number_of_calls(answer: Callable) -> None:
 
 
 def _calls_made(run):
-    """Return how many Python functions are called by `run`."""
-    calls = 0
+    """Return how often each Python function is called by `run`, by its code."""
+    calls = Counter()
 
     def count(frame, event, argument):
-        nonlocal calls
-        calls += event == "call"
+        if event == "call":
+            calls[frame.f_code] += 1
 
     before = sys.getprofile()
     sys.setprofile(count)
@@ -131,7 +129,7 @@ def _random_graph(rng):
     return nodes[-1], leaves
 
 
-@checked("2⁶⁰ paths are counted in sixty steps.")
+@checked("2⁶⁰ paths are counted in sixty steps.", "function")
 def count_paths(answer: Callable) -> None:
     """Check a function that counts the paths from a variable to a leaf.
 
@@ -169,9 +167,10 @@ def count_paths(answer: Callable) -> None:
 
 
 STEPS = 16
+_FORBIDDEN = [inspect.unwrap(f).__code__ for f in (T.grad, theano.Adjoints.__init__)]
 
 
-@checked("each adjoint is derived once, for all variables together.")
+@checked("each adjoint is derived once, for all variables together.", "function")
 def gradients_of(answer: Callable) -> None:
     """Check a function that derives an expression by several variables.
 
@@ -185,18 +184,29 @@ def gradients_of(answer: Callable) -> None:
     p = x * y
     cases = [
         (x + y, [x, y], "x + y", "check what you begin with: the adjoint of the cost is 1."),
-        (x * x, [x], "x x", "x goes in twice, so two shares come back: add them."),
+        (x * x, [x], "x x", "x goes in twice, so two contributions arrive: add them."),
         (p * (p + y), [x, y], "x y (x y + y)", "what goes into several operations gets a sum."),
         (T.exp(p) - z * T.exp(-y), [z, y, x], "exp(x y) − z exp(−y)", ""),
-        (p * (p + y), [p, x], "x y (x y + y), of which x y is one of wrt,", "keep all adjoints."),
+        (p * (p + y), [p, x], "x y (x y + y), with x y in wrt", "keep all adjoints."),
     ]
     at = {v: float(rng.uniform(0.5, 1.5)) for v in (x, y, z)}
     for cost, wrt, text, hint in cases:
-        got = returned(answer(cost, wrt))
+        result = []
+        calls = _calls_made(lambda: result.append(answer(cost, wrt)))  # noqa: B023 - called here
+        expect(
+            not any(calls[code] for code in _FORBIDDEN),
+            "your function calls T.grad. Hint: write it yourself, from v.operation.derivative.",
+        )
+        got = returned(result[0])
         _is_list_of_expressions(got, wrt)
         for g, e, v in zip(got, T.grad(cost, wrt), wrt, strict=True):
             name = "x y" if v is p else repr(v)
-            same(_value(g, at), _value(e, at), f"the derivative of {text} by {name}", hint)
+            same(
+                _value(g, at),
+                _value(e, at),
+                f"the derivative of {text} with respect to {name}",
+                hint,
+            )
 
     factors = [T.dscalar(f"c{i}") for i in range(1, STEPS + 1)]
     for wrt, what in (

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from common.exercises.verdict import Wrong, checked, expect, returned, same
+from common.exercises.verdict import Case, Wrong, checked, exercise, expect, returned, same
 
 __all__ = ["amsgrad", "first_step", "largest_rate", "momentum_step", "race", "sign_sgd"]
 
@@ -12,88 +12,71 @@ EPSILON = 1e-7
 START, STEPS, HEIGHT = (-7.0, 2.0), 25, 1e-4  # of the race
 
 
-@checked("SGD's factor in direction i is 1 − η aᵢ; the steepest direction decides.")
-def largest_rate(answer: Callable) -> None:
-    """Check a function that returns the learning rate at which SGD starts to diverge.
-
-    Parameters
-    ----------
-    answer : callable
-        Of an array of curvatures a, all greater than 0.
-    """
-    rng = np.random.default_rng()
+@exercise("SGD's factor in direction i is 1 − η aᵢ; the steepest direction decides.")
+def largest_rate(rng):
+    """Check a function of the curvatures that returns the learning rate where SGD diverges."""
     several = rng.uniform(0.1, 5, size=rng.integers(5, 8))
     several[2] = rng.uniform(6, 9)  # the largest is neither the first nor the last
-    for curvatures in (np.array([0.1, 2.0]), several):
-        rate = returned(answer(curvatures.copy()))
-        same(
-            rate,
-            2 / curvatures.max(),
-            f"the learning rate for a = {np.round(curvatures, 3).tolist()}",
-            "a step turns pᵢ into (1 − η aᵢ) pᵢ. For which η is every factor between −1 and 1?",
-        )
+    for a in (np.array([0.1, 2.0]), several):
+        hint = "a step turns pᵢ into (1 − η aᵢ) pᵢ. For which η is every factor between −1 and 1?"
+        slips = [(2 / a.min(), f"the flattest direction isn't the one that diverges first. {hint}")]
+        what = f"the learning rate for a = {np.round(a, 3).tolist()}"
+        yield Case((a,), 2 / a.max(), what, hint, slips)
 
 
-@checked("the velocity keeps a share of itself, loses the gradient's, and moves the parameter.")
-def momentum_step(answer: Callable) -> None:
-    """Check a function that takes one step of Momentum.
-
-    Parameters
-    ----------
-    answer : callable
-        Of p, v, g, lr and mu; returns the new p and the new v.
-    """
-    rng = np.random.default_rng()
+@exercise("the old velocity times μ, minus the gradient times η, moves the parameter.")
+def momentum_step(rng):
+    """Check a function (p, v, g, lr, mu) that returns the new p and the new v."""
     for shape in ((4,), (2, 3)):
         p, v, g = rng.normal(size=(3, *shape))
         lr, mu = rng.uniform(0.05, 0.5), rng.uniform(0.3, 0.95)
-        given = p.copy(), v.copy(), g.copy()
-        result = returned(answer(*given, lr, mu))
-        expect(
-            isinstance(result, tuple | list) and len(result) == 2,
-            "return two things: the new parameter and the new velocity, as in `return p, v`.",
+        new = mu * v - lr * g
+        sign = "v ← μ v − η g: the gradient is subtracted, as it points uphill."
+        yield Case(
+            (p, v, g, lr, mu),
+            (p + new, new),
+            ("the new parameter", "the new velocity"),
+            (
+                "p ← p + v, with the new velocity.",
+                "v ← μ v − η g: μ multiplies the old velocity, the gradient is subtracted.",
+            ),
+            (
+                [
+                    (new, "they are the other way round: the new parameter comes first."),
+                    (p - new, "v holds the minus sign already: p ← p + v."),
+                    (p + v, "p moves by the new velocity, not by the old one."),
+                    (p + mu * v + lr * g, sign),
+                ],
+                [(mu * v + lr * g, sign), (v - lr * g, "μ multiplies the old velocity.")],
+            ),
         )
-        new_v = mu * v - lr * g
-        expect(
-            np.shape(result[0]) != shape
-            or not (np.allclose(result[0], new_v) and np.allclose(result[1], p + new_v)),
-            "they are the other way round: the new parameter comes first, then the new velocity.",
-        )
-        same(
-            result[1],
-            new_v,
-            "the new velocity",
-            "v ← μ v − η g: μ multiplies the old velocity, the gradient is subtracted.",
-        )
-        same(
-            result[0],
-            p + new_v,
-            "the new parameter",
-            "p ← p + v, with the new velocity. It holds the minus sign already.",
-        )
-        for name, array, before in zip("pvg", given, (p, v, g), strict=True):
-            expect(
-                np.array_equal(array, before),
-                f"your function changed the array {name} that it was given: "
-                "make a new one, with + and * in place of += and *=.",
-            )
 
 
-@checked(
-    "0.1 g / √(0.001 g²) = 3.16: without the correction the first step is three times as long."
+@exercise(
+    "0.1 g / √(0.001 g²) = 3.16: without the correction the first step is three times as long.",
+    kind="",
+    rtol=2e-3,
+    atol=0,
+    paper=True,
 )
-def first_step(answer: float) -> None:
+def first_step(rng):
     """Check the length of Adam's first step without bias correction, in learning rates."""
-    value = np.asarray(answer, dtype=float)
-    expect(value.shape == (), f"the answer must be one number, got shape {value.shape}.")
-    expect(
-        np.isclose(abs(value), 0.1 / np.sqrt(0.001), rtol=2e-3),
-        f"it isn't {value:g}. Hint: in the first step m = (1 − β₁) g and v = (1 − β₂) g². What is "
-        "|m| / √v? The gradient cancels.",
+    yield Case(
+        (),
+        0.1 / np.sqrt(0.001),
+        "the length (to three digits)",
+        "in the first step m = (1 − β₁) g and v = (1 − β₂) g². What is |m| / √v? The gradient "
+        "cancels.",
+        [
+            (1, "this is the length with the correction."),
+            (100, "v is under a root."),
+            (np.sqrt(0.001) / 0.1, "m is divided by √v, not the reverse."),
+            (-np.sqrt(10), "a length is positive."),
+        ],
     )
 
 
-@checked("your optimizer takes the same steps as sign-SGD, in place, for every parameter.")
+@checked("your optimizer takes the same steps as sign-SGD, in place, for every parameter.", "class")
 def sign_sgd(answer: type) -> None:
     """Check a class SignSGD(lr) with update(params, grads)."""
     rng = np.random.default_rng()
@@ -116,7 +99,7 @@ def _sign_hint(got, expected, g):
     return "the step is η times the sign, downhill: its length isn't the gradient's."
 
 
-@checked("five updates of three parameters agree with AMSGrad's formulas.")
+@checked("five updates of three parameters agree with AMSGrad's formulas.", "class")
 def amsgrad(answer: type) -> None:
     """Check a class AMSGrad(lr, beta1, beta2) with update(params, grads)."""
     rng = np.random.default_rng()
@@ -148,11 +131,11 @@ def _amsgrad_hint(step):
         )
     return (
         "the first update is right. Are m, v and u kept from update to update, a set for each key, "
-        "and is u the largest v so far, entry by entry?"
+        "and is u the largest v so far, elementwise?"
     )
 
 
-@checked("below 1e-4 in time: the walk is faster than any SGD.")
+@checked("below 1e-4 in time: the walk is faster than any SGD.", "function")
 def race(answer: Callable) -> None:
     """Check a function that returns an optimizer: it must reach the valley's floor in time."""
     optimizer = returned(answer())
@@ -170,24 +153,34 @@ def race(answer: Callable) -> None:
         "a second call returns the same optimizer, with what it remembers of the first walk: make "
         "a new one within the function.",
     )
-    params = {"x": np.array([START[0]]), "y": np.array([START[1]])}
-    heights = []
+    _walk(optimizer, np.zeros(2), "")
+    # The same valley elsewhere: an optimizer that doesn't follow the gradient misses its floor.
+    rng = np.random.default_rng()
+    for _ in range(2):
+        minimum = rng.uniform(3, 9, 2) * rng.choice([-1, 1], 2)
+        where = "it must follow the gradient alone: with the whole valley moved aside, "
+        _walk(answer(), minimum, where)
+
+
+def _walk(optimizer, minimum, where):
+    """Expect that the walk ends below HEIGHT in a valley with this minimum."""
+    params = {name: np.array([p + m]) for name, p, m in zip("xy", START, minimum, strict=True)}
     for _ in range(STEPS):
-        grads = {"x": params["x"] / 10, "y": 2 * params["y"]}
-        optimizer.update(params, grads)
-        heights.append(float((params["x"] ** 2 / 20 + params["y"] ** 2)[0]))
-    x, y = params["x"][0], params["y"][0]
-    if abs(y) > abs(x) or not np.isfinite(heights[-1]):
-        hint = "it still swings across the valley: a smaller learning rate, or less momentum."
+        x, y = (params[name] - m for name, m in zip("xy", minimum, strict=True))
+        _update(optimizer, params, {"x": x / 10, "y": 2 * y}, in_place=False)
+    x, y = (float((params[name] - m)[0]) for name, m in zip("xy", minimum, strict=True))
+    height = x**2 / 20 + y**2
+    if abs(y) > abs(x) or not np.isfinite(height):
+        hint = "it still oscillates across the valley: a smaller learning rate, or less momentum."
     else:
         hint = (
-            "along the valley it is too slow, or it ran past the minimum and is on its way back. "
-            "Momentum with another share than 0.9 may help; look at x step by step."
+            "along the valley it is too slow, or it ran past the minimum and is coming back. "
+            "Momentum with another coefficient than 0.9 may help; look at x step by step."
         )
     expect(
-        heights[-1] < HEIGHT,
-        f"after {STEPS} steps the height is {heights[-1]:.2g} at ({x:.3g}, {y:.3g}), "
-        f"it must be below {HEIGHT:g}. Hint: {hint}",
+        height < HEIGHT,
+        f"{where}after {STEPS} steps the height is {height:.2g} at ({x:.3g}, {y:.3g}) from the "
+        f"minimum; it must be below {HEIGHT:g}. Hint: {hint}",
     )
 
 
@@ -203,11 +196,13 @@ def _grads(rng):
     }
 
 
-def _update(optimizer, params, grads):
+def _update(optimizer, params, grads, in_place=True):
     """Let `optimizer` take a step, and look whether it kept to what update promises."""
     arrays, before = dict(params), {key: p.copy() for key, p in params.items()}
     given = {key: g.copy() for key, g in grads.items()}
     result = optimizer.update(params, grads)
+    if not in_place:
+        return
     for key, array in arrays.items():
         expect(key in params, f"params[{key!r}] is gone after the update.")
         expect(
@@ -215,7 +210,7 @@ def _update(optimizer, params, grads):
             f"params[{key!r}] is a new array after the update: change the one that is there, "
             "with -= in place of = … − ….",
         )
-        same(grads[key], given[key], f"grads[{key!r}], which update must leave as it is,")
+        same(grads[key], given[key], f"grads[{key!r}], which update must leave as it is")
     if all(np.array_equal(params[key], before[key]) for key in params):
         expect(
             result is not None,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from common.exercises.verdict import checked, expect, returned, same
+from common.exercises.verdict import Case, checked, exercise, expect, returned, same, several
 from common.layers import BatchNormalization
 
 __all__ = ["batch_norm_backward", "inverted_dropout", "leaky_std", "log_uniform", "split"]
@@ -12,7 +12,7 @@ __all__ = ["batch_norm_backward", "inverted_dropout", "leaky_std", "log_uniform"
 SIGMAS = 6  # how far a right answer's random numbers may be from their mean
 
 
-@checked("each power of ten comes up equally often.")
+@checked("each power of ten comes up equally often.", "function")
 def log_uniform(answer: Callable) -> None:
     """Check a function that draws one log-uniform number.
 
@@ -55,32 +55,26 @@ def log_uniform(answer: Callable) -> None:
         )
 
 
-@checked("√(2 / (n (1 + a²))): He's for a = 0, and Xavier's for a = 1, where nothing is lost.")
-def leaky_std(answer: Callable) -> None:
-    """Check a function that returns the standard deviation for leaky ReLUs.
-
-    Parameters
-    ----------
-    answer : callable
-        Of the number n of inputs and the slope a for negative numbers.
-    """
-    rng = np.random.default_rng()
+@exercise("√(2 / (n (1 + a²))): He's for a = 0, and LeCun's 1/√n for a = 1, where nothing is lost.")
+def leaky_std(rng):
+    """Check a function (n, a) of the inputs and the negative slope that returns a weight's std."""
     n = int(rng.integers(50, 800))
+    square = (
+        "one half of the mean square passes whole; of the other half each number is times a, "
+        "so its square is times …"
+    )
     for a, hint in (
         (0.0, "a = 0 is ReLU, and He's values."),
-        (1.0, "a = 1 lets everything through: nothing is lost, as for Xavier's values."),
-        (
-            float(rng.uniform(0.1, 0.9)),
-            "one half of the mean square passes whole; of the other half each number is times a, "
-            "so its square is times …",
-        ),
+        (1.0, "a = 1 lets everything through: nothing is lost, and the variance is 1/n."),
+        (float(rng.uniform(0.1, 0.9)), square),
     ):
-        got = returned(answer(n, a))
-        expected = np.sqrt(2 / (n * (1 + a * a)))
-        same(got, expected, f"the standard deviation for n = {n}, a = {a:.3g}", hint)
+        variance = 2 / (n * (1 + a * a))
+        slips = [(variance, "this is the variance; its root is the standard deviation.")]
+        what = f"the standard deviation for n = {n}, a = {a:.3g}"
+        yield Case((n, a), np.sqrt(variance), what, hint, slips)
 
 
-@checked("each example is in one of the two sets, with its label, in random order.")
+@checked("each example is in one of the two sets, with its label, in random order.", "function")
 def split(answer: Callable) -> None:
     """Check a function that splits examples into training and validation sets.
 
@@ -90,7 +84,8 @@ def split(answer: Callable) -> None:
         Of x, t, share and rng; returns (x_train, t_train), (x_val, t_val).
     """
     rng = np.random.default_rng()
-    size, share = int(rng.integers(200, 400)), float(rng.uniform(0.1, 0.4))
+    size = int(rng.integers(200, 400))
+    share = (int(rng.integers(size // 10, size // 3)) + 0.7) / size  # so that int isn't round
     x = np.arange(size)[:, np.newaxis] * np.array([1.0, 10.0, 100.0])
     t = np.arange(size)
     given = x.copy(), t.copy()
@@ -114,10 +109,13 @@ def split(answer: Callable) -> None:
             f"x_{name} has shape {images.shape} and t_{name} {labels.shape}, expected "
             f"{(expected, 3)} and {(expected,)}: examples and labels of one set make a pair.",
         )
+        rounding = " Hint: round to the nearest integer; int and // round down."
+        off = len(images) - expected
         expect(
-            abs(len(images) - expected) <= 1,
+            off == 0,
             f"x_{name} has {len(images)} examples of {size}, expected {expected} for share = "
-            f"{share:.3f} of validation.",
+            f"{share:.4f} of validation, {share * size:.1f} before rounding."
+            + (rounding if abs(off) == 1 and len(x_train) + len(x_val) == size else ""),
         )
         same(images, x[labels], f"x_{name}", "x and t must be indexed by the same permutation.")
     both = np.concatenate([t_train, t_val])
@@ -145,7 +143,7 @@ def split(answer: Callable) -> None:
     _expect_drawn_from_rng(chosen_with)
 
 
-@checked("the mean over all masks is X itself, so nothing is left to do in use.")
+@checked("the mean over all masks is X itself, so nothing is left to do at inference.", "function")
 def inverted_dropout(answer: Callable) -> None:
     """Check a function that returns Y = X M / (1 − r) and the mask M.
 
@@ -181,8 +179,8 @@ def inverted_dropout(answer: Callable) -> None:
     kept = float(np.mean(mask))
     expect(
         abs(kept - (1 - r)) < SIGMAS * np.sqrt(r * (1 - r) / x.size),
-        f"the mask keeps a share of {kept:.3f}, expected about {1 - r:.3f} for r = {r:.3f}. Hint: "
-        "r is the probability that a number is switched off.",
+        f"the mask keeps a fraction of {kept:.3f}, expected about {1 - r:.3f} for r = {r:.3f}. "
+        "Hint: r is the probability that a number is switched off.",
     )
     hint = "what is kept is divided by the probability that it is kept."
     same(y, x * mask / (1 - r), "Y", hint)
@@ -194,6 +192,18 @@ def inverted_dropout(answer: Callable) -> None:
         not np.array_equal(mask, mask_with(rng)),
         "a second call gave the same mask: draw it from the rng that is given.",
     )
+    masks = [mask, *(mask_with(rng) for _ in range(7))]
+    counts = (
+        ("mask", [m.sum() for m in masks]),
+        ("row of a mask", mask.sum(axis=1)),
+        ("column of a mask", mask.sum(axis=0)),
+    )
+    for where, kept in counts:
+        expect(
+            len(set(np.asarray(kept).tolist())) > 1,
+            f"each {where} keeps exactly {kept[0]:.0f} numbers. Hint: each number is switched off "
+            "with probability r, independently of the others, so that the count varies.",
+        )
     _expect_drawn_from_rng(mask_with)
 
 
@@ -207,7 +217,7 @@ def _expect_drawn_from_rng(draw):
     )
 
 
-@checked("all three gradients agree with the layer's.")
+@checked("all three gradients agree with the layer's.", "function")
 def batch_norm_backward(answer: Callable) -> None:
     """Check a function that returns the gradients of batch normalization.
 
@@ -227,30 +237,35 @@ def batch_norm_backward(answer: Callable) -> None:
     layer.forward(x)
     dx = layer.backward(g)
     given = g.copy(), x.copy(), gamma.copy()
-    result = returned(answer(*given))
-    expect(
-        isinstance(result, tuple | list) and len(result) == 3,
-        "return three things: ∂L/∂x, ∂L/∂γ and ∂L/∂β, in this order.",
-    )
+    result = several(returned(answer(*given)), 3, "the result (∂L/∂x, ∂L/∂γ, ∂L/∂β)")
     for name, array, before in zip("gxγ", given, (g, x, gamma), strict=True):
         expect(np.array_equal(array, before), f"{name} was changed: make new arrays.")
-    same(result[2], layer.dbeta, "∂L/∂β", "β is added to each row: sum over the batch.")
+    order = "the order is ∂L/∂x, ∂L/∂γ, ∂L/∂β; these two are swapped."
+    slips = [
+        (layer.dgamma, order),
+        (layer.dbeta / n, "a sum over the batch, not a mean: 1/N is in g already."),
+    ]
+    hint = "β is added to each row: sum over the batch. It is the last of the three results."
+    same(result[2], layer.dbeta, "∂L/∂β", hint, slips=slips)
+    with_epsilon = "x̂ is divided by σ = √(variance + 1e-6): is the 1e-6 under the root?"
+    outside = (g * standard).sum(axis=0) * x.std(axis=0) / (x.std(axis=0) + 1e-6)
+    slips = [
+        ((g * standard).sum(axis=0), with_epsilon),
+        (outside, with_epsilon),
+        (layer.dbeta, order),
+        (layer.dgamma / n, "a sum over the batch, not a mean: 1/N is in g already."),
+        ((g * x).sum(axis=0), "γ multiplies x̂, not x."),
+    ]
     hint = "γ multiplies x̂, not x: sum g x̂ over the batch."
-    if _close(result[1], (g * standard).sum(axis=0)):
-        hint = "x̂ is divided by σ = √(variance + 1e-6): is the 1e-6 there?"
-    same(result[1], layer.dgamma, "∂L/∂γ", hint)
+    same(result[1], layer.dgamma, "∂L/∂γ", hint, slips=slips)
     straight = gamma * g / np.sqrt(x.var(axis=0) + 1e-6)
-    if _close(result[0], straight):
-        hint = "only the straight way is there. μ and σ depend on x too."
-    elif _close(result[0], straight - straight.mean(axis=0)):
-        hint = "the way through σ is missing."
-    else:
-        hint = (
-            "three terms: the straight way, less what goes through μ, less what goes through σ. "
-            "Means are over the batch, axis 0, ĝ = γ g, and all is divided by σ at last."
-        )
-    same(result[0], dx, "∂L/∂x", hint, rtol=1e-5, atol=1e-7)
-
-
-def _close(got, expected):
-    return np.shape(got) == expected.shape and np.allclose(got, expected)
+    slips = [
+        (straight, "only the direct path is there. μ and σ depend on x too."),
+        (straight - straight.mean(axis=0), "the path through σ is missing."),
+        (dx / gamma, "the upstream gradient is multiplied by γ first: ĝ = γ g."),
+    ]
+    hint = (
+        "three terms: the direct path, minus what goes through μ, minus what goes through σ. "
+        "Means are over the batch, axis 0, ĝ = γ g, and the result is divided by σ."
+    )
+    same(result[0], dx, "∂L/∂x", hint, rtol=1e-5, atol=1e-7, slips=slips)

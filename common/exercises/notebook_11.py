@@ -1,10 +1,17 @@
 """Checks for the exercises of notebook 11, convolution."""
 
-from collections.abc import Callable
-
 import numpy as np
 
-from common.exercises.verdict import Wrong, checked, expect, returned, same
+from common.exercises.verdict import (
+    Case,
+    Wrong,
+    as_numbers,
+    checked,
+    exercise,
+    expect,
+    returned,
+    same,
+)
 from common.gradient import numerical_gradient
 from common.layers import Convolution
 from common.util import conv_output_size
@@ -12,8 +19,8 @@ from common.util import conv_output_size
 __all__ = ["average_pooling", "convolve_with", "corner", "filter_gradient", "output_size"]
 
 
-@checked("that is ⌊(H + 2P − F) / S⌋ + 1.")
-def output_size(answer: Callable[[int, int, int, int], int]) -> None:
+@checked("that is ⌊(H + 2P − F) / S⌋ + 1.", "function")
+def output_size(answer):
     """Check a function of (size, filter_size, stride, pad) that counts the windows in a row."""
     rng = np.random.default_rng()
     for _ in range(100):
@@ -25,9 +32,9 @@ def output_size(answer: Callable[[int, int, int, int], int]) -> None:
             f"the output size for size={size}, filter_size={filter_size}, stride={stride}, "
             f"pad={pad}"
         )
-        if np.ndim(got) == 0 and got != expected and int(got) == expected:
+        if isinstance(got, float) and got != expected and int(got) == expected:
             raise Wrong(
-                f"{what} must be a whole number: expected {expected}, got {got:.6g}. Hint: a last "
+                f"{what} must be an integer: expected {expected}, got {got:.6g}. Hint: a last "
                 "step that reaches beyond the edge isn't taken; // divides and rounds down."
             )
         same(
@@ -38,10 +45,10 @@ def output_size(answer: Callable[[int, int, int, int], int]) -> None:
         )
 
 
-@checked("a filter that answers to corners only: even strokes and paper are all 0 to it.")
-def corner(answer: np.ndarray) -> None:
+@checked("a filter that answers to corners only: straight strokes and plain paper give 0.")
+def corner(answer):
     """Check a filter of 2 × 2 that is blind to rows and columns; its largest weight is 1."""
-    weights = np.asarray(answer, dtype=float)
+    weights = as_numbers(answer, "the filter")
     expect(weights.shape == (2, 2), f"the filter must have shape (2, 2), got {weights.shape}")
     rng = np.random.default_rng()
     line = rng.normal(size=6)
@@ -52,22 +59,21 @@ def corner(answer: np.ndarray) -> None:
         same(
             _convolved(image, weights),
             np.zeros((5, 5)),
-            f"the answer to an image whose {kind}",
+            f"the response to an image whose {kind}",
             "what must hold between the weights of a row, and between those of a column, so that "
             "they cancel?",
         )
     largest = weights.max()
     expect(
         bool(np.isclose(largest, 1)),
-        f"the largest weight: expected 1, got {largest:.6g}. Hint: a filter of zeros alone sees "
+        f"the largest weight: it must be 1, not {largest:.6g}. Hint: a filter of zeros alone sees "
         "nothing; any number times a good filter is a good filter, too.",
     )
 
 
-@checked("padding and stride are in, with the sizes that the formula gives.")
-def convolve_with(answer: Callable[[np.ndarray, np.ndarray, int, int], np.ndarray]) -> None:
+@exercise("padding and stride are in, with the sizes that the formula gives.")
+def convolve_with(rng):
     """Check a function of (image, weights, stride, pad) that convolves one image."""
-    rng = np.random.default_rng()
     hints = (
         (1, 0, "this is convolve of section 2: no padding, stride 1."),
         (1, 2, "with padding, zeros stand on all four sides: np.pad(image, pad)."),
@@ -75,27 +81,22 @@ def convolve_with(answer: Callable[[np.ndarray, np.ndarray, int, int], np.ndarra
         (3, 1, "pad first; then the window of output (i, j) starts at (stride · i, stride · j)."),
     )
     for stride, pad, hint in hints:
-        height, width = rng.choice(np.arange(6, 11), 2, replace=False)
-        filter_h, filter_w = rng.choice(np.arange(2, 5), 2, replace=False)
-        image, weights = rng.normal(size=(height, width)), rng.normal(size=(filter_h, filter_w))
-        image_before, weights_before = image.copy(), weights.copy()
-        got = returned(answer(image, weights, stride, pad))
-        expected = _convolved(image_before, weights_before, stride, pad)
-        what = (
+        image = rng.normal(size=rng.choice(np.arange(6, 11), 2, replace=False))
+        weights = rng.normal(size=rng.choice(np.arange(2, 5), 2, replace=False))
+        turned = _convolved(image, weights[::-1, ::-1], stride, pad)
+        yield Case(
+            (image, weights, stride, pad),
+            _convolved(image, weights, stride, pad),
             f"the output for an image {image.shape}, weights {weights.shape}, stride {stride}, "
-            f"pad {pad}"
-        )
-        same(got, expected, what, hint)
-        expect(
-            np.array_equal(image, image_before) and np.array_equal(weights, weights_before),
-            "your function changes the arrays that it is given; work on a copy",
+            f"pad {pad}",
+            hint,
+            [(turned, "the filter isn't turned here: weight (u, v) meets pixel (i + u, j + v).")],
         )
 
 
-@checked("the gradient of the filter is the image convolved with the gradient of the output.")
-def filter_gradient(answer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> None:
+@exercise("the gradient of the filter is the image convolved with the gradient of the output.")
+def filter_gradient(rng):
     """Check a function of (x, dout) that returns the gradient of the filter."""
-    rng = np.random.default_rng()
     for _ in range(5):
         height, width = rng.choice(np.arange(6, 10), 2, replace=False)
         filter_h, filter_w = rng.choice(np.arange(2, 5), 2, replace=False)
@@ -107,19 +108,19 @@ def filter_gradient(answer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> N
             np.zeros((filter_h, filter_w)),
             h=0.5,
         )
-        same(
-            returned(answer(x, dout)),
-            expected,
-            f"the gradient by the weights, for x {x.shape} and dout {dout.shape}",
+        hint = (
             "weight (u, v) meets pixel (i + u, j + v) in output (i, j); add up "
-            "dout[i, j] · x[i + u, j + v] over all i and j.",
+            "dout[i, j] · x[i + u, j + v] over all i and j."
         )
+        what = f"the gradient with respect to the weights, for x {x.shape} and dout {dout.shape}"
+        slips = [(expected / dout.size, f"a sum, not a mean. {hint}")]
+        yield Case((x, dout), expected, what, hint, slips)
 
 
 @checked(
-    "forward is the mean, and backward shares the gradient out equally: a layer that can be used."
+    "forward is the mean, and backward distributes the gradient equally: a usable layer.", "class"
 )
-def average_pooling(answer: type) -> None:
+def average_pooling(answer):
     """Check a class with ``forward`` and ``backward``: average pooling by windows of `size`."""
     rng = np.random.default_rng()
     for size in (2, 3, 1):

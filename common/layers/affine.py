@@ -66,7 +66,8 @@ class Affine(Layer):
         if dW is not None:
             terms.append(self.x @ dW)
         if db is not None:
-            terms.append(np.repeat(db[..., np.newaxis, :], len(self.x), axis=-2))
+            one_row = db.reshape(*db.shape[: db.ndim - np.ndim(self.b)], 1, -1)
+            terms.append(one_row + np.zeros((len(self.x), self.W.shape[1]), db.dtype))
         return sum(terms[1:], start=terms[0]) if terms else None
 
     @property

@@ -7,6 +7,7 @@ formulas need it, an image as a row of pixels, for example.
 
 import cmath
 from functools import wraps
+from inspect import signature
 
 import numpy as np
 
@@ -126,12 +127,15 @@ def _require_forward(layer, method):
 
 
 def _jvp(jvp):
+    arguments = signature(jvp)
+
     @wraps(jvp)
     def checked(self, dx, *args, **kwargs):
         _require_forward(self, "jvp")
         names = self.param_names or ("W", "b", "gamma", "beta")
         shapes = {f"d{n}": np.shape(getattr(self, n)) for n in names if hasattr(self, n)}
-        tangents = {"dx": dx, **dict(zip(shapes, args, strict=False)), **kwargs}
+        tangents = arguments.bind(self, dx, *args, **kwargs).arguments
+        del tangents["self"]
         shapes["dx"] = self._prepared_shape
         for name, tangent in tangents.items():
             if tangent is not None:

@@ -73,12 +73,11 @@ class Convolution(Layer):
     def forward(self, x: np.ndarray) -> np.ndarray:
         """Return Y, of shape (N, FN, out_h, out_w), for `x` of shape (N, C, H, W)."""
         self.x = x
-        W = as_columns(self.W)
+        W = np.vstack([as_columns(self.W), np.broadcast_to(self.b, len(self.W))])
         size = conv_output_shape(x.shape, self.W.shape[2:], self.stride, self.pad)
-        out = np.empty((len(x), *size, len(self.W)), np.result_type(x, W, self.b))
+        out = np.empty((len(x), *size, len(self.W)), np.result_type(x, W))
         for images, windows in self._windows_of_input(out.dtype):
             np.matmul(windows, W, out=out[images])
-            out[images] += self.b
         return channels_second(out)
 
     def backward(self, dout: np.ndarray) -> np.ndarray | None:
@@ -95,10 +94,10 @@ class Convolution(Layer):
         by 180°.
         """
         dout = np.ascontiguousarray(channels_last(dout))
-        self.db = dout.sum(axis=0).sum(axis=(0, 1))  # in two steps, since long sums round more
         if not self.input_gradient:
-            self.dW = self._filter_gradient(dout)
+            self.dW, self.db = self._filter_gradient(dout)
             return None
+        self.db = dout.sum(axis=0).sum(axis=(0, 1))  # in two steps, since long sums round more
         x, W = np.ascontiguousarray(channels_last(self.x)), as_columns(rotated(self.W))
         dx, dW = np.empty(x.shape, np.result_type(dout, W)), np.zeros(W.shape, dout.dtype)
         for images, windows in self._windows_of_output(dout):
@@ -130,16 +129,17 @@ class Convolution(Layer):
         return x
 
     def _filter_gradient(self, dout):
-        """Return ∂L/∂W from the windows of X, smaller than those of D in a first layer."""
+        """Return ∂L/∂W and ∂L/∂b by the windows of X, smaller than those of D in a first layer."""
         filters, channels, filter_h, filter_w = self.W.shape
-        dW = np.zeros((filter_h * filter_w * channels, filters), np.result_type(self.x, dout))
+        dW = np.zeros((filter_h * filter_w * channels + 1, filters), np.result_type(self.x, dout))
         for images, windows in self._windows_of_input(dW.dtype):
             # One product per image finds its windows in the cache: saves 4 % in SimpleConvNet.
             of_image = windows.reshape(len(windows), -1, len(dW)).transpose(0, 2, 1)
             dW += (of_image @ dout[images].reshape(len(windows), -1, filters)).sum(axis=0)
-        return np.ascontiguousarray(as_filters(dW, filter_h, filter_w))
+        return np.ascontiguousarray(as_filters(dW[:-1], filter_h, filter_w)), dW[-1].copy()
 
     def _windows_of_input(self, dtype):
+        """Yield images and windows with a 1 at the end, which multiplies b: saves 5 %."""
         height, width = self.x.shape[2:]
         p = self.pad
         return windows_by_blocks(
@@ -149,6 +149,7 @@ class Convolution(Layer):
             window=self.W.shape[2:],
             step=self.stride,
             dtype=dtype,
+            ones=True,
         )
 
     def _windows_of_output(self, dout):

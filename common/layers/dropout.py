@@ -3,7 +3,7 @@
 import numpy as np
 
 from common.layers.base import Layer
-from common.support.checks import check_number
+from common.support.checks import check_number, check_rng
 
 
 class Dropout(Layer):
@@ -31,6 +31,7 @@ class Dropout(Layer):
 
     def __init__(self, dropout_ratio: float = 0.5, *, rng: np.random.Generator | None = None):
         self.dropout_ratio = check_number("dropout_ratio", dropout_ratio, 0, 1, inclusive=True)
+        check_rng(rng)
         self.rng = rng
         self.mask = None
 

@@ -87,6 +87,9 @@ class LayerParameters:
             for layer_key, layer in layers.items()
             for name in buffer_names(layer)
         ]
+        for layer in list(layers.values())[1:]:
+            if not getattr(layer, "input_gradient", True):  # it was first, and no longer is
+                layer.input_gradient = True
         # The book's Dropout has no attribute rng: it draws from NumPy's global random numbers.
         self.random = [
             layer

@@ -124,7 +124,7 @@ def peak_memory() -> float | None:
 
 def positive_int(text: str) -> int:
     """Parse an integer of at least 1."""
-    return _number(int, text, "an integer of at least 1", lambda value: value >= 1)
+    return _number(int, text, "an integer from 1 to 2³¹ − 1", lambda value: 1 <= value < 2**31)
 
 
 def natural(text: str) -> int:

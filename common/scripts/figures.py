@@ -96,6 +96,6 @@ def draw_misread_digits(x: np.ndarray, t: np.ndarray, scores: np.ndarray, most: 
             ax.set_title(
                 f"{t[n]} read as {taken_for[n]}\n{probability[n]:.0%} sure", fontsize=9, pad=3
             )
-        shown = f", the {most} surest" if len(wrong) > most else ""
+        shown = f", the {most} most confident" if len(wrong) > most else ""
         fig.suptitle(f"{len(wrong):,} of {len(x):,} digits misread{shown}")
     return fig

@@ -48,8 +48,8 @@ def plot_style() -> AbstractContextManager:
     return mpl.rc_context(STYLE)
 
 
-def save_figure(fig: Figure, path: str | Path, *, show: bool = False) -> None:
-    """Write `fig` to `path` as PNG, atomically, and print where it is.
+def save_figure(fig: Figure, path: str | Path, *, show: bool = False, quiet: bool = False) -> None:
+    """Write `fig` to `path` as PNG, atomically, and print where it is, unless `quiet`.
 
     Parameters
     ----------
@@ -62,7 +62,8 @@ def save_figure(fig: Figure, path: str | Path, *, show: bool = False) -> None:
     image = io.BytesIO()
     fig.savefig(image, format="png", metadata={"Software": None})
     write_atomically(path, image.getvalue())
-    print(f"wrote {path}")
+    if not quiet:
+        print(f"wrote {path}")
     if show:
         if fig.canvas.required_interactive_framework is None:
             print("there is no display to show it on")
@@ -107,6 +108,7 @@ def learning_curve(
             band = {"lw": 8, "alpha": 0.3, "zorder": 0}
             above.plot(other["iteration"], other["loss"], color=BLACK, **band)
             below.plot(other["iteration"], other["train_acc"], color=BLUE, **band)
+            name = name.encode("utf-8", "replace").decode()  # a folder's name may be any bytes
             name = name if len(name) <= 30 else f"…{name[-29:]}"
             name = name.replace("$", r"\$")  # else matplotlib takes it for the start of a formula
             label = f"wide bands: {name} (test {other['test_acc'][-1]:.3f})"

@@ -1,27 +1,26 @@
-"""Everything around a training loop that isn't the lesson: options, table, plot, checkpoints.
+"""What the training scripts share: options, the folder of results, the learning curve.
 
 The loop itself stands in the chapters' ``train_neuralnet.py``:
 
-    with TrainingRun(args, network, rng, train=(x_train, t_train), test=(x_test, t_test)) as run:
-        for i in run.iterations():
+    with training_run(args, network, rng, train=(x_train, t_train), test=(x_test, t_test)) as run:
+        for step in run.steps():
             ...
-            run.record(seconds, x_batch, t_batch)
+            run.record(seconds=seconds, batch=(x_batch, t_batch))
 
 However the loop ends — done, Ctrl-C, a loss that is no longer finite — the history, the parameters
-and the learning curve are written, and ``--resume`` goes on from there, bit for bit as if the run
-had never stopped.
+and the learning curve are written, and ``--resume`` goes on, bit for bit as if the run had never
+stopped.
 """
 
 import argparse
 import csv
+import os
 import time
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from common.networks import Network
 from common.scripts.command_line import (
@@ -32,16 +31,19 @@ from common.scripts.command_line import (
     script_parser,
 )
 from common.scripts.plot import learning_curve, save_figure
-from common.support.errors import DivergenceWarning, NonFiniteError
-from common.support.files import save_arrays, write_csv
-from common.support.random_state import random_state, set_random_state
+from common.support.errors import DivergenceWarning
+from common.support.files import remove_leftovers, save_arrays, write_csv
 from common.support.threads import limit_threads
-from common.training.checkpoint import load_checkpoint, save_checkpoint
+from common.training import Callback, Checkpoint, Evaluation, Progress, Table, Training
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 CHECKPOINT = "checkpoint.npz"
-HISTORY = "history.csv"
-COLUMNS = ("iteration", "seconds", "loss", "train_acc", "test_acc")
-SECONDS_BETWEEN_CHECKPOINTS = 10
+HISTORY, CURVE = "history.csv", "learning_curve.png"
+COLUMNS = {"iteration": "9d", "seconds": "10.6f", "train_acc": "9.4f", "test_acc": "8.4f"}
 
 
 def training_arguments(
@@ -99,9 +101,7 @@ def training_arguments(
     # Read now: an error mustn't wait for the end, and the run may be about to overwrite it.
     if args.beside is not None:
         args.beside = (str(args.beside), read_history(args.beside))
-    if args.resume and not (args.output / CHECKPOINT).exists():
-        raise CommandError(f"there is no run to resume: {args.output / CHECKPOINT} doesn't exist")
-    output_folder(args.output)
+    results_folder(args.output, resume=args.resume)
     return args
 
 
@@ -117,7 +117,7 @@ def read_history(folder: Path) -> dict[str, list[float]]:
     try:
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
-        columns = {name: [float(row[name]) for row in rows] for name in COLUMNS}
+        columns = {name: [float(row[name]) for row in rows] for name in ("loss", *COLUMNS)}
         if not np.isfinite(list(columns.values())).all():
             raise ValueError("a number isn't finite")
     except OSError as error:
@@ -129,8 +129,82 @@ def read_history(folder: Path) -> dict[str, list[float]]:
     return columns
 
 
-class TrainingRun:
-    """The surroundings of a training loop, as a context manager.
+def results_folder(folder: Path, *, resume: bool) -> Path:
+    """Make the output folder of a training ready, or say why it can't be used.
+
+    Raises
+    ------
+    CommandError
+        If it can't be written, or there is no run to `resume`.
+    """
+    if resume and not (folder / CHECKPOINT).exists():
+        raise CommandError(f"there is no run to resume: {folder / CHECKPOINT} doesn't exist")
+    return output_folder(folder)
+
+
+@contextmanager
+def only_run_in(folder: Path) -> Iterator[None]:
+    """Keep other runs out of `folder` meanwhile (on Windows they aren't noticed).
+
+    Raises
+    ------
+    CommandError
+        If another run is writing there.
+    """
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise CommandError(
+            f"another run is writing to {folder}; wait for it, or choose another --output"
+        ) from None
+    except OSError:  # a network drive without locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(handle)  # which unlocks it
+
+
+def begin(training: Training, folder: Path, *, resume: bool) -> None:
+    """Resume the training from its checkpoint in `folder`, or mention an earlier run there.
+
+    Raises
+    ------
+    CommandError
+        If the checkpoint can't be resumed from.
+    """
+    if not resume:
+        if (folder / CHECKPOINT).exists():
+            print(f"{folder} holds an earlier run, which this one will replace")
+        return
+    try:
+        changed = training.resume(folder / CHECKPOINT)
+    except ValueError as error:
+        raise CommandError(f"can't resume: {error}") from error
+    print(f"resuming after iteration {training.step:,}")
+    for setting in changed:
+        print(f"--{setting}: results may differ from those of an uninterrupted run")
+    if training.step >= training.last_step:
+        print(f"all {training.step:,} iterations are done; ask for more of them to go on")
+
+
+@contextmanager
+def training_run(
+    args: argparse.Namespace,
+    network: Network,
+    rng: np.random.Generator,
+    *,
+    train: tuple[np.ndarray, np.ndarray],
+    test: tuple[np.ndarray, np.ndarray],
+) -> Iterator[Training]:
+    """Surround the loop of a ``train_neuralnet.py``.
+
+    Its steps are to ``record(seconds=…, batch=…)`` what the gradient took, and the mini-batch.
 
     Parameters
     ----------
@@ -144,178 +218,125 @@ class TrainingRun:
         The digits and labels that accuracy is measured on.
     """
 
+    def measure(training):
+        return {
+            "iteration": training.step,
+            "seconds": training.values["seconds"],
+            "loss": float(network.loss(*training.values["batch"])),
+            "train_acc": network.accuracy(*train),
+            "test_acc": network.accuracy(*test),
+        }
+
+    names = ("gradient", "batch_size", "learning_rate", "seed", "threads")
+    settings = {name.replace("_", "-"): getattr(args, name) for name in names}
+    training = Training(
+        network,
+        args.iterations,
+        rng=rng,
+        callbacks=[
+            Evaluation(measure, args.log_every or max(1, args.iterations // 20), first=True),
+            Table(COLUMNS),
+            Progress(),
+            Checkpoint(args.output / CHECKPOINT),
+            Results(args.output, show=args.show, beside=args.beside),
+        ],
+        settings=settings | {"data": f"{len(train[0]):,} digits"},
+    )
+    with limit_threads(args.threads), only_run_in(args.output):
+        begin(training, args.output, resume=args.resume)
+        with training:
+            yield training
+
+
+class Results(Callback):
+    """Write what a training leaves in its folder: parameters, history, learning curve.
+
+    Nothing is written if no step was done; a training that is resumed with all its steps done
+    writes what is missing, or older than its checkpoint.
+
+    Parameters
+    ----------
+    folder : path
+    show : bool
+        Whether to open the plots in a window too.
+    title : str, optional
+        Of the learning curve.
+    beside : (str, mapping), optional
+        Name and history of another run, to be drawn too.
+    plots : mapping of str to function
+        Further files, and what draws each figure.
+    """
+
     def __init__(
         self,
-        args: argparse.Namespace,
-        network: Network,
-        rng: np.random.Generator,
+        folder: Path,
         *,
-        train: tuple[np.ndarray, np.ndarray],
-        test: tuple[np.ndarray, np.ndarray],
+        show: bool = False,
+        title: str = "Learning curve: loss of the mini-batch, accuracy on all digits",
+        beside: tuple[str, Mapping[str, Sequence[float]]] | None = None,
+        plots: Mapping[str, Callable] | None = None,
     ):
-        self.args = args
-        self.network = network
-        self.rng = rng
-        self.train = train
-        self.test = test
-        self.log_every = args.log_every or max(1, args.iterations // 20)
-        self.rows: list[dict[str, float]] = []
-        self.first = 1
-        self._bar = None
-        self._recorded = None
-        self._checkpoint = args.output / CHECKPOINT
+        self.folder, self.show = folder, show
+        self.title, self.beside = title, beside
+        self.plots = plots or {}
 
-    def __enter__(self) -> "TrainingRun":
-        if self.args.resume:
-            self._resume()
-        elif self._checkpoint.exists():
-            print(f"{self.args.output} holds an earlier run, which this one will replace")
-        # A run that diverges ends in one clear error; NumPy's warnings on the way only hide it.
-        self._quiet = ExitStack()
-        self._quiet.enter_context(limit_threads(self.args.threads))
-        self._quiet.enter_context(np.errstate(over="ignore", invalid="ignore"))
-        self._quiet.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("error", DivergenceWarning)
-        self._remember(self.first - 1)
-        self._started = self._saved_at = time.monotonic()
-        print("iteration     seconds  train_acc  test_acc")
-        for row in self.rows:
-            print(_table_row(row))
-        return self
+    def begin(self, training: Training) -> None:
+        """Remove what a run that was killed has left."""
+        for name in ("params.npz", HISTORY, CURVE, *self.plots):
+            remove_leftovers(self.folder / name)
+        self._started = time.monotonic()
 
-    def __exit__(self, kind, error, traceback) -> None:
-        if self._bar is not None:
-            self._bar.close()
-        seconds = time.monotonic() - self._started
-        done, new = self._state["iteration"], self._state["iteration"] - self.first + 1
-        if new:  # write first: printing fails if what reads our output has ended
-            self._save()
-            self._write_results()
-        self._quiet.close()
-        print(f"{new:,} iteration{'' if new == 1 else 's'} in {seconds:.1f} s")
-        if self.rows and not self.rows[-1]["loss"] <= 2 * self.rows[0]["loss"]:
-            print("the loss has grown: try a smaller --learning-rate")
-        if kind is not None and done == 0:
+    def end(self, training: Training, error: BaseException | None) -> None:
+        """Write the files, and say how to go on."""
+        kept, history = training.snapshot_step, training.history
+        if kept == 0:
             print("stopped before the first iteration was finished: there is nothing to keep")
-        elif kind is not None:
-            print(f"stopped after iteration {done}; --resume goes on from there")
-
-    def iterations(self) -> Iterator[int]:
-        """Yield the iterations to do, counted from 1, behind a progress bar."""
-        last = self.args.iterations
-        self._bar = tqdm(
-            initial=self.first - 1, total=last, desc="training", unit="it", disable=None
-        )
-        for i in range(self.first, last + 1):
-            yield i
-            self._remember(i)
-            self._bar.update()
-            if time.monotonic() - self._saved_at > SECONDS_BETWEEN_CHECKPOINTS:
-                self._save()
-
-    def record(self, seconds: float, x_batch: np.ndarray, t_batch: np.ndarray) -> None:
-        """Take note of an iteration, and measure the accuracy if it is one of those to be shown.
-
-        Shown are the first iteration, the last one, and every ``--log-every``-th.
-
-        Parameters
-        ----------
-        seconds : float
-            What this iteration's gradient took.
-        x_batch, t_batch : ndarray
-            Its mini-batch.
-        """
-        i = self._state["iteration"] + 1
-        self._recorded = (i, seconds, x_batch, t_batch)
-        if i == 1 or i % self.log_every == 0 or i == self.args.iterations:
-            self.rows.append(self._row())
-            tqdm.write(_table_row(self.rows[-1]))
-
-    def _row(self):
-        i, seconds, x_batch, t_batch = self._recorded
-        loss = float(self.network.loss(x_batch, t_batch))
-        accuracies = self.network.accuracy(*self.train), self.network.accuracy(*self.test)
-        return dict(zip(COLUMNS, (i, seconds, loss, *accuracies), strict=True))
-
-    def _remember(self, iteration):
-        # Ctrl-C can strike between the update of one parameter and of the next. What is written
-        # then is this copy: the state after a whole number of iterations.
-        self._state = {
-            "iteration": iteration,
-            "rng": random_state(self.rng),
-            "network": {key: array.copy() for key, array in self.network.state().items()},
-            "recorded": self._recorded,
-        }
-
-    def _finished_rows(self):
-        return [row for row in self.rows if row["iteration"] <= self._state["iteration"]]
-
-    def _save(self):
-        about = {
-            "iteration": self._state["iteration"],
-            "rng": self._state["rng"],
-            "network": self._network_name(),
-            "settings": self._settings(),
-            "rows": self._finished_rows(),
-        }
-        save_checkpoint(self._checkpoint, about, self._state["network"])
-        self._saved_at = time.monotonic()
-
-    def _network_name(self):
-        return f"{type(self.network).__module__}.{type(self.network).__qualname__}"
-
-    def _settings(self):
-        names = ("gradient", "batch_size", "learning_rate", "seed")
-        settings = {name: getattr(self.args, name) for name in names}
-        return settings | {"data": f"{len(self.train[0]):,} digits"}
-
-    def _resume(self):
+            return
+        if isinstance(error, DivergenceWarning):  # draw the network that is written
+            training.return_to_snapshot = True
+            training.set_network_state(training.snapshot["network"])
         try:
-            about, state = load_checkpoint(self._checkpoint)
-            if about["network"] != self._network_name():
-                raise ValueError(
-                    f"{self._checkpoint} is a run of {about['network']}, not {self._network_name()}"
-                )
-            self.network.set_state(state, source=str(self._checkpoint))
-            set_random_state(self.rng, about["rng"])
-            self.rows = about["rows"]
-            self.first = about["iteration"] + 1
-            old_settings = about["settings"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise CommandError(f"can't resume: {error}") from error
-        print(f"resuming after iteration {about['iteration']}")
-        for name, new in self._settings().items():
-            if new != old_settings.get(name):
-                print(f"--{name.replace('_', '-')} was {old_settings.get(name)}, is now {new}")
-        if self.first > self.args.iterations:
-            print(f"all {self.first - 1} iterations are done; raise --iterations to go on")
+            written = list(self._write(training))
+        except OSError as failure:
+            advice = "when that is solved, --resume writes what is missing"
+            raise CommandError(f"{failure}; {advice}") from failure
+        for path in written:  # only now, since printing fails if what reads our output has ended
+            print(f"wrote {path}")
+        done, seconds = kept - training.first_step, time.monotonic() - self._started
+        print(f"{done:,} iteration{'' if done == 1 else 's'} in {seconds:.1f} s")
+        if history and not history[-1]["loss"] <= 2 * history[0]["loss"]:
+            print("the loss has grown: try a smaller --learning-rate")
+        if isinstance(error, DivergenceWarning):
+            print(f"diverged in iteration {training.step:,}")
+        elif error is not None:
+            print(f"stopped after iteration {kept:,}; --resume goes on from there")
 
-    def _write_results(self):
-        output = self.args.output
-        save_arrays(output / "params.npz", self._state["network"])
-        rows = self._finished_rows()
-        if not rows or rows[-1]["iteration"] < self._state["iteration"]:
-            rows += self._row_of_a_stop()
-        write_csv(output / HISTORY, rows)
-        columns = {name: [row[name] for row in rows] for name in COLUMNS}
-        chart = learning_curve(columns, beside=self.args.beside)
-        save_figure(chart, output / "learning_curve.png", show=self.args.show)
-        print(f"wrote {output / 'params.npz'}\nwrote {output / HISTORY}")
+    def _write(self, training):
+        """Write each file that is due, and yield its path."""
+        history = training.history
+        drawn = [row for row in history if np.isfinite(list(row.values())).all()]
+        columns = {name: [row[name] for row in drawn] for name in (drawn or [{}])[0]}
 
-    def _row_of_a_stop(self):
-        """Return the row of the last whole iteration of a run that was stopped, if it has one."""
-        self.network.set_state(self._state["network"])
-        self._recorded = self._state["recorded"]
-        try:
-            row = self._row()
-        except (DivergenceWarning, NonFiniteError):  # which is what the run was stopped by
-            return []
-        print(_table_row(row))
-        return [row]
+        def draw(make):
+            return lambda path: save_figure(make(), path, show=self.show, quiet=True)
 
+        writers = {"params.npz": lambda path: save_arrays(path, training.snapshot["network"])}
+        if history:
+            writers[HISTORY] = lambda path: write_csv(path, history)
+        if drawn:
+            writers[CURVE] = draw(lambda: learning_curve(columns, self.title, beside=self.beside))
+        for name in {
+            HISTORY,
+            CURVE,
+        } - writers.keys():  # of an earlier run
+            (self.folder / name).unlink(missing_ok=True)
+        writers |= {name: draw(make) for name, make in self.plots.items()}
+        for name, write in writers.items():
+            path = self.folder / name
+            if training.snapshot_step > training.first_step or self._is_outdated(path):
+                write(path)
+                yield path
 
-def _table_row(row):
-    return (
-        f"{row['iteration']:>9}  {row['seconds']:>10.6f}  "
-        f"{row['train_acc']:>9.4f}  {row['test_acc']:>8.4f}"
-    )
+    def _is_outdated(self, path):
+        checkpoint = self.folder / CHECKPOINT
+        return not path.exists() or path.stat().st_mtime_ns < checkpoint.stat().st_mtime_ns

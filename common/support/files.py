@@ -1,7 +1,13 @@
 """Files that are whole or not there: written under a temporary name, then moved into place."""
 
 import csv
+import glob
 import io
+import os
+import re
+import tempfile
+import time
+import tokenize
 import uuid
 import zipfile
 import zlib
@@ -19,6 +25,10 @@ DAMAGED = (
     NotImplementedError,
     RuntimeError,
     OSError,
+    OverflowError,
+    MemoryError,
+    SyntaxError,
+    tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -30,16 +40,51 @@ def write_atomically(path: str | Path, data: bytes) -> None:
     Raises
     ------
     OSError
-        If the folder doesn't exist or can't be written; `path` is then as it was.
+        If the folder doesn't exist, can't be written or has no space; `path` is then as it was.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex}")
     try:
         temporary.write_bytes(data)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # a full disk is reported without the name of the file
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
+
+
+def check_writable(path: str | Path) -> None:
+    """Raise the OSError, if any, that writing the file `path` would end in."""
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, a file was expected")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, f"can't write here: {error.strerror}", str(path)) from error
+
+
+def remove_leftovers(path: str | Path) -> None:
+    """Remove the temporary files of `path` that were left by processes which were killed."""
+    path = Path(path)
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        made_by = re.fullmatch(r".*\.(\d+)\.[0-9a-f]{32}", temporary.name)
+        if made_by and not _is_running(int(made_by[1]), temporary):
+            temporary.unlink(missing_ok=True)
+
+
+def _is_running(pid, file):
+    if os.name == "nt":  # there, os.kill would end the process
+        return time.time() - file.stat().st_mtime < 3600
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it runs, and is somebody else's
+        pass
+    return True
 
 
 def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -1,9 +1,7 @@
 """Data parallelism: each worker computes the gradient of its part of a mini-batch.
 
-The loss of a mini-batch is a mean over examples, so its gradient is the mean of the gradients of
-the examples. That sum can be computed in parts, at the same time: worker i gets Nᵢ of the N
-examples, and Σ Nᵢ/N · (gradient of part i) is the gradient of the whole. All workers use the same
-parameters, so there is one update per mini-batch, as with a single worker.
+The loss of a mini-batch is a mean over examples, and so is its gradient, which can be computed in
+parts: worker i gets Nᵢ of the N examples, and Σ Nᵢ/N · (gradient of part i) is that of the whole.
 
 The workers are threads. NumPy releases Python's global lock (the GIL) while it computes, so threads
 run in parallel as long as the arrays are large. In a convolutional network that pays off: a matrix

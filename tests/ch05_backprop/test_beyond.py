@@ -16,6 +16,7 @@ from ch05_backprop.beyond import (
 )
 from common.optimizer import SGD
 from common.scripts.command_line import CommandError
+from common.support.errors import DivergenceWarning
 from common.trainer import Trainer
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -151,28 +152,38 @@ def test_an_interrupted_run_keeps_what_it_did_and_goes_on(tmp_path, capsys, monk
     arguments = ["multi-layer", *SMALL, "--epochs", "2", "--output"]
     train_network.main([*arguments, str(tmp_path / "whole")])
 
-    step = Trainer._train_step
+    step = Trainer._update
 
     def interrupted(self):
         if self.iteration == 6:
             raise KeyboardInterrupt
         step(self)
 
-    monkeypatch.setattr("common.trainer.SECONDS_BETWEEN_SNAPSHOTS", 0)
-    monkeypatch.setattr(Trainer, "_train_step", interrupted)
+    monkeypatch.setattr("common.training.loop.SNAPSHOT_FRACTION", np.inf)
+    monkeypatch.setattr(Trainer, "_update", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train_network.main([*arguments, str(tmp_path / "parts")])
     out = capsys.readouterr().out
-    assert "stopped after 6 mini-batches; --resume goes on from there" in out
+    assert "stopped after iteration 6; --resume goes on from there" in out
     assert (tmp_path / "parts" / "multi-layer" / "history.csv").exists()
 
-    monkeypatch.setattr(Trainer, "_train_step", step)
+    monkeypatch.setattr(Trainer, "_update", step)
     train_network.main([*arguments, str(tmp_path / "parts"), "--resume"])
-    assert "resuming after 6 mini-batches" in capsys.readouterr().out
+    assert "resuming after iteration 6" in capsys.readouterr().out
     params = [tmp_path / name / "multi-layer" / "params.npz" for name in ("whole", "parts")]
     with np.load(params[0]) as whole, np.load(params[1]) as parts:
         for key in whole:
             np.testing.assert_array_equal(whole[key], parts[key])
+
+
+def test_a_training_that_diverges_is_an_error_and_keeps_its_history(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("common.training.loop.SNAPSHOT_FRACTION", np.inf)
+    options = ["multi-layer", *SMALL, "--epochs", "3", "--output", str(tmp_path)]
+    with pytest.raises(DivergenceWarning, match="training stopped in iteration"):
+        train_network.main([*options, "--learning-rate", "1e15"])
+    assert re.search(r"diverged in iteration \d", capsys.readouterr().out)
+    with np.load(tmp_path / "multi-layer" / "params.npz") as params:
+        assert all(np.isfinite(array).all() for array in params.values())
 
 
 def test_there_must_be_a_run_to_resume(tmp_path):
@@ -183,5 +194,5 @@ def test_there_must_be_a_run_to_resume(tmp_path):
 def test_another_run_cannot_be_resumed(tmp_path):
     arguments = ["multi-layer", *SMALL, "--output", str(tmp_path)]
     train_network.main(arguments)
-    with pytest.raises(CommandError, match=r"can't resume: .*checkpoint.npz is .* another run"):
+    with pytest.raises(CommandError, match=r"mini_batch_size is 1000, not 500"):
         train_network.main([*arguments, "--batch-size", "500", "--resume"])

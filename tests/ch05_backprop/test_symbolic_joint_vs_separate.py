@@ -450,7 +450,7 @@ def test_runs_below_1_are_refused(tmp_path, capsys, runs):
     with pytest.raises(SystemExit) as caught:
         main(["--runs", runs, "--output", str(tmp_path / "out")])
     assert caught.value.code == 2
-    assert "--runs: expected an integer of at least 1" in capsys.readouterr().err
+    assert "--runs: expected an integer from 1 to" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

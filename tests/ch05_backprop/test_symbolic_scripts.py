@@ -9,11 +9,21 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from ch05_backprop import graph_by_hand, symbolic_drawing, symbolic_tutorial, symbolic_two_layer_net
+from ch05_backprop import (
+    graph_by_hand,
+    symbolic_drawing,
+    symbolic_mlp,
+    symbolic_tutorial,
+    symbolic_two_layer_net,
+)
 from ch05_backprop import symbolic_logistic_regression as logistic
 from common.functions import softmax
+from common.support.files import load_arrays
 from common.symbolic import Function
+from common.training import loop
+from tests.helpers import as_bytes
 
+FILES = {"checkpoint.npz", "history.csv", "learning_curve.png", "params.npz"}
 SMALL = ["--data", "sample", "--epochs", "2", "--batch-size", "500"]
 
 
@@ -89,12 +99,18 @@ def test_logistic_regression_learns_digits(tmp_path, capsys):
     assert [row[0] for row in rows] == ["1", "2"]
     assert float(rows[1][2]) < float(rows[0][2]) < np.log(10)
     assert float(rows[1][4]) > 0.7
-    name = "symbolic_logistic_regression.png"
-    assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *FILES,
+        "symbolic_logistic_regression.png",
+    }
+    for path in tmp_path.glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
 
 
-def test_ctrl_c_keeps_the_weights_so_far(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("script", [logistic, symbolic_mlp])
+def test_a_run_that_is_stopped_and_resumed_ends_as_one_that_was_not(script, tmp_path, monkeypatch):
+    script.main([*SMALL, "--output", str(tmp_path / "whole")])
+    monkeypatch.setattr(loop, "SNAPSHOT_FRACTION", 1e9)
     original, calls = Function.__call__, []
 
     def interrupting(self, *args):
@@ -105,9 +121,58 @@ def test_ctrl_c_keeps_the_weights_so_far(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(Function, "__call__", interrupting)
     with pytest.raises(KeyboardInterrupt):
-        logistic.main([*SMALL, "--output", str(tmp_path)])
-    assert len(list(tmp_path.glob("*.png"))) == 1
-    assert "    1 " in capsys.readouterr().out
+        script.main([*SMALL, "--output", str(tmp_path / "stopped")])
+    assert load_arrays(tmp_path / "stopped" / "params.npz")
+    script.main([*SMALL, "--output", str(tmp_path / "stopped"), "--resume"])
+    whole, stopped = (load_arrays(tmp_path / n / "params.npz") for n in ("whole", "stopped"))
+    assert as_bytes(whole) == as_bytes(stopped)
+
+
+def test_the_parameters_of_another_model_are_refused_and_change_nothing(digits):
+    x, t = digits
+    model = logistic.LogisticRegression(x, t, learning_rate=0.3)
+    before = as_bytes(model.state())
+    for wrong in ({"W": np.ones((12, 10))}, {"W": np.ones((12, 9)), "b": np.ones(10)}):
+        with pytest.raises(ValueError, match=r"the file holds .* this model has"):
+            model.set_state(wrong, "the file")
+        assert as_bytes(model.state()) == before
+    model.set_state({"W": np.ones((12, 10)), "b": np.zeros(10)})
+    assert model.W.get_value().sum() == 120
+
+
+def test_the_gradient_of_the_multilayer_perceptron_is_that_of_layers(digits):
+    x, t = digits
+    rng = np.random.default_rng(0)
+    model = symbolic_mlp.MultilayerPerceptron(
+        x, t, hidden_size=7, learning_rate=0.5, l2=0.01, rng=rng
+    )
+    before, rows = model.state(), np.array([3, 29, 7, 7])
+    loss = model.step(rows)
+    hidden = np.tanh(x[rows] @ before["W1"] + before["b1"])
+    p = softmax(hidden @ before["W2"] + before["b2"])
+    assert loss == pytest.approx(-np.log(p[np.arange(4), t[rows]]).mean(), rel=1e-13)
+    dscores = (p - np.eye(10)[t[rows]]) / 4
+    dhidden = dscores @ before["W2"].T * (1 - hidden**2)
+    grads = {
+        "W1": x[rows].T @ dhidden + 0.02 * before["W1"],
+        "b1": dhidden.sum(axis=0),
+        "W2": hidden.T @ dscores + 0.02 * before["W2"],
+        "b2": dscores.sum(axis=0),
+    }
+    for name, value in model.state().items():
+        np.testing.assert_allclose(value, before[name] - 0.5 * grads[name], rtol=1e-11, atol=1e-14)
+
+
+def test_the_multilayer_perceptron_stops_early_and_keeps_its_best(tmp_path, capsys):
+    options = ["--data", "sample", "--epochs", "30", "--patience", "2", "--learning-rate", "0.5"]
+    symbolic_mlp.main([*options, "--output", str(tmp_path)])
+    out = capsys.readouterr().out
+    rows = [line.split() for line in out.splitlines() if re.match(r" +\d", line)]
+    accuracies = [float(row[4]) for row in rows]
+    assert len(rows) < 30
+    assert int(np.argmax(accuracies)) == len(rows) - 3
+    assert "stopped early" in out
+    assert float(out.split()[-1]) > 0.85
 
 
 def test_drawings_are_written_as_png_and_svg(tmp_path, capsys):

@@ -90,6 +90,7 @@ LAYERS = [
     (normalize, ((4, 3), 3, 3, 3, 1), V, "running_var must have shape (3,), got (1,)"),
     (BatchNormalization, (1, 0, "0.9"), T, "momentum must be a number, got '0.9'"),
     (Dropout, ([0.5],), T, "dropout_ratio must be a number, got [0.5]"),
+    (lambda: Dropout(rng=5), (), T, "rng must be a numpy.random.Generator"),
     (Relu().forward, ([None],), T, "x must hold numbers, got object"),
     (Relu().forward, ([1j],), T, "Relu needs real numbers, got complex128"),
     (Sigmoid().forward, ([1j],), T, "Sigmoid needs real numbers, got complex128"),

@@ -1,334 +1,300 @@
+import errno
+import gzip
 import json
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import astuple
+from http.client import responses
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import dataset
-from dataset import download, files
+from dataset import download
 from dataset.errors import DatasetError
-from dataset.mnist import find_files, load_mnist
+from dataset.files import MNIST
+from dataset.mnist import load_mnist
+from dataset.staging import PREFIX
+from tests.dataset.conftest import NAMES, answer, contents_of, endless, fill
 
 ROOT = Path(dataset.__file__).resolve().parents[1]
-NAMES = list(files.SHA256)
-
-
-def contents_of(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def fail():
     with pytest.raises(DatasetError) as caught:
-        find_files("full")
+        load_mnist(source="full")
     return str(caught.value)
 
 
-def test_all_four_files_arrive(cache, small_mnist, mirrors, use, capfd):
-    use(mirrors.good(small_mnist))
-    assert find_files("full") == (cache, None)
-    assert contents_of(cache) == small_mnist
+def encoded(size):
+    return lambda packed: gzip.compress(bytes(size))
+
+
+CODES = (403, 404, 429, 500)
+HEAD = b"HTTP/1.1 200 OK\r\n"
+FAULTS = {  # what a mirror does, and the reason that is printed
+    **{str(code): (answer(code=code), f"HTTP {code} {responses[code]}") for code in CODES},
+    "redirect loop": (answer(code=302, Location="x"), "more than 5 redirects"),
+    "endless redirect": (
+        endless(b"HTTP/1.1 302 Found\r\nLocation: x\r\n\r\n", bytes(65536)),
+        "more than 5 redirects",
+    ),
+    "web page": (answer(lambda _: b"<html>Please log in"), "19 bytes .*SHA-256"),
+    "cut": (answer(lambda packed: packed[:9000], Content_Length=15000), "IncompleteRead|SHA-256"),
+    "cut, with its length": (answer(lambda packed: packed[:9000]), "SHA-256"),
+    "altered": (answer(lambda packed: packed.replace(packed[-9:-8], b"?")), "SHA-256"),
+    "another file": (answer(lambda _: gzip.compress(bytes(20))), "SHA-256"),
+    "wrong length": (answer(Content_Length=10), "10 bytes .*SHA-256"),
+    "hang": (endless(b"", b"", 0.1), "no answer within 0.7 s"),
+    "hang in body": (answer(lambda packed: packed[:9], hold=True, Content_Length=99), "too slow"),
+    "trickle in headers": (endless(HEAD, b"X-A: b\r\n", 0.02), "no answer within 0.7 s"),
+    "trickle in one header": (endless(HEAD + b"X-A: ", b"b", 0.02), "no answer within 0.7 s"),
+    "trickle in body": (endless(HEAD + b"\r\n", b"b", 0.02), "too slow, 0.0 kB/s over 1 s"),
+    "endless body": (endless(HEAD + b"\r\n", bytes(65536)), "sent more than"),
+    "bomb": (answer(encoded(5_000_000)), "SHA-256"),
+    "encoded bomb": (answer(encoded(5_000_000), Content_Encoding="gzip"), "SHA-256"),
+    "long bomb": (answer(encoded(50_000_000), Content_Encoding="gzip"), "sent more than"),
+}
+
+
+@pytest.mark.parametrize(("script", "reason"), FAULTS.values(), ids=FAULTS)
+def test_a_bad_mirror_gives_way_to_the_next(
+    script, reason, cache, small, mirrors, use, monkeypatch, capfd
+):
+    for name in ("ANSWER_SECONDS", "PERIOD_SECONDS"):
+        monkeypatch.setattr(download, name, 0.7)
+    use(bad := mirrors.add(small, script), mirrors.add(small))
+    written = []
+    transfer = download._transfer
+
+    def spy(url, output, file):
+        try:
+            transfer(url, output, file)
+        finally:
+            written.append(output.tell() / file.packed_size)
+
+    monkeypatch.setattr(download, "_transfer", spy)
+    start = time.monotonic()
+    load_mnist(source="full")
+    assert time.monotonic() - start < 10, "waited until the server gave up"
+    assert contents_of(cache) == small
+    assert set(mirrors.gets(0)) <= {NAMES[0], "x"}, "asked again for the other files"
+    assert mirrors.gets(1) == NAMES
+    assert max(written) <= 1.25
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert re.fullmatch(f"{bad}{NAMES[0]}: .*({reason}).*; trying .*\n", err)
+
+
+def moved(server, handler, packed):
+    answer(code=301, Location=handler.path.replace("/0/", "/1/"))(server, handler, b"")
+
+
+HARMLESS = {
+    "plain": answer(),
+    "redirect": moved,
+    # Some servers call the compression of the file itself an encoding.
+    "labelled": answer(Content_Encoding="gzip"),
+    "recompressed": answer(lambda packed: gzip.compress(gzip.decompress(packed), 1)),
+}
+
+
+@pytest.mark.parametrize("behaviour", HARMLESS)
+def test_a_good_mirror(behaviour, cache, small, mirrors, use, capfd):
+    use(mirrors.add(small, HARMLESS[behaviour]))
+    mirrors.add(small)
+    (x_train, t_train), (x_test, _) = load_mnist(normalize=False, source="full")
+    assert x_train.tobytes() == gzip.decompress(small[NAMES[0]])[16:]
+    assert t_train.tolist() == [*range(10)] * 2
+    assert x_test.shape == (10, 784)
     assert mirrors.gets(0) == NAMES
     assert capfd.readouterr() == ("", "")
+    (cache / "new").touch()
+    assert len({path.stat().st_mode for path in cache.iterdir()}) == 1, "not as readable as others"
+    assert load_mnist()[0][0].shape == (20, 784)
+    assert mirrors.gets(0) == NAMES, "downloaded again"
 
 
-def test_a_mirror_is_tried_out_once(small_mnist, mirrors, use):
-    use(mirrors.good(small_mnist))
-    find_files("full")
-    assert mirrors.heads(0) == 1
-
-
-def test_what_is_in_the_cache_is_not_fetched(cache, small_mnist, mirrors, use):
-    use(mirrors.good(small_mnist))
-    cache.mkdir()
-    for name in NAMES[1:]:
-        (cache / name).write_bytes(small_mnist[name])
-    find_files("full")
-    assert mirrors.gets(0) == NAMES[:1]
-    find_files("auto")
-    assert mirrors.gets(0) == NAMES[:1]
-
-
-@pytest.mark.parametrize("bad", ["altered", "cut", "page", "403", "404", "500"])
-def test_a_bad_mirror_is_followed_by_the_next(bad, cache, small_mnist, mirrors, use):
-    if bad.isdigit():
-        first = mirrors.status(int(bad))
-    elif bad == "page":
-        first = mirrors.page()
-    else:
-        first = getattr(mirrors, bad)(small_mnist)
-    use(first, mirrors.good(small_mnist))
-    find_files("full")
-    assert contents_of(cache) == small_mnist
-    assert mirrors.gets(0) == NAMES[:1], "asked again for the other files"
-    assert mirrors.gets(1) == NAMES
-
-
-@pytest.mark.parametrize("after_head", [False, True])
-def test_a_silent_mirror_is_followed_by_the_next(
-    after_head, cache, small_mnist, mirrors, use, short_limits
-):
-    use(mirrors.silent(after_head=after_head), mirrors.good(small_mnist))
-    start = time.monotonic()
-    find_files("full")
-    assert time.monotonic() - start < 10, "waited until the server gave up, after 30 s"
-    assert contents_of(cache) == small_mnist
-    assert mirrors.heads(0) == 1
-    assert mirrors.gets(0) == (NAMES[:1] if after_head else [])
-
-
-def test_the_first_answer_has_a_limit_that_requests_does_not_have(monkeypatch, short_limits):
-    # The look-up of a name is outside of the timeout of requests.
-    forever = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: forever.wait(30))
-    start = time.monotonic()
-    message = fail()
-    took = time.monotonic() - start
-    forever.set()
-    assert "no answer within 0.3 s" in message
-    assert took < 10
-
-
-def test_a_mirror_that_failed_is_asked_again_if_the_others_fail(cache, small_mnist, mirrors, use):
+def test_a_mirror_that_failed_is_asked_again_if_the_others_fail(cache, small, mirrors, use):
     """The first lacks one file, the second has only that one."""
-    without = {name: small_mnist[name] for name in NAMES[1:]} | {NAMES[0]: b"no"}
-    only = dict.fromkeys(NAMES[1:], b"no") | {NAMES[0]: small_mnist[NAMES[0]]}
-    use(mirrors.good(without), mirrors.good(only))
-    find_files("full")
-    assert contents_of(cache) == small_mnist
+    use(
+        mirrors.add(small | {NAMES[0]: b"no"}),
+        mirrors.add(dict.fromkeys(NAMES, b"no") | {NAMES[0]: small[NAMES[0]]}),
+    )
+    load_mnist(source="full")
+    assert contents_of(cache) == small
     assert mirrors.gets(0) == NAMES
     assert mirrors.gets(1) == NAMES[:2]
 
 
-def test_when_all_fail_each_is_listed_with_its_reason(
-    cache, small_mnist, mirrors, use, short_limits
-):
-    urls = [
-        mirrors.status(403),
-        mirrors.page(),
-        mirrors.cut(small_mnist),
-        mirrors.silent(),
-        "http://127.0.0.1:9/",
-        "nonsense/",
-    ]
+def test_when_all_fail_each_is_listed_with_its_reason(cache, small, mirrors, use):
+    urls = [mirrors.add(small, FAULTS[fault][0]) for fault in ("403", "altered")]
+    urls += ["http://127.0.0.1:9/", "nonsense/"]
     use(*urls)
     lines = fail().splitlines()
     assert lines[0] == f"{cache / NAMES[0]} is missing, and no mirror delivered a good one:"
-    reasons = [line.removeprefix(f"  {url} - ") for url, line in zip(urls, lines[1:], strict=False)]
-    assert reasons[0] == "HTTP 403 Forbidden;"
-    assert "SHA-256" in reasons[1]
-    assert "more expected" in reasons[2] or "SHA-256" in reasons[2]
-    assert reasons[3].startswith("no answer")
-    assert "refused" in reasons[4]
-    assert "nonsense" in reasons[5]
-    assert max(map(len, reasons)) < 140
+    patterns = ["HTTP 403 Forbidden;$", ".*SHA-256", ".*refused", ".*nonsense"]
+    for line, url, pattern in zip(lines[1:5], urls, patterns, strict=True):
+        assert re.match(f"  {url} - {pattern}", line)
+        assert len(line) < 180
     for part in ("MNIST_DIR", 'source="sample"', *NAMES):
         assert part in lines[-1]
     assert list(cache.iterdir()) == []
 
 
-def test_no_network_takes_no_file_away(cache, small_mnist):
-    cache.mkdir()
-    for name in NAMES[1:]:
-        (cache / name).write_bytes(small_mnist[name])
-    assert NAMES[0] in fail()
-    assert sorted(contents_of(cache)) == sorted(NAMES[1:])
+@pytest.mark.parametrize("bad", [b"damaged", None])
+def test_only_what_is_bad_is_replaced_and_only_by_a_good_one(bad, cache, small, mirrors, use):
+    fill(cache, small)
+    path = cache / NAMES[2]
+    path.unlink() if bad is None else path.write_bytes(bad)
+    before = contents_of(cache)
+    use(mirrors.add(small, FAULTS["altered"][0]))
+    assert f"{path} is {'missing' if bad is None else 'damaged'}, and no mirror" in fail()
+    assert contents_of(cache) == before
+    use(mirrors.add(small))
+    load_mnist(source="full")
+    assert contents_of(cache) == small
+    assert mirrors.gets(1) == [NAMES[2]]
 
 
-def test_a_damaged_file_is_replaced(cache, small_mnist, mirrors, use):
-    use(mirrors.good(small_mnist))
-    cache.mkdir()
-    for name in NAMES:
-        (cache / name).write_bytes(small_mnist[name])
-    (cache / NAMES[2]).write_bytes(small_mnist[NAMES[2]][:-1])
-    find_files("full")
-    assert contents_of(cache) == small_mnist
-    assert mirrors.gets(0) == [NAMES[2]]
-
-
-def test_a_damaged_file_stays_until_a_good_one_is_there(cache, small_mnist, mirrors, use):
-    use(mirrors.altered(small_mnist))
-    cache.mkdir()
-    (cache / NAMES[0]).write_bytes(b"damaged")
+@pytest.mark.parametrize("kind", ["file", "below a file", "loop", "no home", "folder for a file"])
+def test_a_cache_folder_that_is_none(kind, cache, small, mirrors, use, monkeypatch):
+    use(mirrors.add(small))
+    if kind == "folder for a file":
+        (cache / NAMES[0]).mkdir(parents=True)
+    elif kind == "loop":
+        cache.symlink_to(cache)
+    else:
+        cache.write_text("in the way")
+    others = {"below a file": str(cache / "below"), "no home": "~nobody-of-this-name/x"}
+    folder = others.get(kind, str(cache))
+    monkeypatch.setenv("MNIST_DIR", folder)
     message = fail()
-    assert f"{cache / NAMES[0]} is damaged, and no mirror" in message
-    assert contents_of(cache) == {NAMES[0]: b"damaged"}
-
-
-@pytest.mark.parametrize("below", [False, True])
-def test_a_file_in_place_of_the_cache_folder(below, cache, small_mnist, mirrors, use, monkeypatch):
-    use(mirrors.good(small_mnist))
-    cache.write_text("in the way")
-    folder = cache / "below" if below else cache
-    monkeypatch.setenv("MNIST_DIR", str(folder))
-    message = fail()
-    assert f"cannot write to the cache folder {folder}: " in message
-    assert "MNIST_DIR" in message
+    assert folder in message
+    assert "Set MNIST_DIR to a folder" in message
     assert mirrors.asked == []
+    with pytest.warns(UserWarning, match="4,000"):
+        load_mnist()
 
 
-def test_a_folder_in_place_of_a_file(cache, small_mnist, mirrors, use):
-    use(mirrors.good(small_mnist))
-    (cache / NAMES[0]).mkdir(parents=True)
-    assert f"cannot read {cache / NAMES[0]}" in fail()
-
-
-def test_a_read_only_cache(open_folder, read_only, small_mnist, mirrors, use, monkeypatch):
-    use(mirrors.good(small_mnist))
+def test_a_read_only_cache(open_folder, read_only, small, mirrors, use, monkeypatch):
+    use(mirrors.add(small))
     monkeypatch.setenv("MNIST_DIR", str(open_folder))
+    fill(open_folder, small)
+    with read_only(open_folder):
+        assert load_mnist(source="full")[0][0].shape == (20, 784)
     (open_folder / NAMES[3]).write_bytes(b"damaged")
     with read_only(open_folder):
         message = fail()
-    assert f"cannot write to the cache folder {open_folder}: Permission denied" in message
-    assert f"{NAMES[0]} is missing" in message
-    assert f"{NAMES[3]} is damaged" in message
-    assert "MNIST_DIR" in message
+    assert f"cannot write {open_folder / NAMES[3]}: Permission denied" in message
+    assert "Set MNIST_DIR" in message
     assert mirrors.asked == []
 
 
-def test_a_read_only_cache_that_is_complete(open_folder, read_only, small_mnist, monkeypatch):
-    monkeypatch.setenv("MNIST_DIR", str(open_folder))
-    for name, content in small_mnist.items():
-        (open_folder / name).write_bytes(content)
-    with read_only(open_folder):
-        (x_train, _), (x_test, _) = load_mnist(source="full")
-    assert len(x_train) == 20
-    assert len(x_test) == 10
-
-
-@pytest.mark.skipif(os.name == "nt", reason="needs POSIX permissions")
-def test_others_may_read_what_was_fetched(cache, small_mnist, mirrors, use):
-    use(mirrors.good(small_mnist))
-    before = os.umask(0o022)
+def test_a_full_disk(tmp_path, small, mirrors, use, monkeypatch):
+    """On a file system with room for half of the first file."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "none", str(tmp_path)]
+    if sys.platform != "linux" or subprocess.run(mount, check=False).returncode:
+        pytest.skip("needs the right to mount a small file system")
     try:
-        find_files("full")
+        monkeypatch.setenv("MNIST_DIR", str(tmp_path / "cache"))
+        use(mirrors.add(small), mirrors.add(small))
+        message = fail()
+        assert f"{tmp_path / 'cache' / NAMES[0]}: {os.strerror(errno.ENOSPC)}. " in message
+        assert "Free 1 MB there" in message
+        assert mirrors.gets(1) == [], "asked another mirror about our disk"
+        assert list((tmp_path / "cache").iterdir()) == []
     finally:
-        os.umask(before)
-    assert {path.stat().st_mode & 0o777 for path in cache.iterdir()} == {0o644}
+        subprocess.run(["umount", str(tmp_path)], check=True)
 
 
-def test_the_sample_is_never_overwritten(monkeypatch, small_mnist, mirrors, use):
-    use(mirrors.good(small_mnist))
-    monkeypatch.setenv("MNIST_DIR", str(files.SAMPLE_FOLDER))
-    assert "holds the sample" in fail()
-    assert mirrors.asked == []
-
-
-@pytest.mark.parametrize(
-    ("named", "expected"),
-    [
-        ("http://a http://b/", ["http://a/", "http://b/"]),
-        ("http://a/x/,http://b,\n http://a/x", ["http://a/x/", "http://b/"]),
-        ("", list(download.MIRRORS)),
-        (" , ", list(download.MIRRORS)),
-    ],
-)
-def test_mirror_urls(monkeypatch, named, expected):
-    monkeypatch.setenv("MNIST_MIRRORS", named)
-    assert download.mirror_urls() == expected
-
-
-def test_cache_folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    monkeypatch.setenv("MNIST_DIR", "~/digits")
-    assert files.cache_folder() == tmp_path / "digits"
+def test_environment_variables(monkeypatch, tmp_path):
+    defaults = list(MNIST.default_mirrors)
+    for named, urls in {
+        "http://a http://b/": ["http://a/", "http://b/"],
+        "http://a/x/,http://b,\n http://a/x": ["http://a/x/", "http://b/"],
+        "": defaults,
+        " , ": defaults,
+    }.items():
+        monkeypatch.setenv("MNIST_MIRRORS", named)
+        assert MNIST.mirrors() == urls
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MNIST_DIR", "here")
-    assert files.cache_folder() == tmp_path / "here"
-    for unset in (
-        lambda: monkeypatch.setenv("MNIST_DIR", ""),
-        lambda: monkeypatch.delenv("MNIST_DIR"),
-    ):
-        unset()
-        assert files.cache_folder() == ROOT / "dataset" / "cache"
-
-
-FETCH = """
-import json, sys
-from dataset import files, mnist
-files.SHA256.update(json.loads(sys.argv[1]))
-mnist.find_files("full")
-"""
-
-
-def test_two_processes_at_once(cache, small_mnist, mirrors):
-    both = threading.Barrier(2)
-
-    def get(handler, name):
-        content = small_mnist[name]
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
-        handler.wfile.write(content[:30])
-        if name == NAMES[0]:
-            both.wait(30)
-        handler.wfile.write(content[30:])
-
-    environment = os.environ | {"MNIST_MIRRORS": mirrors.add(get)}
-    command = [sys.executable, "-c", FETCH, json.dumps(files.SHA256)]
-    running = [
-        subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    errors = [process.communicate(timeout=60)[1] for process in running]
-    assert [process.returncode for process in running] == [0, 0], errors
-    assert mirrors.gets(0).count(NAMES[0]) == 2
-    assert contents_of(cache) == small_mnist
+    default = ROOT / "dataset" / "cache"
+    for named, folder in {"~/a": tmp_path / "a", "here": tmp_path / "here", "": default}.items():
+        monkeypatch.setenv("MNIST_DIR", named)
+        assert MNIST.folder() == folder
 
 
 # A shell that starts the tests in the background has them ignore Ctrl-C.
-MAIN = """
-import signal, sys
+CHILD = """
+import json, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
+from dataset.files import MNIST, File
 from dataset.mnist import main
-sys.exit(main([]))
+vars(MNIST)["files"] = tuple(File(*row) for row in json.loads(sys.argv[1]))
+sys.exit(main(["--data", "full"]))
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a single process")
-def test_ctrl_c_leaves_nothing_behind(cache, mirrors):
-    midway = threading.Event()
-
-    def get(handler, name):
-        handler.send_response(200)
-        handler.send_header("Content-Length", "1000000")
-        handler.end_headers()
-        handler.wfile.write(bytes(500_000))
-        midway.set()
-        mirrors.released.wait(30)
-
-    environment = os.environ | {"MNIST_MIRRORS": mirrors.add(get)}
-    with subprocess.Popen(
-        [sys.executable, "-c", MAIN],
-        env=environment,
+def start(url):
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD, json.dumps([astuple(file) for file in MNIST.files])],
+        env=os.environ | {"MNIST_MIRRORS": url},
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    ) as process:
-        assert midway.wait(30)
-        while not any(path.stat().st_size for path in cache.iterdir()):
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert (out, err) == ("", "interrupted\n")
-    assert list(cache.iterdir()) == []
+    )
 
 
-def test_the_originals(full_mnist_dir, cache, mirrors, use):
-    contents = {name: (full_mnist_dir / name).read_bytes() for name in NAMES}
-    use(mirrors.cut(contents), mirrors.good(contents))
-    (x_train, t_train), (x_test, t_test) = load_mnist(normalize=False, source="full")
-    assert contents_of(cache) == contents
-    assert x_train.shape == (60000, 784)
-    assert x_test.shape == (10000, 784)
-    np.testing.assert_array_equal(t_train[:5], [5, 0, 4, 1, 9])
-    np.testing.assert_array_equal(t_test[:5], [7, 2, 1, 0, 4])
+def test_two_processes_at_once(cache, small, mirrors):
+    both = threading.Barrier(2)
+
+    def meet(server, handler, packed):
+        if handler.path.endswith(NAMES[0]):
+            both.wait(30)
+        answer()(server, handler, packed)
+
+    url = mirrors.add(small, meet)
+    running = [start(url) for _ in range(2)]
+    errors = [process.communicate(timeout=60)[1] for process in running]
+    assert [process.returncode for process in running] == [0, 0], errors
+    assert mirrors.gets(0).count(NAMES[0]) == 2
+    assert contents_of(cache) == small
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals and locks")
+@pytest.mark.parametrize("how", ["SIGINT", "SIGKILL"])
+def test_a_stopped_download_leaves_nothing_for_good(how, cache, small, mirrors, use):
+    process = start(mirrors.add(small, FAULTS["hang in body"][0]))
+    while not mirrors.asked:
+        time.sleep(0.01)
+    # Another process neither disturbs the first nor removes what it is writing.
+    use(mirrors.add(small))
+    load_mnist(source="full")
+    (unfinished,) = cache.glob(PREFIX + "*")
+    process.send_signal(getattr(signal, how))
+    out, err = process.communicate(timeout=30)
+    if how == "SIGINT":
+        assert (process.returncode, out, err) == (130, "", "interrupted\n")
+        assert not unfinished.exists()
+    else:
+        assert unfinished.exists()
+        load_mnist(source="full")
+    assert contents_of(cache) == small
+
+
+def test_a_bomb_in_the_cache_is_not_unpacked(cache, small, monkeypatch):
+    fill(cache, small)
+    (cache / NAMES[1]).write_bytes(gzip.compress(bytes(50_000_000)))
+    sizes, read = [], gzip.GzipFile.read
+    monkeypatch.setattr(gzip.GzipFile, "read", lambda *a: sizes.append(len(c := read(*a))) or c)
+    assert f"{NAMES[1]} is damaged" in fail()
+    assert max(sizes) < 100_000

@@ -27,9 +27,17 @@ def test_right_answers_pass(name, answer):
 @pytest.mark.parametrize(
     ("name", "answer", "part"),
     [
-        ("share_right", lambda guesses, labels: np.sum(guesses == labels), "at most 1"),
-        ("share_right", lambda guesses, labels: np.mean(guesses != labels), "of them right"),
-        ("share_right", lambda guesses, labels: guesses == labels, "must have shape ()"),
+        (
+            "share_right",
+            lambda guesses, labels: np.sum(guesses == labels),
+            "divide it by the number of guesses",
+        ),
+        (
+            "share_right",
+            lambda guesses, labels: np.mean(guesses != labels),
+            "the fraction of wrong guesses",
+        ),
+        ("share_right", lambda guesses, labels: guesses == labels, "must be one number"),
         ("ink", np.sum, "this is the sum"),
         ("ink", np.median, "the ink of an image"),
         ("ink", lambda image: image.mean(axis=-1), "the result is one number"),

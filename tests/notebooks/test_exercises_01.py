@@ -45,7 +45,7 @@ def test_other_right_answers_are_right_too(exercise, answer):
     ("exercise", "answer", "message"),
     [
         ("slope_of_the_cube", 8, "its slope there is asked for"),
-        ("slope_of_the_cube", 4, "n xⁿ⁻¹"),
+        ("slope_of_the_cube", 4, "the exponent becomes a factor"),
         ("slope_of_the_cube", "twelve", "must be numbers"),
         ("backward_difference", forward_difference, "this is the forward difference"),
         ("backward_difference", central_difference, "this is the central difference"),
@@ -76,11 +76,11 @@ def test_other_right_answers_are_right_too(exercise, answer):
         ("step_for_the_second_derivative", 1e-3, "too large"),
         ("step_for_the_second_derivative", math.nan, "above 0"),
         ("step_for_the_second_derivative", -1e-4, "above 0"),
-        ("fourth_order_difference", central_difference, "as C(h) alone does"),
+        ("fourth_order_difference", central_difference, "the error of C(h) alone"),
         (
             "fourth_order_difference",
             lambda f, x, h: central_difference(f, x, h / 2),
-            "as C(h/2) alone does",
+            "the error of C(h/2) alone",
         ),
         (
             "fourth_order_difference",

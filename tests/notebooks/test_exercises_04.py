@@ -8,7 +8,7 @@ from common.exercises import notebook_04 as check
     ("growth", "hint"),
     [
         (2.2, "this one is 5 higher"),
-        (10, "the tax is on top"),
+        (10, "the tax is still missing"),
         (5.5, "two apples"),
         (726, "new total"),
         ("much", "must be numbers"),
@@ -43,9 +43,9 @@ def right_way_back(self, d):
     [
         (node(lambda s, x, y: x - y, lambda s, d: (d, d)), "what does z do if y grows"),
         (node(lambda s, x, y: y - x, lambda s, d: (-d, d)), "forward for x ="),
-        (node(lambda s, x, y: x - y, lambda s, d: (d, -1.0)), "(dout) is missing"),
-        (node(lambda s, x, y: x - y, lambda s, d: d), "must return 2 values"),
-        (node(lambda s, x, y: x - y, lambda s, d: print(end="")), "backward must return 2 values"),
+        (node(lambda s, x, y: x - y, lambda s, d: (d, -1.0)), "the upstream gradient is missing"),
+        (node(lambda s, x, y: x - y, lambda s, d: d), "must be 2 values"),
+        (node(lambda s, x, y: x - y, lambda s, d: print(end="")), "is there a return"),
     ],
 )
 def test_wrong_minus_nodes(answer, part):
@@ -59,7 +59,7 @@ def test_wrong_minus_nodes(answer, part):
     [
         (node(remember, lambda s, d: (d / s.y, d * s.x / s.y**2)), "Mind the sign"),
         (node(remember, lambda s, d: (d * s.y, -d * s.x / s.y**2)), "times a constant"),
-        (node(remember, lambda s, d: (1 / s.y, -s.x / s.y**2)), "(dout) is missing"),
+        (node(remember, lambda s, d: (1 / s.y, -s.x / s.y**2)), "the upstream gradient is missing"),
         (node(remember_in_class, right_way_back), "remember the inputs in self"),
         (node(lambda s, x, y: x / y, right_way_back), "AttributeError"),
     ],
@@ -75,7 +75,7 @@ def test_wrong_division_nodes(answer, part):
     [
         (lambda x, y, z: ((x + y) * (y + z), (y + z, y + z, x + y)), "y has two edges"),
         (lambda x, y, z: ((x + y) * (y + z), (x + y, x + 2 * y + z, y + z)), "df/dx at"),
-        (lambda x, y, z: (x + y) * (y + z), "must return 2 values"),
+        (lambda x, y, z: (x + y) * (y + z), "must be 2 values"),
         (lambda x, y, z: ((x + y) * y + z, (0, 0, 0)), "f at x ="),
     ],
 )
@@ -124,7 +124,7 @@ def test_a_walk_with_nodes_is_right():
     [
         ("overwrite", "added, or overwritten"),
         ("in_place", "values was changed"),
-        ("used_only", "derivative by c is missing"),
+        ("used_only", "with respect to c is missing"),
         ("forward_order", "in reverse"),
     ],
 )

@@ -11,8 +11,8 @@ from common.layers import Affine, Relu, Sigmoid, SoftmaxWithLoss
         (((64, 7), (7,), (64, 30)), "it has the shape of W"),
         (((30, 7), (64,), (64, 30)), "one bias for each unit"),
         (((30, 7), (7,), (30, 64)), "it has the shape of x"),
-        (((30, 7), 7, (64, 30)), "must be a tuple"),
-        ((30, 7), "must be three tuples"),
+        (((30, 7), 7, (64, 30)), "must be a tuple of integers"),
+        ((30, 7), "must be 3 values"),
     ],
 )
 def test_wrong_shapes(answer, part):
@@ -49,9 +49,9 @@ def tanh_backward_in_place(self, dout):
     [
         (layer(tanh_forward, lambda s, d: d * (1 - s.x**2)), "of the output"),
         (layer(tanh_forward, lambda s, d: d * s.out * (1 - s.out)), "belongs to the sigmoid"),
-        (layer(tanh_forward, lambda s, d: 1 - s.out**2), "(dout) is missing"),
+        (layer(tanh_forward, lambda s, d: 1 - s.out**2), "the upstream gradient dout is missing"),
         (layer(tanh_forward, tanh_backward_in_place), "writes into dout"),
-        (layer(tanh_forward, lambda s, d: print(end="")), "backward must return it"),
+        (layer(tanh_forward, lambda s, d: print(end="")), "is there a return"),
         (layer(tanh_forward_shared, tanh_backward), "remember in self"),
         (layer(lambda s, x: np.sinh(x), tanh_backward), "the output for x of shape"),
         (layer(lambda s, x: np.tanh(x), tanh_backward), "AttributeError"),
@@ -127,7 +127,7 @@ def scale_layer(dg, dx=lambda self, dout: dout * self.g):
 @pytest.mark.parametrize(
     ("answer", "part"),
     [
-        (scale_layer(lambda s, d: d * s.x), "each is used by all rows"),
+        (scale_layer(lambda s, d: d * s.x), "all rows use it"),
         (scale_layer(lambda s, d: (d * s.x).mean(axis=0)), "a sum, not a mean"),
         (scale_layer(lambda s, d: d.sum(axis=0)), "at the rate X[n, d], not 1"),
         (scale_layer(lambda s, d: (d * s.x).sum(axis=1)), "dg for x of shape"),
@@ -157,7 +157,7 @@ def right_loss(x, t):
     ("answer", "part"),
     [
         (squared(lambda x, t: np.sum((x - t) ** 2) / 2, lambda x, t: x - t), "number of rows"),
-        (squared(lambda x, t: np.mean((x - t) ** 2) / 2, None), "not of entries"),
+        (squared(lambda x, t: np.mean((x - t) ** 2) / 2, None), "not of elements"),
         (squared(lambda x, t: np.sum((x - t) ** 2) / len(x), None), "1/2 is missing"),
         (squared(right_loss, lambda x, t: x - t), "1/N of the mean is missing"),
         (squared(right_loss, lambda x, t: (t - x) / len(x)), "the sign"),
@@ -193,8 +193,8 @@ def network(params, x, t, *, skip=None, first=Sigmoid, factor=1, without=()):
         ({"skip": Sigmoid}, "through Sigmoid first"),
         ({"first": Relu}, "the loss: expected"),
         ({"factor": "N"}, "N times too large"),
-        ({"factor": -1}, "the gradient by W3"),
-        ({"without": ("b2",)}, "the gradient by b2 is missing"),
+        ({"factor": -1}, "the gradient with respect to W3"),
+        ({"without": ("b2",)}, "the gradient with respect to b2 is missing"),
     ],
 )
 def test_wrong_networks(mistake, part):
@@ -206,4 +206,4 @@ def test_wrong_networks(mistake, part):
 def test_a_network_without_its_gradients_is_told_so():
     verdict = check.loss_and_gradient(lambda params, x, t: network(params, x, t)[0])
     assert not verdict
-    assert "return two values" in verdict.message
+    assert "must be 2 values" in verdict.message

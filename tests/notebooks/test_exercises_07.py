@@ -55,8 +55,8 @@ def test_solutions_are_right():
 @pytest.mark.parametrize(
     ("answer", "part"),
     [
-        (lambda y, x: T.grad(y, x), "derive that"),
-        (lambda y, x: T.grad(y, x) ** 2, "derive that"),
+        (lambda y, x: T.grad(y, x), "differentiate that"),
+        (lambda y, x: T.grad(y, x) ** 2, "differentiate that"),
         (lambda y, x: 12.0, "must be an expression, got float"),
         (lambda y, x: T.grad(y), "your code raised"),
     ],
@@ -74,7 +74,7 @@ def test_second_derivative_says_what_is_wrong(answer, part):
         (lambda rate: line_step(rate, total=T.sum), "the mean over the points"),
         (lambda rate: line_step(rate, late=True), "the update of b"),
         (lambda rate: line_step(rate, start=1.0), "w before the first step"),
-        (lambda rate: line_step(rate)[0], "three things"),
+        (lambda rate: line_step(rate)[0], "must be 3 values"),
         (lambda rate: (lambda x, t: 0.0, *line_step(rate)[1:]), "theano.function"),
         (lambda rate: (line_step(rate)[0], 0.0, 0.0), "theano.shared"),
     ],

@@ -101,7 +101,7 @@ def test_solutions_are_right():
         (lambda a, b: (0, *adjoints_by_hand(a, b)[1:]), "the adjoint of d"),
         (lambda a, b: (adjoints_by_hand(a, b)[0], (a * (a + b)) ** 2, 0, 0), "c goes into L and"),
         (lambda a, b: (*adjoints_by_hand(a, b)[:2], adjoints_by_hand(a, b)[1], 0), "a goes into c"),
-        (lambda a, b: adjoints_by_hand(a, b)[:3], "four numbers"),
+        (lambda a, b: adjoints_by_hand(a, b)[:3], "must be 4 values"),
     ],
 )
 def test_adjoints_by_hand_says_what_is_wrong(answer, part):

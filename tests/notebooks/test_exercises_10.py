@@ -26,7 +26,7 @@ def split(x, t, share, rng):
 
 
 def split_by_choice(x, t, share, rng):
-    val = rng.choice(len(x), int(share * len(x)), replace=False)
+    val = rng.choice(len(x), int(np.rint(share * len(x))), replace=False)
     rest = np.setdiff1d(np.arange(len(x)), val)
     return (x[rest], t[rest]), (x[val], t[val])
 
@@ -249,7 +249,7 @@ def x_itself(g, x, gamma):
         (check.split, of_another_generator, "the same seed"),
         (check.split, by_kind, "make a pair"),
         (check.split, lambda x, t, share, rng: split(t, x, share, rng), "make a pair"),
-        (check.split, too_few, "in neither of the sets"),
+        (check.split, too_few, "before rounding"),
         (check.split, lambda x, t, share, rng: x, "two pairs"),
         (check.inverted_dropout, keeps_too_few, "is switched off"),
         (check.inverted_dropout, unscaled, "divided by the probability"),
@@ -262,10 +262,10 @@ def x_itself(g, x, gamma):
         (check.inverted_dropout, one_seed, "the same mask"),
         (check.inverted_dropout, lambda x, r, rng: x, "two things"),
         (check.batch_norm_backward, straight, "μ and σ depend on x too"),
-        (check.batch_norm_backward, no_sigma, "the way through σ is missing"),
-        (check.batch_norm_backward, without_epsilon, "is the 1e-6 there"),
+        (check.batch_norm_backward, no_sigma, "the path through σ is missing"),
+        (check.batch_norm_backward, without_epsilon, "is the 1e-6 under the root"),
         (check.batch_norm_backward, gamma_forgotten, "ĝ = γ g"),
-        (check.batch_norm_backward, in_another_order, "∂L/∂β"),
+        (check.batch_norm_backward, in_another_order, "the last of the three"),
         (check.batch_norm_backward, changes_x, "x was changed"),
         (check.batch_norm_backward, means, "sum over the batch"),
         (check.batch_norm_backward, x_itself, "not x"),

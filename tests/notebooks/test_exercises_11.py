@@ -61,7 +61,7 @@ def test_right_answers_pass(name, answer):
 @pytest.mark.parametrize(
     ("answer", "part"),
     [
-        (lambda h, f, s, p: (h + 2 * p - f) / s + 1, "must be a whole number"),
+        (lambda h, f, s, p: (h + 2 * p - f) / s + 1, "must be an integer"),
         (lambda h, f, s, p: (h + p - f) // s + 1, "padding is on both sides"),
         (lambda h, f, s, p: (h + 2 * p - f) // s, "where each window starts"),
         (lambda h, f: h - f + 1, "your code raised TypeError"),
@@ -78,8 +78,8 @@ def test_wrong_output_sizes(answer, part):
     [
         ([[-1, 1], [-1, 1]], "whose rows are all alike"),
         ([[-1, -1], [1, 1]], "whose columns are all alike"),
-        ([[0, 0], [0, 0]], "expected 1, got 0"),
-        ([[2, -2], [-2, 2]], "expected 1, got 2"),
+        ([[0, 0], [0, 0]], "must be 1, not 0"),
+        ([[2, -2], [-2, 2]], "must be 1, not 2"),
         ([1, -1, -1, 1], "must have shape (2, 2), got (4,)"),
     ],
 )
@@ -113,7 +113,7 @@ def careless(image, weights, stride, pad):
         (without_padding, "zeros stand on all four sides"),
         (without_stride, "starts at (2i, 2j)"),
         (turned, "the output for an image"),
-        (careless, "work on a copy"),
+        (careless, "start from a copy"),
     ],
 )
 def test_wrong_convolutions(answer, part):

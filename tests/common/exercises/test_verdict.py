@@ -96,13 +96,13 @@ def test_a_function_without_a_return_is_told():
     [
         (
             lambda x: x.mean(axis=1),
-            "the mean at [0]: expected 2, got 1.5 (2 of 2 entries differ). "
+            "the mean at [0]: expected 2, got 1.5 (2 of 2 elements differ). "
             "Hint: add up, then divide.",
         ),
         (lambda x: x.mean(), "the mean must have shape (2,), got (). Hint: add up, then divide."),
         (
             lambda x: "2, 4",
-            "the mean must be numbers, got str. Hint: add up, then divide.",
+            "the mean must be numbers, got '2, 4'. Hint: add up, then divide.",
         ),
     ],
 )

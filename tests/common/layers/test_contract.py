@@ -130,6 +130,15 @@ def test_jvp_of_affine_takes_one_tangent_together_with_many_and_none_for_zeros()
     many, one = normal(rng, (5, 4, 24)), normal(rng, (24, 3))
     assert_close(layer.jvp(many, one), np.stack([layer.jvp(dx, one) for dx in many]))
     assert layer.jvp(None) is layer.jvp(None, None, None) is None
+    with pytest.raises(TypeError):
+        layer.jvp(None, one, None, None)
+
+
+def test_jvp_of_affine_with_one_bias_for_all_units():
+    layer = Affine(np.ones((2, 3)), np.array(0.5))
+    layer.forward(np.ones((4, 2)))
+    both = layer.jvp(None, db=np.array([1.0, 2.0]))
+    assert np.array_equal(both, np.broadcast_to([[[1.0]], [[2.0]]], (2, 4, 3)))
 
 
 FORMULAS = {  # The other layers have a file of their own.

@@ -10,7 +10,7 @@ from common.multi_layer_net import MultiLayerNet
 from common.multi_layer_net_extend import MultiLayerNetExtend
 from common.networks import DeepConvNet, Network, SimpleConvNet, affine_params
 from common.support.errors import NonFiniteError
-from tests.common.networks.examples import CONV, NORMALIZED, build, state_of
+from tests.common.networks.examples import CONV, NORMALIZED, batch, build, state_of
 from tests.helpers import FLOATS, as_bytes, assert_close
 
 
@@ -257,3 +257,12 @@ def test_running_averages_that_are_missing_or_of_a_wrong_shape_are_refused(kind)
         with pytest.raises(ValueError, match=words):
             network.set_state(bad)
         assert state_of(network) == before
+
+
+def test_chapter_4_refuses_the_gradient_of_another_activation():
+    network = build("chapter 4")
+    network.activation = np.tanh
+    x, t = batch(network)
+    network.numerical_gradient(x, t)
+    with pytest.raises(TypeError, match="this gradient is that of the sigmoid"):
+        network.gradient(x, t)

@@ -401,6 +401,13 @@ def test_a_layer_may_get_another_key():
     assert "Mine1.s" in network.params
 
 
+def test_a_layer_may_be_put_before_the_first():
+    network = build("chapter 5")
+    network.layers = {"Sigmoid1": Sigmoid(), **network.layers}
+    x, t = batch(network)
+    assert_close(network.gradient(x, t), network.numerical_gradient(x, t), 1e-6)
+
+
 def test_all_layers_or_all_parameters_may_be_replaced():
     network, other = build("chapter 5"), build("chapter 5", 1)
     x, t = batch(network)

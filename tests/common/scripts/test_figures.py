@@ -39,7 +39,7 @@ def test_weights_are_drawn_before_and_after_with_a_scale_that_is_symmetric(filte
     assert -low == high == np.abs(before[:most]).max()
 
 
-def test_misread_digits_are_drawn_the_surest_first():
+def test_misread_digits_are_drawn_the_most_confident_first():
     x = np.random.default_rng(0).random((5, 784))
     t = np.array([0, 1, 2, 3, 4])
     scores = np.zeros((5, 10))
@@ -61,7 +61,7 @@ def test_at_most_as_many_misread_digits_are_drawn_as_wanted():
     scores = np.tile(np.arange(10.0), (50, 1))
     fig = draw_misread_digits(np.zeros((50, 1, 28, 28)), np.zeros(50, int), scores, most=12)
     assert len(pictures(fig)) == 12
-    assert "50 of 50 digits misread, the 12 surest" in fig.get_suptitle()
+    assert "50 of 50 digits misread, the 12 most confident" in fig.get_suptitle()
 
 
 def test_a_network_without_fault_gets_an_empty_figure():

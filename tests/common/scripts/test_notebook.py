@@ -1,79 +1,69 @@
 import base64
-import io
-import os
+import gzip
+import json
+import re
 
-import ipywidgets
-import matplotlib.image
 import matplotlib.pyplot as plt
-import nbformat
-import numpy as np
 import pytest
-from nbclient import NotebookClient
 
 from common.functions import softmax
 from common.layers import Relu
-from common.scripts import notebook
 from common.scripts.notebook import show_source, slider
 
 
-class Handle:
-    """In the place of what IPython's display returns."""
-
-    def __init__(self, shown):
-        self.shown = shown
-
-    def update(self, thing):
-        self.shown[-1] = thing
-
-
-@pytest.fixture
-def displayed(monkeypatch):
-    shown = []
-
-    def display(thing, display_id=None):
-        shown.append(thing)
-        return Handle(shown) if display_id else None
-
-    monkeypatch.setattr(notebook, "display", display)
-    return shown
-
-
 def draw(h):
-    fig, ax = plt.subplots()
+    """Draw h as a title & nothing else."""
+    fig, ax = plt.subplots(figsize=(2, 2))
     ax.set_title(f"h = {h}")
     return fig
 
 
-def title(figure):
-    return figure.axes[0].get_title()
+def shade(h):
+    fig, ax = plt.subplots(figsize=(1, 1))
+    ax.imshow([[h]], vmin=0, vmax=1)
+    return fig
+
+
+def data(shown):
+    found = json.loads(re.search(r'"player-\w+", (\{.*\})\);', shown.data)[1])
+    return found | {"frames": json.loads(gzip.decompress(base64.b64decode(found["packed"])))}
 
 
 def test_the_source_shown_is_that_which_runs():
-    shown = show_source(softmax)
-    assert shown.data.startswith("def softmax(x: np.ndarray)")
-    assert shown.language == "python"
+    assert show_source(softmax).data.startswith("```python\ndef softmax(x: np.ndarray)")
 
 
 def test_a_method_is_shown_without_its_indentation():
-    assert show_source(Relu.backward).data.startswith("def backward(self, dout")
+    assert show_source(Relu.backward).data.startswith("```python\ndef backward(self, dout")
 
 
-def test_a_slider_shows_its_control_and_a_figure_of_the_middle_value(displayed):
-    slider(draw, h=(0.5, 1.0, 20.0))
-    control, figure = displayed
-    assert isinstance(control, ipywidgets.SelectionSlider)
-    assert [label for label, _ in control.options] == ["0.5", "1", "20"]
-    assert (control.value, control.description) == (1.0, "h")
-    assert title(figure) == "h = 1.0"
+def test_a_slider_has_a_frame_for_each_value_and_shows_the_middle_one():
+    found = data(slider(draw, h=(0.5, 1.0, 20.0)))
+    assert found["labels"] == ["h = 0.5", "h = 1", "h = 20"]
+    assert found["start"] == 1
+    assert len({*found["frames"]}) == 3
+    assert all(frame.startswith("<svg") for frame in found["frames"])
     assert plt.get_fignums() == []
 
 
-def test_moving_it_replaces_the_figure(displayed):
-    slider(draw, default=0, h=range(3))
-    assert title(displayed[1]) == "h = 0"
-    displayed[0].value = 2
-    assert [title(figure) for figure in displayed[1:]] == ["h = 2"]
-    assert plt.get_fignums() == []
+@pytest.mark.parametrize(("default", "start"), [(0, 0), (2, 2), (-1, 2)])
+def test_the_first_figure_is_there_without_scripts(default, start):
+    shown = slider(draw, default=default, h=range(3)).data
+    image = re.match(r'<div [^>]*><img src="([^"]*)" alt="([^"]*)"', shown)
+    kind, encoded = image[1].split(",")
+    assert kind == "data:image/svg+xml;base64"
+    assert base64.b64decode(encoded).decode() == data(slider(draw, h=range(3)))["frames"][start]
+    assert image[2] == f"Draw h as a title &amp; nothing else. h = {start}"
+
+
+def test_images_are_png():
+    frames = data(slider(shade, h=(0.0, 1.0)))["frames"]
+    assert frames[0] != frames[1]
+    assert base64.b64decode(frames[0].partition(",")[2]).startswith(b"\x89PNG")
+
+
+def test_the_same_figure_gives_the_same_output():
+    assert slider(draw, h=range(3)).data == slider(draw, h=range(3)).data
 
 
 @pytest.mark.parametrize("values", [{}, {"h": [1], "lr": [2]}])
@@ -82,29 +72,7 @@ def test_a_slider_has_one_argument(values):
         slider(draw, **values)
 
 
-def test_in_a_kernel_the_figure_is_one_output_that_changes():
-    cells = [
-        "import matplotlib.pyplot as plt\n"
-        "from common.scripts.notebook import slider\n"
-        "def draw(shade):\n"
-        "    fig, ax = plt.subplots(figsize=(1, 1))\n"
-        "    ax.imshow([[shade]], 'gray', vmin=0, vmax=1)\n"
-        "    ax.set_axis_off()\n"
-        "    return fig\n"
-        "slider(draw, shade=(0.0, 1.0))",
-        "import ipywidgets\n"
-        "from ipywidgets.widgets.widget import _instances\n"
-        "[control] = [w for w in _instances.values() if hasattr(w, 'options')]",
-        "control.value = 0.0",
-    ]
-    run = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-    client = NotebookClient(run, extra_arguments=["--IPKernelApp.log_level=ERROR"])
-    shades = []
-    backend = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}  # tests have another one
-    with client.setup_kernel(env=os.environ | backend):
-        for place, cell in enumerate(run.cells):
-            client.execute_cell(cell, place)
-            [picture] = [o.data["image/png"] for o in run.cells[0].outputs if "image/png" in o.data]
-            image = matplotlib.image.imread(io.BytesIO(base64.b64decode(picture)), "png")
-            shades.append(round(float(np.median(image[..., :3]))))
-    assert shades == [1, 1, 0]
+@pytest.mark.parametrize("default", [3, -4])
+def test_the_default_is_one_of_the_values(default):
+    with pytest.raises(IndexError):
+        slider(draw, default=default, h=range(3))

@@ -3,13 +3,21 @@ import gc
 import io
 import os
 import pickle
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from common.support.files import load_arrays, save_arrays, write_atomically, write_csv
+from common.support.files import (
+    check_writable,
+    load_arrays,
+    remove_leftovers,
+    save_arrays,
+    write_atomically,
+    write_csv,
+)
 from tests.helpers import as_bytes
 
 
@@ -63,6 +71,31 @@ def test_a_read_only_folder_keeps_the_old_file(open_folder, read_only):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert names(open_folder) == ["a.txt"]
+
+
+def test_temporary_files_of_processes_that_have_ended_are_removed_and_no_others(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    left = f".a.txt.{process.pid}.{'0' * 32}"
+    others = [
+        f".a.txt.{os.getpid()}.{'0' * 32}",
+        f".a.txt.{os.getppid()}.{'0' * 32}",
+        f".b.txt.{process.pid}.{'0' * 32}",
+        f".a.txt.{process.pid}.backup",
+        "a.txt",
+    ]
+    for name in (left, *others):
+        (tmp_path / name).write_bytes(b"content")
+    remove_leftovers(tmp_path / "a.txt")
+    assert names(tmp_path) == sorted(others)
+
+
+def test_whether_a_file_can_be_written_is_told_by_name_and_leaves_nothing(tmp_path):
+    check_writable(tmp_path / "a.txt")
+    assert names(tmp_path) == []
+    for bad in (tmp_path, tmp_path / "nowhere" / "a.txt"):
+        with pytest.raises(OSError, match=bad.name):
+            check_writable(bad)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX permissions")

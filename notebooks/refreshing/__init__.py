@@ -1,1 +1,0 @@
-"""How notebooks are kept in the repository: in one form, with outputs that a new run confirms."""
