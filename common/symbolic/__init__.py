@@ -12,12 +12,14 @@ elementwise     the table of elementwise operations: program, dtype and derivati
 arrays          shapes, axes, sums and other reductions, joining
 indexing        x[…] and its derivative
 products        matrix products, softmax
+operators       x + y, x.sum() and the like: the functions above as operators and methods
 rewrites        the same value, more accurate and with less work
 gradient        reverse mode: one walk, one adjoint for each variable
 printing        expressions as text
 codegen         a straight-line NumPy program, with buffer reuse
 function        compiling and calling
-tensor          what a user types: variables and functions of them
+tensor          what a user types: variables and functions of them, random numbers
+absent          what Theano has and this package hasn't
 drawing         expressions as diagrams
 ==============  ===================================================================================
 
@@ -28,7 +30,8 @@ x ≤ 0; a Python number beside an array of floats takes that array's dtype.
 
 from importlib import import_module
 
-from common.symbolic import compile, gradient, printing, tensor
+from common.symbolic import compile, gradient, operators, printing, tensor
+from common.symbolic.absent import absent_from
 from common.symbolic.config import config
 from common.symbolic.function import Function, In, Out, function
 from common.symbolic.gradient import Adjoints, grad
@@ -42,48 +45,8 @@ from common.symbolic.graph import (
 )
 from common.symbolic.printing import debugprint, pp
 
-__all__ = [
-    "Adjoints",
-    "DisconnectedInputError",
-    "Function",
-    "In",
-    "MissingInputError",
-    "Out",
-    "Shared",
-    "UnusedInputError",
-    "Variable",
-    "compile",
-    "config",
-    "debugprint",
-    "function",
-    "grad",
-    "gradient",
-    "pp",
-    "printing",
-    "shared",
-    "tensor",
-]
-
-_ABSENT = (
-    "scan",
-    "Op",
-    "Apply",
-    "gof",
-    "sandbox",
-    "gpuarray",
-    "sparse",
-    "typed_list",
-    "map",
-    "scan_module",
-)
-
 
 def __getattr__(name):
     if name == "draw":  # the only one that needs matplotlib
         return import_module("common.symbolic.drawing").draw
-    if name in _ABSENT:
-        raise NotImplementedError(
-            f"theano.{name} isn't part of this small Theano: it has no loops (scan), no GPU, no "
-            "sparse arrays and no operations of one's own but Elementwise"
-        )
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return absent_from(__name__)(name)

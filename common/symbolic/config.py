@@ -1,8 +1,6 @@
 """Settings, under the names that Theano gave them."""
 
-__all__ = ["config"]
-
-# What other flags of Theano say doesn't matter here; programs that set them still run.
+# Flags of Theano that programs set. What they say doesn't matter here.
 _IGNORED = {
     "mode": "FAST_RUN",
     "optimizer": "fast_run",
@@ -35,18 +33,14 @@ class Config:
     """
 
     def __init__(self):
-        super().__setattr__("floatX", "float64")
-        for name, value in _IGNORED.items():
-            super().__setattr__(name, value)
+        vars(self).update(_IGNORED, floatX="float64")
 
     def __setattr__(self, name, value):
-        if name == "floatX":
-            if str(value) not in ("float32", "float64"):
-                raise ValueError(f"floatX must be 'float32' or 'float64', got {value!r}")
-            value = str(value)
-        elif name not in _IGNORED:
+        if name == "floatX" and str(value) not in ("float32", "float64"):
+            raise ValueError(f"floatX must be 'float32' or 'float64', got {value!r}")
+        if name not in vars(self):
             raise AttributeError(f"there is no setting {name!r}; the one with an effect is floatX")
-        super().__setattr__(name, value)
+        vars(self)[name] = str(value) if name == "floatX" else value
 
 
 config = Config()

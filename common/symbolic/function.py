@@ -1,10 +1,12 @@
 """Compiled functions: from expressions to something that can be called.
 
-`function` puts givens in place, rewrites the expressions, and has a program generated. A call of
-the `Function` checks and converts the arguments, runs the program, and replaces the values of the
-shared variables that have updates.
+`function` puts givens in place, adds default updates, and checks that the inputs are what the
+outputs need. A `Function` has the expressions rewritten and a program generated; a call converts
+the arguments, runs the program, and replaces the values of shared variables that have updates.
 """
 
+import copy
+import linecache
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
@@ -32,11 +34,6 @@ from common.symbolic.graph import (
 )
 from common.symbolic.rewrites import rewrite, substitute
 
-__all__ = ["Function", "In", "Out", "function"]
-
-_updating = threading.RLock()  # held from reading shared variables until they are updated
-_values_of = attrgetter("_value")
-
 
 class In:
     """An input of a function with a default value, a name, or a state.
@@ -58,8 +55,8 @@ class In:
         self, variable, value=None, name=None, update=None, allow_downcast=None, **ignored
     ):
         self.variable = variable
-        self.name = name or getattr(variable, "name", None)
         self.value = value
+        self.name = name or getattr(variable, "name", None)
         self.update = update
         self.downcast = allow_downcast
 
@@ -138,38 +135,40 @@ def function(
         )
     if isinstance(mode, Mapping | list | tuple):
         raise TypeError("mode must be a name such as 'FAST_RUN'; give updates as updates=…")
-    if isinstance(inputs, Variable | In) or not isinstance(inputs, Sequence):
+    if not isinstance(inputs, list | tuple):
         raise TypeError(f"inputs must be a list of variables, got {inputs!r}")
-    inputs = [i if isinstance(i, In) else In(i) for i in inputs]
-    keys = list(outputs) if isinstance(outputs, Mapping) else None
-    single = outputs is not None and not isinstance(outputs, list | tuple | Mapping)
-    listed = [] if outputs is None else [outputs] if single else list(outputs)
-    if keys is not None:
-        listed = [outputs[key] for key in keys]
-    listed = [as_variable(o) for o in listed]
-    for s in givens if isinstance(givens, Mapping) else ():
-        if not isinstance(s, Variable):
-            raise TypeError(f"givens must be of variables, got {s!r}")
+    ins = [_prepared(given, allow_input_downcast) for given in inputs]
+    for given in ins:
+        if sum(other.variable is given.variable for other in ins) > 1:
+            raise ValueError(f"inputs have {given.variable!r} twice")
+    outputs, returns = _listed(outputs)
+    replace = _pairs("givens", givens, Variable)
+    new = _pairs("updates", updates, Shared)
+    for given in ins:
+        if given.state is not None:
+            replace[given.variable] = given.state
+            new[given.state] = _as_type_of(given.state, given.update, "the update of")
+    new = {s: _named_after(s, value) for s, value in new.items()}
 
-    updates = _update_pairs(updates)
-    states = {i.variable: Shared(_state(i), i.name) for i in inputs if i.update is not None}
-    updates += [(states[i.variable], i.update) for i in inputs if i.update is not None]
-    replace = _given(givens) | states
-    inputs = [i for i in inputs if i.update is None]
-    pairs = [(s, _named_after(s, _as_type_of(s, new, "the update of"))) for s, new in updates]
-    everything = substitute([*listed, *(new for _, new in pairs)], replace)
-    pairs, everything = _with_defaults(pairs, everything, no_default_updates, len(listed), replace)
-
-    variables, leaves = _leaves(_checked(inputs))
-    everything = substitute(everything, leaves)
-    written = [*listed, *(new for _, new in updates)]
-    _check_use(inputs, variables, written, on_unused_input, everything)
-    n = len(listed)
-    new_values = list(zip([s for s, _ in pairs], everything[n:], strict=True))
-    returns = keys if keys is not None else "none" if outputs is None else single
-    return Function(
-        inputs, variables, everything[:n], new_values, returns, name, allow_input_downcast, states
-    )
+    written = [*outputs, *new.values()]
+    results = substitute(written, replace)
+    while no_default_updates is not True:  # those of random streams, and of what these depend on
+        more = {
+            s: _as_type_of(s, s.default_update, "the default update of")
+            for s in ancestors(results)
+            if isinstance(s, Shared) and s.default_update is not None
+            if s not in new and s not in (no_default_updates or ())
+        }
+        if not more:
+            break
+        new |= more
+        results += substitute(list(more.values()), replace)
+    results = substitute(results, {i.variable: i.leaf for i in ins if i.leaf is not i.variable})
+    order = ancestors(results)
+    _check_all_used(ins, set(order), written, on_unused_input)
+    _check_none_missing(ins, order)
+    n = len(outputs)
+    return Function(ins, results[:n], list(zip(new, results[n:], strict=True)), returns, name)
 
 
 class Function:
@@ -181,6 +180,8 @@ class Function:
     source : str
         The NumPy program.
     inputs : list of Variable
+    shared : list of Shared
+        What the program reads besides its inputs.
     outputs : list of Variable
         The expressions that the program computes, rewritten.
 
@@ -192,27 +193,31 @@ class Function:
     or fails, none.
     """
 
-    def __init__(self, inputs, variables, outputs, updates, returns, name, downcast, states):
-        self.inputs = [i.variable for i in inputs]
-        self.name = name
-        self._arguments = inputs, variables, outputs, updates, returns, name, downcast, states
-        self._ins = inputs
-        self._variables = variables
+    _updating = threading.RLock()  # held from reading shared variables until they are updated
+
+    def __init__(self, ins, outputs, updates, returns, name):
+        self._made_from = ins, outputs, updates, returns, name
+        self._ins = [i for i in ins if i.state is None]
         self._returns = returns
         self._n_outputs = len(outputs)
-        self._downcast = downcast
-        self._states = states
+        self.name = name
+        self.inputs = [i.variable for i in self._ins]
         everything = [*outputs, *(new for _, new in updates)]
-        self.shared = [v for v in ancestors(everything) if isinstance(v, Shared)]
+        order = ancestors(everything)
+        self.shared = [v for v in order if isinstance(v, Shared)]
+        self._states = {i.variable: i.state for i in ins if i.state is not None}
+        self._states |= {s: s for s in self.shared}
+        self._updated = [s for s, _ in updates]
         with made_here():
             rewritten = rewrite(everything)
         self.outputs = rewritten[: len(outputs)]
-        self.program = Program([*variables, *self.shared], rewritten, ancestors(everything))
-        self._set = [s for s, _ in updates]
-        self._sized = [any(isinstance(n, int) for n in v.dims) for v in variables]
-        self._types = [
-            (np.dtype(v.dtype), v.ndim, sized)
-            for v, sized in zip(variables, self._sized, strict=True)
+        leaves = [i.leaf for i in self._ins]
+        self.program = Program([*leaves, *self.shared], rewritten, order)
+        sized = [any(isinstance(n, int) for n in leaf.dims) for leaf in leaves]
+        # An array of this dtype and number of axes is taken as it is, unless a size is prescribed.
+        self._exact = [
+            (np.dtype(v.dtype), None if size else v.ndim)
+            for v, size in zip(leaves, sized, strict=True)
         ]
 
     @property
@@ -236,11 +241,11 @@ class Function:
         return f"<function {self.name or ''}({', '.join(map(repr, self.inputs))})>"
 
     def __reduce__(self):
-        return Function, self._arguments
+        return Function, self._made_from  # it is compiled again
 
     def __getitem__(self, variable):
         """Return the value of an input with an update, or of a shared variable."""
-        for v, state in [*self._states.items(), *((s, s) for s in self.shared)]:
+        for v, state in self._states.items():
             if v is variable or (isinstance(variable, str) and v.name == variable):
                 return state.get_value()
         raise KeyError(f"{self!r} has no state called {variable!r}")
@@ -255,217 +260,179 @@ class Function:
         ValueError
             If shapes don't fit.
         """
-        if kwargs or len(args) != len(self._types):
+        if kwargs or len(args) != len(self._ins):
             args = self._bound(args, kwargs)
         values = []
-        for a, (dtype, ndim, sized) in zip(args, self._types, strict=True):
-            if type(a) is np.ndarray and a.dtype is dtype and a.ndim == ndim and not sized:
-                values.append(a)
-            else:
-                values.append(self._value(len(values), a))
-        if self._set:
-            with _updating:
-                results = self._run([*values, *map(_values_of, self.shared)])
+        for i, (value, (dtype, ndim)) in enumerate(zip(args, self._exact, strict=True)):
+            exact = type(value) is np.ndarray and value.dtype is dtype and value.ndim == ndim
+            values.append(value if exact else self._converted(self._ins[i], value))
+        if self._updated:
+            with self._updating:
+                results = self._run(values)
                 new = [np.asarray(r) for r in results[self._n_outputs :]]
-                for s, value in zip(self._set, new, strict=True):
-                    _check_ones(s, value)
+                self._check_ones(new)
                 # One step for Python, so that neither Ctrl-C nor a thread comes between.
-                list(map(Shared._value.__set__, self._set, new))
+                list(map(Shared._value.__set__, self._updated, new))
         else:
-            results = self._run([*values, *map(_values_of, self.shared)])
-        if self._returns is True:
+            results = self._run(values)
+        if self._returns == "one":
             return np.asarray(results[0])
         if self._returns == "none":
             return None
         arrays = [np.asarray(r) for r in results[: self._n_outputs]]
-        if isinstance(self._returns, list):
-            return dict(zip(self._returns, arrays, strict=True))
-        return arrays
+        return arrays if self._returns == "list" else dict(zip(self._returns, arrays, strict=True))
+
+    def _bound(self, args, kwargs):
+        """Return the values of all inputs, which are given by place, by name, or by default."""
+        title, listed = self._title(), ", ".join(map(repr, self.inputs)) or "none"
+        if len(args) > len(self._ins):
+            raise TypeError(f"{title} takes {len(self._ins)} inputs ({listed}), got {len(args)}")
+        values = dict(zip(self._ins, args, strict=False))
+        for name, value in kwargs.items():
+            given = next((i for i in self._ins if i.name == name), None)
+            if given is None:
+                raise TypeError(f"{title} has no input called {name!r}; it takes {listed}")
+            if given in values:
+                raise TypeError(f"{title} got the input {name!r} twice")
+            values[given] = value
+        missing = [i for i in self._ins if i not in values and i.value is None]
+        if missing:
+            names = ", ".join(repr(i.variable) for i in missing)
+            raise TypeError(f"{title} takes the inputs {listed}; {names} missing")
+        return [values.get(i, i.value) for i in self._ins]
+
+    def _converted(self, given, value):
+        v = given.leaf
+        try:
+            title = f"{self._title()}, input {v!r}"
+            return as_value(title, value, v.dtype, v.dims, given.downcast)
+        except TypeError as error:
+            raise TypeError(f"{error} ({described(given.variable)})") from error.__cause__
+
+    def _title(self):
+        return self.name or "the function"
+
+    def _check_ones(self, new):
+        for s, value in zip(self._updated, new, strict=True):
+            for axis, n in enumerate(s.dims):
+                if n == 1 != value.shape[axis]:
+                    raise ValueError(
+                        f"the update of {s!r} has shape {value.shape}, but its axis {axis} must "
+                        "have size 1"
+                    )
 
     def _run(self, values):
         try:
-            return self.program.run(*values)
+            # The values of all shared variables are read in one step, too.
+            return self.program.run(*values, *map(attrgetter("_value"), self.shared))
         except Exception as error:
-            explained = self._explained(error, values)
+            explained = self._explained(error)
             if explained is None:
                 raise
             raise explained from (None if isinstance(error, AssertionError) else error)
 
-    def _bound(self, args, kwargs):
-        names = [i.name for i in self._ins]
-        title = self.name or "the function"
-        listed = ", ".join(map(repr, self.inputs)) or "none"
-        if len(args) > len(names):
-            raise TypeError(f"{title} takes {len(names)} inputs ({listed}), got {len(args)}")
-        values = dict(enumerate(args))
-        for name, value in kwargs.items():
-            if name not in names:
-                raise TypeError(f"{title} has no input called {name!r}; it takes {listed}")
-            if names.index(name) in values:
-                raise TypeError(f"{title} got the input {name!r} twice")
-            values[names.index(name)] = value
-        missing = []
-        for i, given in enumerate(self._ins):
-            if i not in values:
-                if given.value is None:
-                    missing.append(repr(given.variable))
-                values[i] = given.value
-        if missing:
-            raise TypeError(f"{title} takes the inputs {listed}; {', '.join(missing)} missing")
-        return [values[i] for i in range(len(names))]
-
-    def _value(self, i, given):
-        variable = self._variables[i]
-        title = f"{self.name or 'the function'}, input {self.inputs[i]!r}"
-        if isinstance(given, Variable):
-            raise TypeError(f"{title}: expected a value, got the variable {given!r}")
-        downcast = self._ins[i].downcast
-        downcast = self._downcast if downcast is None else downcast
-        try:
-            return as_value(title, given, variable.dtype, variable.dims, downcast)
-        except (TypeError, ValueError) as error:
-            place = "made at {}:{}".format(*self.inputs[i].made_at)
-            raise type(error)(f"{error} ({self.inputs[i]!r} was {place})") from error.__cause__
-
-    def _explained(self, error, values):
+    def _explained(self, error):
         """Return an error that tells which operation failed and where it was made, or None."""
-        frame, line = None, None
         traceback = error.__traceback__
-        while traceback is not None:
-            if traceback.tb_frame.f_code is self.program.run.__code__:
-                frame, line = traceback.tb_frame, traceback.tb_lineno
+        while traceback and traceback.tb_frame.f_code is not self.program.run.__code__:
             traceback = traceback.tb_next
-        variable = None if frame is None else self.program.variable_at(line)
-        kinds = (ValueError, TypeError, IndexError, ArithmeticError, MemoryError, AssertionError)
-        if variable is None or not isinstance(error, kinds):
+        variable = self.program.variable_at(traceback.tb_lineno) if traceback else None
+        kind = next((k for k in _EXPLAINED if isinstance(error, k)), None)
+        if variable is None or kind is None:
             return None
-        title = self.name or "the function"
-        if isinstance(error, AssertionError):
-            code = self.program._lines[line - 2][0].removeprefix("assert ")
-            return ValueError(
-                f"{title}: the sizes of axes differ, {code} doesn't hold for "
-                f"{self._shapes(variable, code, frame)}; {variable.operation.name} needs it, "
-                f"{described(variable)}. An axis whose size isn't known when a function is "
-                "compiled doesn't broadcast; declare it as 1 with T.row, T.col, dimshuffle or "
-                "T.addbroadcast"
+        frame, name = traceback.tb_frame, variable.operation.name
+        if kind is not AssertionError:
+            shapes = ", ".join(_with_shape(self.program.text(x), frame) for x in variable.inputs)
+            return kind(
+                f"{self._title()}: {name} of {shapes} failed: {error}; "
+                f"it computes {described(variable)}"
             )
-        parts = []
-        for x in variable.inputs:
-            text = self.program.text(x)
-            try:
-                parts.append(f"{text} {np.shape(eval(text, frame.f_globals, frame.f_locals))}")
-            except Exception:
-                parts.append(text)
-        kind = OverflowError if isinstance(error, OverflowError) else type(error)
-        return kind(
-            f"{title}: {variable.operation.name} of {', '.join(parts)} "
-            f"failed: {error}; it computes {described(variable)}"
+        line = linecache.getline(frame.f_code.co_filename, traceback.tb_lineno)
+        condition = line.strip().removeprefix("assert ")
+        arrays = [part.rpartition(".shape[")[0] for part in condition.split(" == ")]
+        shapes = " and ".join(_with_shape(text, frame) for text in arrays if text)
+        return ValueError(
+            f"{self._title()}: the sizes of axes differ, {condition} doesn't hold for {shapes}; "
+            f"{name} needs it, {described(variable)}. An axis whose size isn't known when a "
+            "function is compiled doesn't broadcast; declare it as 1 with T.row, T.col, dimshuffle "
+            "or T.addbroadcast"
         )
 
-    def _shapes(self, variable, code, frame):
-        """Return the names and shapes of the arrays that a condition is about."""
-        texts = [part.rpartition(".shape[")[0] for part in code.split(" == ")]
-        shown = []
-        for text in filter(None, texts):
-            shape = np.shape(eval(text, frame.f_globals, frame.f_locals))
-            shown.append(f"{text} of shape {shape}")
-        return " and ".join(shown)
+
+_EXPLAINED = (
+    *(FloatingPointError, OverflowError, ZeroDivisionError, MemoryError),
+    *(IndexError, ValueError, TypeError, AssertionError),
+)
 
 
-def _check_ones(s, value):
-    for axis, n in enumerate(s.dims):
-        if n == 1 and value.shape[axis] != 1:
-            raise ValueError(
-                f"the update of {s!r} has shape {value.shape}, but its axis {axis} must have size 1"
-            )
+def _with_shape(text, frame):
+    """Return the text of an argument with the shape that it had when a program failed."""
+    try:
+        return f"{text} of shape {np.shape(eval(text, frame.f_globals, frame.f_locals))}"
+    except Exception:  # what failed is the argument itself
+        return text
 
 
-def _state(given):
+def _prepared(given, downcast):
+    """Return an input of a new function, with the leaf that stands for it, and its state."""
+    given = copy.copy(given) if isinstance(given, In) else In(given)
     v = given.variable
-    return as_value(f"the value of {v!r}", given.value, v.dtype, v.dims).copy()
+    if not isinstance(v, Variable):
+        raise TypeError(f"inputs must be variables, got {v!r}")
+    if isinstance(v, Shared):
+        raise TypeError(
+            f"the shared variable {v!r} can't be an input: it has a value already; givens can put "
+            "another variable in its place"
+        )
+    if isinstance(v, Constant):
+        raise TypeError(f"the constant {v!r} can't be an input")
+    given.downcast = downcast if given.downcast is None else given.downcast
+    given.leaf = v
+    if v.operation is not None:
+        given.leaf = Input(v.dtype, [n if isinstance(n, int) else None for n in v.dims], v.name)
+    given.state = None
+    if given.update is not None:
+        value = as_value(f"the value of {v!r}", given.value, v.dtype, v.dims)
+        given.state = Shared(value.copy(), given.name, ones=v.broadcastable)
+    return given
 
 
-def _checked(inputs):
-    variables = [i.variable for i in inputs]
-    for v in variables:
-        if not isinstance(v, Variable):
-            raise TypeError(f"inputs must be variables, got {v!r}")
-        if isinstance(v, Shared):
-            raise TypeError(
-                f"the shared variable {v!r} can't be an input: it has a value already; givens can "
-                "put another variable in its place"
-            )
-        if isinstance(v, Constant):
-            raise TypeError(f"the constant {v!r} can't be an input")
-    if len(set(variables)) < len(variables):
-        twice = next(v for v in variables if variables.count(v) > 1)
-        raise ValueError(f"inputs have {twice!r} twice")
-    return variables
+def _listed(outputs):
+    """Return the outputs in a list, and what a call returns: "one", "none", a "list", or keys."""
+    if isinstance(outputs, Mapping):
+        return [as_variable(o) for o in outputs.values()], list(outputs)
+    if isinstance(outputs, list | tuple):
+        return [as_variable(o) for o in outputs], "list"
+    return ([], "none") if outputs is None else ([as_variable(outputs)], "one")
 
 
-def _update_pairs(updates):
-    result, seen = [], set()
-    for s, new in _pairs("updates", updates):
-        if not isinstance(s, Shared):
-            raise TypeError(f"updates must be of shared variables, got {s!r}")
-        if s in seen:
-            raise ValueError(f"updates have {s!r} twice")
-        seen.add(s)
-        result.append((s, as_variable(new)))
+def _pairs(name, pairs, kind):
+    """Return `givens` or `updates` as a dict, whose values have the types of its keys."""
+    result = {}
+    for pair in pairs.items() if isinstance(pairs, Mapping) else pairs or ():
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise TypeError(f"{name} must be a dict or a list of pairs, got {pair!r} in it")
+        old, new = pair
+        if not isinstance(old, kind):
+            what = "shared variables" if kind is Shared else "variables"
+            raise TypeError(f"{name} must be of {what}, got {old!r}")
+        if old in result:
+            raise ValueError(f"{name} have {old!r} twice")
+        what = "the update of" if kind is Shared else "what is given for"
+        result[old] = _as_type_of(old, new, what)
     return result
 
 
-def _with_defaults(pairs, everything, no_default_updates, n, replace):
-    """Add the default updates of shared variables, as long as new ones come up."""
-    pairs = list(pairs)
-    seen = {s for s, _ in pairs}
-    skip = set(no_default_updates) if isinstance(no_default_updates, list | tuple | set) else ()
-    while no_default_updates is not True:
-        new = [
-            v
-            for v in ancestors(everything)
-            if isinstance(v, Shared)
-            and v.default_update is not None
-            and v not in seen
-            and v not in skip
-        ]
-        if not new:
-            break
-        seen |= set(new)
-        more = [_as_type_of(s, as_variable(s.default_update), "the update of") for s in new]
-        pairs += list(zip(new, more, strict=True))
-        everything = [*everything, *substitute(more, replace)]
-    return pairs, everything
-
-
-def _given(givens):
-    replace = {}
-    for old, new in _pairs("givens", givens):
-        if not isinstance(old, Variable):
-            raise TypeError(f"givens must be of variables, got {old!r}")
-        if old in replace:
-            raise ValueError(f"givens have {old!r} twice")
-        replace[old] = _as_type_of(old, as_variable(new), "what is given for")
-    return replace
-
-
-def _pairs(name, pairs):
-    pairs = list(pairs.items() if isinstance(pairs, Mapping) else pairs or ())
-    for pair in pairs:
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise TypeError(f"{name} must be a dict or a list of pairs, got {pair!r} in it")
-    return pairs
-
-
 def _as_type_of(old, new, what):
+    """Return `new` in the dtype of `old`, which it must fit into."""
     new = as_variable(new)
     if new.ndim != old.ndim:
         raise TypeError(
             f"{what} {old!r} must have {old.ndim} axes, got {new.ndim}: {described(new)}"
         )
     if isinstance(new, Constant) and new.ndim == 0:
-        given = new.value.item() if new.weak else new.value
-        return Constant(as_value(f"{what} {old!r}", given, old.dtype, ()), new.name)
+        value = new.value.item() if new.weak else new.value
+        return Constant(as_value(f"{what} {old!r}", value, old.dtype, ()), new.name)
     for axis, (n, m) in enumerate(zip(old.dims, new.dims, strict=True)):
         if n == 1 and isinstance(m, int) and m != 1:
             raise TypeError(f"{what} {old!r} must have size 1 along axis {axis}, got {m}")
@@ -486,44 +453,28 @@ def _named_after(s, new):
     return named
 
 
-def _leaves(variables):
-    """Return the inputs as leaves: one takes the place of an input that is computed."""
-    leaves = {}
-    for v in variables:
-        if v.operation is not None:
-            dims = [n if isinstance(n, int) else None for n in v.dims]
-            leaves[v] = Input(v.dtype, dims, v.name)
-            leaves[v].made_at = v.made_at
-    return [leaves.get(v, v) for v in variables], leaves
+def _check_all_used(ins, used, written, on_unused_input):
+    unused = [i.variable for i in ins if i.state is None and i.leaf not in used]
+    if not unused or on_unused_input == "ignore":
+        return
+    # What only the cost of a gradient needs is used as well, as x is in the derivative of 3 x.
+    mentioned = set(ancestors([cost_of[v] for v in ancestors(written) if v in cost_of]))
+    for v in unused:
+        if v not in mentioned:
+            message = (
+                f"the outputs don't need the input {described(v)}; "
+                "on_unused_input='ignore' allows that"
+            )
+            if on_unused_input == "raise":
+                raise UnusedInputError(message)
+            warnings.warn(message, stacklevel=3)
 
 
-def _check_use(inputs, variables, written, on_unused_input, everything):
-    order = ancestors(everything)
-    used = set(order)
-    mentioned = None
-    for given, v in zip(inputs, variables, strict=True):
-        if v in used or on_unused_input == "ignore":
-            continue
-        mentioned = _mentioned(written) if mentioned is None else mentioned
-        if given.variable in mentioned:  # as x is in the derivative of 3 x
-            continue
-        message = (
-            f"the outputs don't need the input {described(given.variable)}; "
-            "on_unused_input='ignore' allows that"
-        )
-        if on_unused_input == "raise":
-            raise UnusedInputError(message)
-        warnings.warn(message, stacklevel=3)
-    known = set(variables)
+def _check_none_missing(ins, order):
+    known = {i.leaf for i in ins}
     for v in order:
         if isinstance(v, Input) and v not in known:
-            message = f"inputs lack {described(v)}"
-            for user in order:
-                if v in user.inputs:
-                    raise MissingInputError(f"{message}, which is needed for {described(user)}")
-            raise MissingInputError(f"{message}, which is an output")
-
-
-def _mentioned(outputs):
-    """Return all variables that the costs depend on which outputs are gradients of."""
-    return set(ancestors([cost_of[v] for v in ancestors(outputs) if v in cost_of]))
+            users = (f"is needed for {described(u)}" for u in order if v in u.inputs)
+            raise MissingInputError(
+                f"inputs lack {described(v)}, which {next(users, 'is an output')}"
+            )

@@ -11,41 +11,19 @@ made, else a `Dim`, a symbolic dimension. As in Theano, only an axis of known si
 import itertools
 import sys
 import threading
-import types
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 
 from common.symbolic.config import config
 
-__all__ = [
-    "KINDS",
-    "Constant",
-    "Dim",
-    "DisconnectedInputError",
-    "Input",
-    "MissingInputError",
-    "Operation",
-    "Shared",
-    "UnusedInputError",
-    "Variable",
-    "ancestors",
-    "as_value",
-    "as_variable",
-    "checked_dtype",
-    "count_variables",
-    "described",
-    "made_here",
-    "readable_shape",
-    "rebuilt",
-    "shared",
-    "users_place",
-]
-
 # All dtypes there are, and their kinds: boolean, signed and unsigned integer, float, complex.
 KINDS = {"bool": "b", "float32": "f", "float64": "f", "complex64": "c", "complex128": "c"}
 KINDS |= {f"int{n}": "i" for n in (8, 16, 32, 64)} | {f"uint{n}": "u" for n in (8, 16, 32, 64)}
+
+_serials = itertools.count()
 
 
 class DisconnectedInputError(ValueError):
@@ -129,16 +107,11 @@ class Operation:
         return self.name
 
 
-_serials = itertools.count()
-
-
-def count_variables() -> int:
-    """Return a serial number above those of all variables so far, and below those to come."""
-    return next(_serials)
-
-
 class Variable:
     """A number or array that has no value yet: what an operation will compute from its inputs.
+
+    Its operators, and methods such as `sum`, are those of NumPy's arrays; they are attached in
+    `common.symbolic.operators`, when there are operations.
 
     Attributes
     ----------
@@ -158,15 +131,8 @@ class Variable:
     """
 
     __slots__ = (
-        "__weakref__",
-        "_tag",
-        "dims",
-        "dtype",
-        "inputs",
-        "made_at",
-        "name",
-        "operation",
-        "serial",
+        *("operation", "inputs", "dtype", "dims", "name", "made_at", "serial"),
+        *("_tag", "__weakref__"),
     )
     __array_ufunc__ = None  # ndarray + Variable calls Variable.__radd__
     __hash__ = object.__hash__
@@ -179,8 +145,6 @@ class Variable:
         self.name = name
         self.made_at = made_at or users_place()
         self.serial = next(_serials)
-
-    # What is known without computing.
 
     @property
     def kind(self) -> str:
@@ -195,23 +159,26 @@ class Variable:
     @property
     def broadcastable(self) -> tuple[bool, ...]:
         """For each axis, whether its size is known to be 1."""
-        return tuple(n == 1 for n in self.dims)
+        return tuple([n == 1 for n in self.dims])
 
     @property
-    def type(self):
-        """The TensorType: dtype and broadcastable axes."""
-        from common.symbolic.tensor import TensorType
-
+    def type(self) -> "TensorType":
+        """Its dtype and broadcastable axes."""
         return TensorType(self.dtype, self.broadcastable)
 
     @property
-    def tag(self) -> types.SimpleNamespace:
+    def tag(self) -> SimpleNamespace:
         """A place for the user's own notes, such as ``x.tag.test_value``."""
-        try:
-            return self._tag
-        except AttributeError:
-            self._tag = types.SimpleNamespace()
-            return self._tag
+        if not hasattr(self, "_tag"):
+            self._tag = SimpleNamespace()
+        return self._tag
+
+    def eval(self, inputs=None) -> np.ndarray:
+        """Return the value, given those of the inputs: ``z.eval({x: 1, y: 2})``."""
+        from common.symbolic.function import function
+
+        inputs = inputs or {}
+        return function(list(inputs), self, on_unused_input="ignore")(*inputs.values())
 
     def __repr__(self):
         return self.name or (self.operation.name if self.operation else f"<{self.dtype} variable>")
@@ -229,274 +196,33 @@ class Variable:
             )
         return True  # so that `if W:` tells a variable from None
 
-    # Operators. A comparison with == compares identity, as everywhere in Python; see T.eq.
-
-    def __add__(self, other):
-        return elementwise.add(self, other)
-
-    def __radd__(self, other):
-        return elementwise.add(other, self)
-
-    def __sub__(self, other):
-        return elementwise.sub(self, other)
-
-    def __rsub__(self, other):
-        return elementwise.sub(other, self)
-
-    def __mul__(self, other):
-        return elementwise.mul(self, other)
-
-    def __rmul__(self, other):
-        return elementwise.mul(other, self)
-
-    def __truediv__(self, other):
-        return elementwise.true_div(self, other)
-
-    def __rtruediv__(self, other):
-        return elementwise.true_div(other, self)
-
-    def __floordiv__(self, other):
-        return elementwise.int_div(self, other)
-
-    def __rfloordiv__(self, other):
-        return elementwise.int_div(other, self)
-
-    def __mod__(self, other):
-        return elementwise.mod(self, other)
-
-    def __rmod__(self, other):
-        return elementwise.mod(other, self)
-
-    def __pow__(self, other):
-        return elementwise.pow(self, other)
-
-    def __rpow__(self, other):
-        return elementwise.pow(other, self)
-
-    def __and__(self, other):
-        return elementwise.and_(self, other)
-
-    def __rand__(self, other):
-        return elementwise.and_(other, self)
-
-    def __or__(self, other):
-        return elementwise.or_(self, other)
-
-    def __ror__(self, other):
-        return elementwise.or_(other, self)
-
-    def __xor__(self, other):
-        return elementwise.xor(self, other)
-
-    def __rxor__(self, other):
-        return elementwise.xor(other, self)
-
-    def __matmul__(self, other):
-        return products.dot(self, other)
-
-    def __rmatmul__(self, other):
-        return products.dot(other, self)
-
-    def __lt__(self, other):
-        return elementwise.lt(self, other)
-
-    def __le__(self, other):
-        return elementwise.le(self, other)
-
-    def __gt__(self, other):
-        return elementwise.gt(self, other)
-
-    def __ge__(self, other):
-        return elementwise.ge(self, other)
-
-    def __neg__(self):
-        return elementwise.neg(self)
-
-    def __pos__(self):
-        return self
-
-    def __abs__(self):
-        return elementwise.abs(self)
-
-    def __invert__(self):
-        return elementwise.invert(self)
-
-    def __getitem__(self, key):
-        return indexing.index(self, key)
-
-    # Methods, as on arrays.
-
-    @property
-    def T(self):
-        """The transpose: all axes in reverse order."""
-        return arrays.transpose(self)
-
-    @property
-    def shape(self):
-        """The shape, as a vector of int64."""
-        return arrays.shape(self)
-
-    @property
-    def size(self):
-        """The number of elements, an int64 scalar."""
-        return arrays.prod(arrays.shape(self))
-
-    def sum(self, axis=None, dtype=None, keepdims=False):
-        """Return the sum over `axis`: an integer, several, or None for all."""
-        return arrays.sum(self, axis, dtype, keepdims)
-
-    def prod(self, axis=None, dtype=None, keepdims=False):
-        """Return the product over `axis`."""
-        return arrays.prod(self, axis, dtype, keepdims)
-
-    def mean(self, axis=None, dtype=None, keepdims=False):
-        """Return the mean over `axis`."""
-        return arrays.mean(self, axis, dtype, keepdims)
-
-    def var(self, axis=None, keepdims=False):
-        """Return the variance over `axis`, Σ (xᵢ − mean)² / N."""
-        return arrays.var(self, axis, keepdims)
-
-    def std(self, axis=None, keepdims=False):
-        """Return the standard deviation over `axis`."""
-        return arrays.std(self, axis, keepdims)
-
-    def max(self, axis=None, keepdims=False):
-        """Return the largest element over `axis`."""
-        return arrays.max(self, axis, keepdims)
-
-    def min(self, axis=None, keepdims=False):
-        """Return the smallest element over `axis`."""
-        return arrays.min(self, axis, keepdims)
-
-    def argmax(self, axis=None, keepdims=False):
-        """Return the index of the largest element along `axis`."""
-        return arrays.argmax(self, axis, keepdims)
-
-    def argmin(self, axis=None, keepdims=False):
-        """Return the index of the smallest element along `axis`."""
-        return arrays.argmin(self, axis, keepdims)
-
-    def all(self, axis=None, keepdims=False):
-        """Return whether all elements over `axis` are nonzero."""
-        return arrays.all(self, axis, keepdims)
-
-    def any(self, axis=None, keepdims=False):
-        """Return whether any element over `axis` is nonzero."""
-        return arrays.any(self, axis, keepdims)
-
-    def norm(self, L, axis=None, keepdims=False):
-        """Return the L-norm (Σ |x|ᴸ)^(1/L) over `axis`."""
-        return arrays.sum(abs(self) ** L, axis, keepdims=keepdims) ** (1.0 / L)
-
-    def dot(self, other):
-        """Return the matrix product with `other`."""
-        return products.dot(self, other)
-
-    def astype(self, dtype):
-        """Return the same numbers in another dtype."""
-        return elementwise.cast(self, dtype)
-
-    def clip(self, low, high):
-        """Return the elements limited to the range from `low` to `high`."""
-        return elementwise.clip(self, low, high)
-
-    def round(self):
-        """Return the nearest integers; halves go to the even one."""
-        return elementwise.round(self)
-
-    def copy(self, name=None):
-        """Return a variable of the same value, with a name of its own."""
-        result = arrays.Copy()(self)
-        result.name = name
-        return result
-
-    def reshape(self, *shape, ndim=None):
-        """Return the elements in another shape; one size may be −1."""
-        return arrays.reshape(self, shape[0] if len(shape) == 1 else shape, ndim)
-
-    def flatten(self, ndim=1, *, outdim=None):
-        """Return the elements with `ndim` axes, of which all but the last stay as they are."""
-        return arrays.flatten(self, ndim if outdim is None else outdim)
-
-    def ravel(self):
-        """Return the elements as a vector."""
-        return arrays.flatten(self)
-
-    def transpose(self, *axes):
-        """Return the axes in another order, by default in reverse."""
-        if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
-            [axes] = axes
-        return arrays.transpose(self, axes or None)
-
-    def dimshuffle(self, *pattern):
-        """Return the axes in the order of `pattern`, with a new one of size 1 for each 'x'."""
-        one = len(pattern) == 1 and isinstance(pattern[0], (tuple, list))
-        return arrays.dimshuffle(self, pattern[0] if one else pattern)
-
-    def repeat(self, repeats, axis=None):
-        """Return each element `repeats` times along `axis`."""
-        return arrays.repeat(self, repeats, axis)
-
-    def nonzero(self):
-        """Return, per axis, a vector of indices of the nonzero elements."""
-        return indexing.nonzero(self)
-
-    def diagonal(self):
-        """Return the diagonal of a matrix."""
-        return indexing.diag(self)
-
-    def take(self, indices, axis=None):
-        """Return the elements at `indices` along `axis`."""
-        return indexing.take(self, indices, axis)
-
-    def eval(self, inputs=None) -> np.ndarray:
-        """Return the value, given those of the inputs: ``z.eval({x: 1, y: 2})``."""
-        from common.symbolic.function import function
-
-        inputs = inputs or {}
-        return function(list(inputs), self, on_unused_input="ignore")(*inputs.values())
-
-    # Copies: a flat list of records, so that a deep graph doesn't overflow Python's stack.
+    # Copies and pickles hold a flat list of records: a deep graph would overflow Python's stack.
 
     def __reduce_ex__(self, protocol):
+        if self.operation is None:
+            return super().__reduce_ex__(2)
         order = ancestors([self])
         place = {v: i for i, v in enumerate(order)}
         records = [
-            v
-            if v.operation is None
-            else (v.operation, [place[x] for x in v.inputs], v.dtype, v.name, v.made_at)
+            (v.operation, [place[x] for x in v.inputs], v.name, v.made_at) if v.operation else v
             for v in order
         ]
         return _from_records, (records,)
 
-    def __copy__(self):
-        return self.copy(self.name)
+    def __setstate__(self, state):
+        for slot, value in state[1].items():
+            setattr(self, slot, value)
+        self.serial = next(_serials)
 
 
 class Input(Variable):
-    """A leaf whose value is an argument of a function.
-
-    Parameters
-    ----------
-    dtype : str
-    dims : sequence of int, Dim or None
-        None for an axis of any size.
-    name : str, optional
-    """
+    """A leaf whose value is an argument of a function. Made by a `TensorType`."""
 
     __slots__ = ()
 
     def __init__(self, dtype, dims: Sequence, name: str | None = None):
-        dims = tuple(Dim() if n is None else n for n in dims)
+        dims = tuple([Dim() if n is None else n for n in dims])
         super().__init__(None, (), checked_dtype(dtype), dims, name)
-
-    def __reduce_ex__(self, protocol):
-        sizes = [n if isinstance(n, int) else None for n in self.dims]
-        return Input, (self.dtype, sizes, self.name), *_notes(self)
-
-    def __setstate__(self, state):
-        self._tag = state
 
 
 class Constant(Variable):
@@ -524,12 +250,6 @@ class Constant(Variable):
     def __repr__(self):
         return self.name or np.array2string(self.value, threshold=6, edgeitems=2)
 
-    def __reduce_ex__(self, protocol):
-        return _constant, (self.value, self.name, self.dtype, self.weak), *_notes(self)
-
-    def __setstate__(self, state):
-        self._tag = state
-
 
 class Shared(Variable):
     """A leaf with a value that functions can read and update. Made by `shared`.
@@ -545,8 +265,9 @@ class Shared(Variable):
 
     __slots__ = ("_value", "default_update", "strict")
 
-    def __init__(self, value: np.ndarray, name: str | None = None, strict=False, dims=None):
-        dims = dims or tuple(1 if n == 1 else Dim() for n in value.shape)
+    def __init__(self, value: np.ndarray, name: str | None = None, strict=False, ones=None):
+        ones = [n == 1 for n in value.shape] if ones is None else ones
+        dims = tuple([1 if one else Dim() for one in ones])
         super().__init__(None, (), checked_dtype(value.dtype), dims, name)
         self._value = value
         self.strict = strict
@@ -589,18 +310,8 @@ class Shared(Variable):
         array = as_value(f"the value of {self!r}", value, self.dtype, self.dims, strict=self.strict)
         self._value = array if borrow and array is value else array.copy()
 
-    def __reduce_ex__(self, protocol):
-        sizes = tuple(n == 1 for n in self.dims)
-        state = (self.default_update, getattr(self, "_tag", None))
-        return _shared, (self._value, self.name, self.strict, sizes), state
 
-    def __setstate__(self, state):
-        self.default_update, tag = state
-        if tag is not None:
-            self._tag = tag
-
-
-def shared(value, name: str | None = None, strict: bool = False, borrow: bool = False, **ignored):
+def shared(value, name=None, strict=False, borrow=False, broadcastable=None, **ignored) -> "Shared":
     """Return a shared variable that starts with `value`, and keeps its dtype and number of axes.
 
     Parameters
@@ -611,9 +322,10 @@ def shared(value, name: str | None = None, strict: bool = False, borrow: bool = 
         Whether `set_value` refuses arrays of another dtype that could be converted.
     borrow : bool
         Whether an array is kept and not copied. Updates replace it, and never write into it.
+    broadcastable : sequence of bool, optional
+        For each axis, whether its size stays 1; by default, whether it is 1.
     **ignored
-        ``broadcastable=`` makes axes of size 1 ordinary where it is False; other options of Theano
-        have no effect.
+        Other options of Theano, which have no effect.
 
     Raises
     ------
@@ -628,49 +340,77 @@ def shared(value, name: str | None = None, strict: bool = False, borrow: bool = 
     """
     if isinstance(value, Variable):
         raise TypeError(f"a shared variable starts with a value, got the variable {value!r}")
-    array = np.asarray(value)
-    if array.dtype.kind not in "biufc":
-        raise TypeError(
-            f"a shared variable starts with a number or an array of numbers, got {value!r:.80}"
-        )
+    array = _numbers("a shared variable starts with a number or an array of numbers", value)
     array = array if borrow and array is value else array.copy()
-    broadcastable = ignored.get("broadcastable")
-    dims = None
-    if broadcastable is not None:
-        dims = tuple(1 if b else Dim() for b in broadcastable)
-    return Shared(array, name, strict, dims)
+    return Shared(array, name, strict, broadcastable)
 
 
-def _notes(leaf):
-    return (leaf._tag,) if hasattr(leaf, "_tag") else ()
+# Names of kinds of variables, and which of their axes have size 1.
+AXES = {
+    "scalar": (),
+    "vector": (False,),
+    "matrix": (False, False),
+    "row": (True, False),
+    "col": (False, True),
+    "tensor3": (False,) * 3,
+    "tensor4": (False,) * 4,
+}
 
 
-def _constant(value, name, dtype, weak):
-    return Constant(value, name, dtype=dtype, weak=weak)
+class TensorType:
+    """A kind of variable: dtype and broadcastable axes. Call it to make one.
+
+    Parameters
+    ----------
+    dtype : str or None
+        None or "floatX" for ``config.floatX`` at the time of the call.
+    broadcastable : sequence of bool
+        For each axis, whether it has size 1, and so broadcasts.
+
+    Examples
+    --------
+    >>> TensorType("float64", (False, False))("x").type
+    TensorType(float64, matrix)
+    """
+
+    def __init__(self, dtype, broadcastable, name=None):
+        self._dtype = None if dtype in (None, "floatX") else checked_dtype(dtype)
+        self.broadcastable = tuple([bool(b) for b in broadcastable])
+
+    @property
+    def dtype(self) -> str:
+        """The name of the dtype."""
+        return self._dtype or config.floatX
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.broadcastable)
+
+    def __call__(self, name: str | None = None, dtype=None) -> Input:
+        """Return a new variable of this kind."""
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"the name of a variable must be a string, got {name!r}")
+        return Input(dtype or self.dtype, [1 if b else None for b in self.broadcastable], name)
+
+    def several(self, *names) -> list[Input]:
+        """Return several variables, given their names, a string of letters, or their number."""
+        if len(names) == 1:
+            names = [None] * names[0] if isinstance(names[0], int) else names[0]
+        return [self(name) for name in names]
+
+    def __eq__(self, other):
+        return isinstance(other, TensorType) and repr(self) == repr(other)
+
+    def __hash__(self):
+        return hash(repr(self))
+
+    def __repr__(self):
+        names = {axes: name for name, axes in AXES.items()}
+        return f"TensorType({self.dtype}, {names.get(self.broadcastable, self.broadcastable)})"
 
 
-def _shared(value, name, strict, ones):
-    return Shared(value, name, strict, tuple(1 if one else Dim() for one in ones))
-
-
-def _from_records(records):
-    made = []
-    for record in records:
-        if isinstance(record, Variable):
-            made.append(record)
-        else:
-            operation, places, dtype, name, made_at = record
-            inputs = tuple([made[i] for i in places])
-            made.append(Variable(operation, inputs, dtype, operation.infer(*inputs)[1], name))
-            made[-1].made_at = made_at
-    return made[-1]
-
-
-def rebuilt(variable: Variable, inputs: tuple[Variable, ...]) -> Variable:
-    """Return what the operation of `variable` computes from other inputs of the same dtypes."""
-    operation = variable.operation
-    dtype, dims = operation.infer(*inputs)
-    return Variable(operation, inputs, dtype, dims, variable.name, variable.made_at)
+# Values
 
 
 def checked_dtype(dtype) -> str:
@@ -708,29 +448,37 @@ def as_variable(value, name: str | None = None) -> Variable:
         return value
     if type(value) in (int, float, complex):
         return Constant(value, name, dtype=_dtype_of_number(value), weak=True)
-    if isinstance(value, (list, tuple)) and value and any(map(_has_variable, value)):
-        return arrays.stack([as_variable(part) for part in value])
-    array = np.asarray(value)
-    if array.dtype.kind not in "biufc":
-        raise TypeError(f"expected a variable, a number or an array of numbers, got {value!r:.80}")
-    return Constant(array, name)
+    if isinstance(value, list | tuple) and _has_variable(value):
+        from common.symbolic.arrays import stack
+
+        return stack([as_variable(part) for part in value])
+    return Constant(_numbers("expected a variable, a number or an array of numbers", value), name)
 
 
 def _has_variable(part):
-    while isinstance(part, (list, tuple)) and part:
-        part = part[0]
-    return isinstance(part, Variable)
+    return isinstance(part, Variable) or (
+        isinstance(part, list | tuple) and any(map(_has_variable, part))
+    )
 
 
 def _dtype_of_number(value):
-    if type(value) is float:
-        return config.floatX
-    if type(value) is complex:
-        return "complex128"
+    if type(value) is not int:
+        return config.floatX if type(value) is float else "complex128"
     for dtype in ("int8", "int16", "int32", "int64", "uint64"):
         if np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
             return dtype
     raise TypeError(f"an integer must fit into 64 bits, got {value}")
+
+
+def _numbers(message, value):
+    """Return `value` as an array of numbers, or raise a TypeError."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # lists of different lengths
+        raise TypeError(f"{message}, got {value!r:.80}") from error
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"{message}, got {value!r:.80}")
+    return array
 
 
 def as_value(name: str, value, dtype: str, dims, downcast=False, strict=False) -> np.ndarray:
@@ -757,12 +505,7 @@ def as_value(name: str, value, dtype: str, dims, downcast=False, strict=False) -
     TypeError
         If it has another number of axes, another size where one is known, or its dtype doesn't fit.
     """
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise TypeError(f"{name}: expected an array of {dtype}, got {value!r:.80}") from error
-    if array.dtype.kind not in "biufc":
-        raise TypeError(f"{name}: expected numbers of {dtype}, got {_shown(value)}")
+    array = _numbers(f"{name}: expected numbers of {dtype}", value)
     if array.ndim != len(dims):
         raise TypeError(
             f"{name}: expected {_axes(len(dims))}, got {_axes(array.ndim)}, shape {array.shape}"
@@ -772,42 +515,40 @@ def as_value(name: str, value, dtype: str, dims, downcast=False, strict=False) -
             raise TypeError(f"{name}: axis {axis} must have size {n}, got shape {array.shape}")
     if array.dtype == dtype:
         return array.astype(dtype, copy=False)  # in native byte order
-    if not strict or not isinstance(value, np.ndarray):
-        if np.can_cast(array.dtype, dtype, "safe") or (downcast and array.dtype.kind != "c"):
-            return array.astype(dtype)
-        fixed = isinstance(value, np.ndarray) or array.dtype.name not in KINDS
-        if not fixed and (np.can_cast(array.dtype, dtype, "same_kind") or KINDS[dtype] == "u"):
-            with np.errstate(all="ignore"):
-                converted = array.astype(dtype)
-            if _holds(converted, array):
-                return converted
-    raise TypeError(
-        f"{name}: expected {dtype}, got {_shown(value)}, which {dtype} can't hold without loss; "
-        f"convert it with np.asarray(…, '{dtype}')"
-    )
+    if isinstance(value, np.ndarray):
+        fits = not strict and np.can_cast(array.dtype, dtype, "safe")
+    else:
+        fits = _holds(dtype, array)
+    if not fits and not (downcast and array.dtype.kind != "c"):
+        given = f"an array of {array.dtype}" if isinstance(value, np.ndarray) else f"{value!r:.80}"
+        raise TypeError(
+            f"{name}: expected {dtype}, got {given}, which {dtype} can't hold without loss; "
+            f"convert it with np.asarray(…, '{dtype}')"
+        )
+    return array.astype(dtype)
 
 
-def _holds(converted, array):
-    """Return whether integers are unchanged, and finite floats are still finite."""
-    if converted.dtype.kind in "fc":
+def _holds(dtype, array):
+    """Return whether `dtype` holds integers unchanged, and finite floats as finite ones."""
+    if array.dtype.kind in "fc" and not np.can_cast(array.dtype, dtype, "same_kind"):
+        return False
+    with np.errstate(all="ignore"):
+        converted = array.astype(dtype)
+    if KINDS[dtype] in "fc":
         return bool(np.isfinite(converted[np.isfinite(array)]).all())
-    return array.dtype.kind in "bui" and np.array_equal(converted, array)
+    return dtype != "bool" and np.array_equal(converted, array)
 
 
 def _axes(ndim):
     return "a scalar" if ndim == 0 else "1 axis" if ndim == 1 else f"{ndim} axes"
 
 
-def _shown(value):
-    if isinstance(value, (np.ndarray, np.generic)):
-        return f"an array of {value.dtype}" if np.ndim(value) else f"{value!r}"
-    return f"{value!r:.80}"
-
-
 def readable_shape(dims) -> str:
     """Return a shape as text, with a question mark for each unknown size."""
-    inner = ", ".join(str(n) if isinstance(n, int) else "?" for n in dims)
-    return f"({inner},)" if len(dims) == 1 else f"({inner})"
+    return str(tuple(dims))
+
+
+# Walks
 
 
 def ancestors(outputs: Iterable[Variable]) -> list[Variable]:
@@ -831,18 +572,40 @@ def ancestors(outputs: Iterable[Variable]) -> list[Variable]:
     return order
 
 
-class _Place(threading.local):
-    known = None
+def rebuilt(variable: Variable, inputs: tuple[Variable, ...]) -> Variable:
+    """Return what the operation of `variable` computes from other inputs of the same dtypes."""
+    operation = variable.operation
+    dtype, dims = operation.infer(*inputs)
+    return Variable(operation, inputs, dtype, dims, variable.name, variable.made_at)
 
 
-_place = _Place()
+def _from_records(records):
+    made = []
+    for record in records:
+        if not isinstance(record, Variable):
+            operation, places, *notes = record
+            inputs = tuple([made[i] for i in places])
+            record = Variable(operation, inputs, *operation.infer(*inputs), *notes)
+        made.append(record)
+    return made[-1]
+
+
+def count_variables() -> int:
+    """Return a serial number above those of all variables so far, and below those to come."""
+    return next(_serials)
+
+
+# Places: where a variable was made
+
+
+_place = threading.local()
 _PACKAGE = __name__.rpartition(".")[0] + "."
 
 
 @contextmanager
 def made_here() -> Iterator[None]:
     """Record the user's current line for all variables that are made within this context."""
-    before = _place.known
+    before = getattr(_place, "known", None)
     _place.known = users_place()
     try:
         yield
@@ -852,17 +615,17 @@ def made_here() -> Iterator[None]:
 
 def users_place() -> tuple[str, int]:
     """Return file and line of the code outside of this package that is running."""
-    if _place.known is not None:
-        return _place.known
+    known = getattr(_place, "known", None)
+    if known is not None:
+        return known
     frame = sys._getframe(1)
-    while frame.f_back is not None and _is_inside(frame):
+    while frame.f_back is not None and _is_inside(frame.f_globals.get("__name__", "")):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
 
 
-def _is_inside(frame):
-    name = frame.f_globals.get("__name__", "")
-    return name.startswith(_PACKAGE) or name == "contextlib"
+def _is_inside(module):
+    return module.startswith(_PACKAGE) or module == "contextlib"
 
 
 def described(variable: Variable) -> str:
@@ -870,7 +633,3 @@ def described(variable: Variable) -> str:
     file, line = variable.made_at
     what = f" ({variable.operation.name})" if variable.operation and variable.name else ""
     return f"{variable!r}{what}, made at {file}:{line}"
-
-
-# The operators above need the operations, and these need variables. So they are imported last.
-from common.symbolic import arrays, elementwise, indexing, products  # noqa: E402

@@ -10,43 +10,43 @@ import itertools
 import numpy as np
 
 from common.symbolic import arrays
-from common.symbolic.graph import Dim, Operation, Shared, Variable, as_variable
-
-__all__ = ["RandomStreams"]
+from common.symbolic.graph import Dim, Operation, Shared, Variable, as_variable, checked_dtype
 
 
 class Draw(Operation):
     """Random numbers of one stream.
 
-    Inputs are the number of the call, the sizes of `n_sizes` axes, and parameters.
+    Inputs are the number of the call, the sizes of `n_sizes` axes, and the parameters of the
+    distribution. One draw has `extra` axes itself, such as a permutation.
     """
 
     name = "draw"
     differentiable = False
 
     def __init__(self, kind, dtype, seed, n_sizes, extra):
-        self.kind, self.dtype, self.seed = kind, dtype, seed
-        self.n_sizes, self.extra = n_sizes, extra
         self.parameters = (kind, dtype, seed, n_sizes, extra)
 
     def infer(self, call, *inputs):
-        dims = [arrays._dim_of(n) for n in inputs[: self.n_sizes]]
-        return self.dtype, (*dims, *(Dim() for _ in range(self.extra)))
+        _, dtype, _, n_sizes, extra = self.parameters
+        filled = arrays.alloc(0, *inputs[:n_sizes])
+        return dtype, (*filled.dims, *[Dim() for _ in range(extra)])
 
     def connected(self, i):
         return False
 
     def code(self, call, *inputs):
-        size = "".join(f"{n}, " for n in inputs[: self.n_sizes])
-        head = f"{self.kind!r}, np.{self.dtype}, {self.seed}, {call}, ({size})"
-        return f"draw({', '.join([head, *inputs[self.n_sizes :]])})"
+        kind, dtype, seed, n_sizes, _ = self.parameters
+        size = f"({''.join(f'{n}, ' for n in inputs[:n_sizes])})"
+        head = [repr(kind), f"np.{dtype}", repr(seed), call, size]
+        return f"draw({', '.join([*head, *inputs[n_sizes:]])})"
 
 
 class RandomStreams:
     """A source of random variables.
 
-    Each call of one of its methods makes a new, independent stream. The numbers differ from those
-    that Theano draws with the same seed.
+    Each call of one of its methods makes a new, independent stream. `size` is a shape, of numbers
+    or variables; without one it is that of the parameters. The numbers differ from those that
+    Theano draws with the same seed.
 
     Parameters
     ----------
@@ -71,8 +71,7 @@ class RandomStreams:
         """Begin anew with another seed: all streams made so far restart."""
         if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
             raise TypeError(f"seed must be an integer of 0 or more, got {seed!r}")
-        drawn = np.random.SeedSequence(None if seed is None else int(seed))
-        self._seed = int(drawn.generate_state(1, np.uint64)[0])
+        self._seed = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
         for i, (counter, _) in enumerate(self.state_updates):
             start = np.random.SeedSequence([self._seed, i]).generate_state(1, np.uint32)[0]
             counter.set_value(np.int64(start) << 20)
@@ -81,72 +80,57 @@ class RandomStreams:
         """Return the pairs of shared variables and their updates."""
         return list(self.state_updates)
 
-    def _draw(self, kind, dtype, size, ndim, parameters, extra=0):
+    def _draw(self, kind, dtype, size, ndim, *parameters, extra=0):
         parameters = [as_variable(p) for p in parameters]
         if size is None:
-            if any(p.ndim for p in parameters) and not extra:
-                largest = max(parameters, key=lambda p: p.ndim)
-                size = largest.shape
-            else:
-                size = ()
+            largest = max(parameters, key=lambda p: p.ndim)
+            size = largest.shape if largest.ndim and not extra else ()
         sizes = arrays.sizes_of(size, ndim)
         counter = Shared(np.array(0, np.int64))
         counter.default_update = counter + np.int64(1)
         self.state_updates.append((counter, counter.default_update))
-        operation = Draw(kind, dtype, (self._seed, next(self.streams)), len(sizes), extra)
+        stream = self._seed, next(self.streams)
+        operation = Draw(kind, checked_dtype(dtype), stream, len(sizes), extra)
         result = operation(counter, *sizes, *parameters)
         result.tag.rng = counter
         return result
 
     def uniform(self, size=None, low=0.0, high=1.0, ndim=None, dtype="floatX") -> Variable:
         """Return numbers between `low` and `high`."""
-        return self._draw("uniform", _dtype(dtype), size, ndim, [low, high])
+        return self._draw("uniform", dtype, size, ndim, low, high)
 
     def normal(self, size=None, avg=0.0, std=1.0, ndim=None, dtype="floatX") -> Variable:
         """Return normally distributed numbers."""
-        return self._draw("normal", _dtype(dtype), size, ndim, [avg, std])
+        return self._draw("normal", dtype, size, ndim, avg, std)
 
     def binomial(self, size=None, n=1, p=0.5, ndim=None, dtype="int64", prob=None) -> Variable:
         """Return how many of `n` tries succeed, each with probability `p`."""
-        p = p if prob is None else prob
-        return self._draw("binomial", _dtype(dtype), size, ndim, [n, p])
+        return self._draw("binomial", dtype, size, ndim, n, p if prob is None else prob)
 
     def random_integers(self, size=None, low=0, high=1, ndim=None, dtype="int64") -> Variable:
         """Return integers from `low` to `high`, both included."""
-        return self._draw("integers", _dtype(dtype), size, ndim, [low, as_variable(high) + 1])
+        return self._draw("integers", dtype, size, ndim, low, as_variable(high) + 1)
 
     def choice(self, size=None, a=2, replace=True, p=None, ndim=None, dtype="int64") -> Variable:
         """Return elements of `a`, or integers below it, with probabilities `p`."""
-        parameters = [a, bool(replace)] + ([] if p is None else [p])
+        a = as_variable(a)
         if p is None:
-            a = as_variable(a)
-            p = arrays.ones(a.shape if a.ndim else (a,)) / (arrays.size(a) if a.ndim else a)
-            parameters = [a, bool(replace), p]
-        return self._draw("choice", _dtype(dtype), size or (), ndim, parameters)
+            n = arrays.size(a) if a.ndim else a
+            p = arrays.ones((n,)) / n
+        return self._draw("choice", dtype, size or (), ndim, a, bool(replace), p)
 
     def permutation(self, size=None, n=1, ndim=None, dtype="int64") -> Variable:
         """Return permutations of 0, …, n − 1 along the last axis, one per element of `size`."""
-        return self._draw("permutation", _dtype(dtype), size or (), ndim, [n], extra=1)
+        return self._draw("permutation", dtype, size, ndim, n, extra=1)
 
     def multinomial(self, size=None, n=1, pvals=(0.5, 0.5), ndim=None, dtype="int64") -> Variable:
         """Return how often each outcome occurs in `n` tries, with the probabilities `pvals`."""
         pvals = as_variable(pvals)
-        if size is None:
-            size = [arrays.ShapeOf(a)(pvals) for a in range(pvals.ndim - 1)]
-        return self._draw("multinomial", _dtype(dtype), size, ndim, [n, pvals], extra=1)
+        size = list(pvals.shape[:-1]) if size is None and pvals.ndim > 1 else size
+        return self._draw("multinomial", dtype, size, ndim, n, pvals, extra=1)
 
     def shuffle_row_elements(self, x) -> Variable:
         """Return the matrix or vector `x`, with the elements of each row in random order."""
         x = as_variable(x)
-        last = arrays.ShapeOf(x.ndim - 1)(x)
-        if x.ndim == 1:
-            return x[self.permutation((), last)]
-        rows = arrays.arange(x.shape[0])
-        order = self.permutation((x.shape[0],), last)
-        return x[arrays.expand(rows, (1,)), order]
-
-
-def _dtype(dtype):
-    from common.symbolic.graph import checked_dtype
-
-    return checked_dtype(dtype)
+        order = self.permutation(list(x.shape[:-1]) if x.ndim > 1 else (), x.shape[-1])
+        return x[order] if x.ndim == 1 else x[arrays.arange(x.shape[0])[:, None], order]

@@ -217,7 +217,6 @@ def test_unnamed_input_is_taken_by_place_only():
         ("dscalar", {}),
         ("dscalar", 1j),
         ("dscalar", 2**70),
-        ("dscalar", np.longdouble(1)),
         ("dscalar", np.datetime64("2020-01-01")),
         ("dvector", ["1", "2"]),
         ("dvector", np.array([1.0, 2.0], dtype=object)),
@@ -755,7 +754,7 @@ def test_shape_errors_of_operations(make, shapes, operation):
 def test_shape_error_tells_the_shape_of_what_is_written_where_it_is_used():
     x, y = T.dmatrices("x", "y")
     f = function([x, y], T.dot(x.T, y))
-    parts = [r"x\.T \(3, 2\)", r"y \(4, 3\)"]
+    parts = [r"x\.T of shape \(3, 2\)", r"y of shape \(4, 3\)"]
     rejects(ValueError, parts, f, np.ones((2, 3)), np.ones((4, 3)))
 
 

@@ -1,7 +1,5 @@
-"""Downsampling isn't part of this small Theano; asking for it says so."""
+"""Where Theano has the pooling of images; asking for it says what to take instead."""
 
+from common.symbolic.absent import absent_from
 
-def __getattr__(name):
-    if name in ("pool", "downsample", "conv"):
-        raise NotImplementedError(f"tensor.signal.{name} isn't part of this small Theano")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = absent_from(__name__)
