@@ -61,12 +61,9 @@ class In:
         self.downcast = allow_downcast
 
 
-class Out:
-    """An output of a function: the variable itself. `borrow` has no effect."""
-
-    def __new__(cls, variable, borrow=False):
-        """Return the variable."""
-        return variable
+def Out(variable, borrow=False):
+    """Return `variable`: an output of a function. `borrow` has no effect."""
+    return variable
 
 
 def function(
@@ -213,11 +210,10 @@ class Function:
         self.outputs = rewritten[: len(outputs)]
         leaves = [i.leaf for i in self._ins]
         self.program = Program([*leaves, *self.shared], rewritten, order)
-        sized = [any(isinstance(n, int) for n in leaf.dims) for leaf in leaves]
-        # An array of this dtype and number of axes is taken as it is, unless a size is prescribed.
+        # An array of this dtype and number of axes is taken as it is; not where a size is known.
         self._exact = [
-            (np.dtype(v.dtype), None if size else v.ndim)
-            for v, size in zip(leaves, sized, strict=True)
+            (np.dtype(v.dtype), None if any(isinstance(n, int) for n in v.dims) else v.ndim)
+            for v in leaves
         ]
 
     @property

@@ -276,16 +276,6 @@ class Shared(Variable):
     def __repr__(self):
         return self.name or f"<shared {self.dtype} variable>"
 
-    @property
-    def container(self):
-        """The variable itself: programs for Theano read ``s.container.value``."""
-        return self
-
-    @property
-    def value(self):
-        """The value; the same as ``get_value()``."""
-        return self.get_value()
-
     def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> np.ndarray:
         """Return the value: a copy, or, if `borrow`, the array itself, which updates replace."""
         return self._value if borrow else self._value.copy()
@@ -317,7 +307,6 @@ def shared(value, name=None, strict=False, borrow=False, broadcastable=None, **i
     Parameters
     ----------
     value : array_like of numbers
-    name : str, optional
     strict : bool
         Whether `set_value` refuses arrays of another dtype that could be converted.
     borrow : bool
@@ -485,34 +474,20 @@ def as_value(name: str, value, dtype: str, dims, downcast=False, strict=False) -
     """Return `value` as an array that a variable can take, itself if it fits.
 
     Arrays are converted only to a dtype that holds all that theirs can. Python numbers, lists and
-    NumPy scalars go into any dtype that holds their values, floats into float32 too.
-
-    Parameters
-    ----------
-    name : str
-        What an error calls the value.
-    value : array_like
-    dtype : str
-    dims : sequence of int or Dim
-        The shape, as far as it is known.
-    downcast : bool
-        Whether precision may be lost: float64 to float32, floats to integers.
-    strict : bool
-        Whether only an array of this dtype is accepted.
+    NumPy scalars go into any dtype that holds their values, floats into float32 too. With
+    `downcast` precision may be lost; with `strict` no array of another dtype is accepted.
 
     Raises
     ------
     TypeError
-        If it has another number of axes, another size where one is known, or its dtype doesn't fit.
+        If it has another number of axes, another size where one is known, or its dtype doesn't
+        fit. The message calls it `name`.
     """
     array = _numbers(f"{name}: expected numbers of {dtype}", value)
     if array.ndim != len(dims):
-        raise TypeError(
-            f"{name}: expected {_axes(len(dims))}, got {_axes(array.ndim)}, shape {array.shape}"
-        )
-    for axis, (n, size) in enumerate(zip(dims, array.shape, strict=True)):
-        if isinstance(n, int) and n != size:
-            raise TypeError(f"{name}: axis {axis} must have size {n}, got shape {array.shape}")
+        raise TypeError(f"{name}: expected {len(dims)} axes, got shape {array.shape}")
+    if any(isinstance(n, int) and n != m for n, m in zip(dims, array.shape, strict=True)):
+        raise TypeError(f"{name}: expected shape {readable_shape(dims)}, got {array.shape}")
     if array.dtype == dtype:
         return array.astype(dtype, copy=False)  # in native byte order
     if isinstance(value, np.ndarray):
@@ -537,10 +512,6 @@ def _holds(dtype, array):
     if KINDS[dtype] in "fc":
         return bool(np.isfinite(converted[np.isfinite(array)]).all())
     return dtype != "bool" and np.array_equal(converted, array)
-
-
-def _axes(ndim):
-    return "a scalar" if ndim == 0 else "1 axis" if ndim == 1 else f"{ndim} axes"
 
 
 def readable_shape(dims) -> str:

@@ -1,18 +1,14 @@
 """Expressions as text: a formula, or a list of what is made from what."""
 
-import itertools
 import sys
 
 from common.symbolic.graph import Variable, ancestors, as_variable, readable_shape
 
-__all__ = ["debugprint", "formula", "pp", "without_parentheses"]
-
-LONGEST = 2000
 DEEPEST = 60  # indentation, in spaces; else a long chain would fill a square
-_AS_IN_PYTHON = ("index", "dimshuffle", "size")
+_OPERATORS = ("{", "-{", "~{")  # how their programs begin
 
 
-def pp(expression, longest: int = LONGEST) -> str:
+def pp(expression, longest: int = 2000) -> str:
     """Return an expression as a formula, in parentheses wherever there may be doubt: pretty print.
 
     Parameters
@@ -48,35 +44,30 @@ def formula(variable: Variable) -> str:
 
 
 def _text(v, args):
-    operation = v.operation
-    program = getattr(operation, "program", None)
-    if program is not None and operation.name not in ("pow", "inv"):
-        if program.startswith(("{", "-{", "~{")):
-            return f"({program.format(*args)})"
-    elif operation.name == "pow":
+    operation, name = v.operation, v.operation.name
+    if name == "pow":
         return f"({args[0]} ** {args[1]})"
-    if operation.name in _AS_IN_PYTHON:
+    if getattr(operation, "program", "").startswith(_OPERATORS):
+        return f"({operation.code(*args)})"
+    if name in ("index", "dimshuffle", "size"):
         return operation.code(*args)
-    axes = getattr(operation, "axes", ())
-    last = (v.inputs[0].ndim - 1,) if "softmax" in operation.name else ()
-    if axes and len(axes) < v.inputs[0].ndim and axes != last:
+    axes, ndim = getattr(operation, "axes", ()), v.inputs[0].ndim if v.inputs else 0
+    if name == "concatenate":
+        axes = (operation.axis,)
+    if axes and len(axes) < ndim and not ("softmax" in name and axes == (ndim - 1,)):
         args = [*args, f"axis={','.join(map(str, axes))}"]
-    if operation.name == "cast":
+    if name == "cast":
         args = [*args, v.dtype]
-    elif operation.name == "concatenate":
-        args = [*args, f"axis={operation.axis}"]
-    return f"{operation.name}({', '.join(map(without_parentheses, args))})"
+    return f"{name}({', '.join(map(without_parentheses, args))})"
 
 
 def without_parentheses(text):
     """Return `text` without a pair of parentheses around all of it."""
-    if not text.startswith("("):
-        return text
     depth = 0
     for i, character in enumerate(text):
         depth += (character == "(") - (character == ")")
-        if depth == 0:
-            return text[1:-1] if i == len(text) - 1 else text
+        if depth == 0:  # the first one is closed here, if it is one
+            return text[1:-1] if i == len(text) - 1 > 0 else text
     return text
 
 
@@ -104,25 +95,22 @@ def debugprint(expressions, depth: int | None = None, file=None) -> str | None:
       x [C] float64 (?,)
       x [C]
     """
-    if hasattr(expressions, "outputs"):
-        expressions = expressions.outputs
+    expressions = getattr(expressions, "outputs", expressions)
     if isinstance(expressions, Variable):
         expressions = [expressions]
     lines, letters = [], {}
-    numbers = itertools.count()
     stack = [(as_variable(v), 0) for v in reversed(list(expressions))]
     while stack:
         v, level = stack.pop()
         if depth is not None and level >= depth:
             continue
-        indent = " " * min(level, DEEPEST)
-        what = v.operation.name if v.operation is not None else repr(v)
+        line = " " * min(level, DEEPEST) + (v.operation.name if v.operation else repr(v))
         if v in letters:
-            lines.append(f"{indent}{what} [{letters[v]}]")
+            lines.append(f"{line} [{letters[v]}]")
             continue
-        letters[v] = _letters(next(numbers))
-        name = f" '{v.name}'" if v.name and v.operation is not None else ""
-        lines.append(f"{indent}{what} [{letters[v]}] {v.dtype} {readable_shape(v.dims)}{name}")
+        letters[v] = _letters(len(letters))
+        name = f" '{v.name}'" if v.name and v.operation else ""
+        lines.append(f"{line} [{letters[v]}] {v.dtype} {readable_shape(v.dims)}{name}")
         stack.extend((x, level + 1) for x in reversed(v.inputs))
     text = "\n".join(lines)
     if file == "str":
@@ -132,9 +120,6 @@ def debugprint(expressions, depth: int | None = None, file=None) -> str | None:
 
 
 def _letters(number):
-    text = ""
-    number += 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        text = chr(ord("A") + rest) + text
-    return text
+    """Return the column of a spreadsheet of this number: A, B, …, Z, AA, AB, and so on."""
+    rest = _letters(number // 26 - 1) if number >= 26 else ""
+    return rest + chr(ord("A") + number % 26)
