@@ -4,6 +4,7 @@ import pytest
 import common.symbolic.tensor as T
 from common.symbolic import function, shared
 
+equal, close = np.testing.assert_array_equal, np.testing.assert_allclose
 rng = np.random.default_rng
 
 
@@ -23,7 +24,6 @@ def matrices(*names):
         (True, "bool", 0),
         (1j, "complex128", 0),
         ([1, 2], "int64", 1),
-        ([[1.0, 2.0]], "float64", 2),
         ((1, 2.5), "float64", 1),
         (np.float32(1), "float32", 0),
         (np.zeros((2, 3, 4), np.int8), "int8", 3),
@@ -35,58 +35,43 @@ def test_value_decides_dtype_and_axes(value, dtype, ndim):
     assert (w.dtype, w.ndim, w.name) == (dtype, ndim, "w")
     assert type(w.get_value()) is np.ndarray
     assert w.get_value().dtype == dtype
-    np.testing.assert_array_equal(w.get_value(), value)
+    equal(w.get_value(), value)
 
 
 @pytest.mark.parametrize(
-    "value", ["a", None, object(), ["a"], [None], 2**70, np.array([1.0], dtype=object), {}]
+    "value",
+    ["a", None, object(), ["a"], [None], 2**70, {}, [[1.0], [2.0, 3.0]], T.dscalar("weight")],
 )
 def test_value_must_be_numbers(value):
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="weight" if isinstance(value, T.Variable) else None):
         shared(value)
-
-
-def test_ragged_value_is_refused():
-    with pytest.raises((TypeError, ValueError)):
-        shared([[1.0], [2.0, 3.0]])
-
-
-def test_variable_is_not_a_value():
-    with pytest.raises(TypeError, match="weight"):
-        shared(T.dscalar("weight"))
+    w = shared(np.zeros(2))
     with pytest.raises(TypeError):
-        shared(1.0).set_value(T.dscalar())
+        w.set_value(value)
 
 
 def test_shared_variables_can_be_used_in_expressions():
     w = shared(np.array([1.0, 2.0]))
-    np.testing.assert_array_equal((w * 2 + w[0]).eval(), [3, 5])
+    equal((w * 2 + w[0]).eval(), [3, 5])
     assert function([], w.sum())() == 3
     assert function([], w.shape)().tolist() == [2]
 
 
 @pytest.mark.parametrize("borrow", [False, True])
-def test_shared_keeps_an_array_only_if_it_borrows(borrow):
-    mine = np.zeros(3)
-    w = shared(mine, borrow=borrow)
-    mine[0] = 1
-    assert w.get_value()[0] == (1 if borrow else 0)
-
-
-@pytest.mark.parametrize("borrow", [False, True])
-def test_set_value_keeps_an_array_only_if_it_borrows(borrow):
-    mine = np.zeros(3)
-    w = shared(np.ones(2))
-    w.set_value(mine, borrow=borrow)
-    mine[0] = 1
-    assert w.get_value()[0] == (1 if borrow else 0)
-
-
-@pytest.mark.parametrize("borrow", [False, True])
-def test_get_value_gives_the_array_itself_only_if_it_borrows(borrow):
-    w = shared(np.zeros(3))
-    w.get_value(borrow=borrow)[0] = 1
-    assert w.get_value()[0] == (1 if borrow else 0)
+def test_arrays_are_shared_only_if_they_are_borrowed(borrow):
+    first, second = np.zeros(3), np.zeros(3)
+    w = shared(first, borrow=borrow)
+    first[0] = 1
+    assert w.get_value()[0] == borrow
+    w.set_value(second, borrow=borrow)
+    second[0] = 1
+    assert w.get_value()[0] == borrow
+    w.get_value(borrow=borrow)[1] = 1
+    assert w.get_value()[1] == borrow
+    value = w.get_value(borrow=True)
+    value += 1
+    w.set_value(value, borrow=True)
+    equal((w * 2).eval(), 2 * value)
 
 
 def test_default_is_not_to_borrow():
@@ -97,37 +82,23 @@ def test_default_is_not_to_borrow():
         assert not np.shares_memory(array, w.get_value(borrow=True))
 
 
-def test_borrowed_value_can_be_changed_and_set_again():
-    w = shared(np.zeros(3))
-    value = w.get_value(borrow=True)
-    value += 1
-    w.set_value(value, borrow=True)
-    np.testing.assert_array_equal((w * 2).eval(), [2, 2, 2])
-
-
-@pytest.mark.parametrize("how", ["shared", "set_value"])
-def test_read_only_array_is_never_written_though_it_was_lent(how):
-    mine = np.zeros((2, 2))
-    mine.flags.writeable = False
-    if how == "shared":
-        w = shared(mine, borrow=True)
-    else:
-        w = shared(np.ones((2, 2)))
-        w.set_value(mine, borrow=True)
-    function([], [], updates={w: w + 1})()
-    np.testing.assert_array_equal(w.get_value(), np.ones((2, 2)))
-    np.testing.assert_array_equal(mine, np.zeros((2, 2)))
-
-
-def test_array_that_was_not_lent_is_never_written():
-    mine, other = np.zeros((2, 2)), np.zeros((2, 2))
-    w = shared(mine)
-    add = function([], [], updates={w: w + 1})
-    add()
-    w.set_value(other)
-    add()
-    np.testing.assert_array_equal(mine, np.zeros((2, 2)))
-    np.testing.assert_array_equal(other, np.zeros((2, 2)))
+@pytest.mark.parametrize("lend", [lambda a: shared(a, borrow=True), lambda a: shared(a)])
+@pytest.mark.parametrize("read_only", [False, True])
+def test_updates_never_write_into_an_array_that_was_given_or_returned(lend, read_only):
+    mine, other, x = np.zeros((3, 3)), np.zeros((3, 3)), T.dmatrix("x")
+    mine.flags.writeable = other.flags.writeable = not read_only
+    w = lend(mine)
+    step = function([x], w, updates={w: w - 0.1 * x})
+    returned = [step(np.ones((3, 3))), w.get_value(), w.get_value(borrow=True)]
+    copies = [a.copy() for a in returned]
+    step(np.ones((3, 3)))
+    close(w.get_value(), np.full((3, 3), -0.2))
+    w.set_value(other, borrow=True)
+    step(np.ones((3, 3)))
+    equal(mine, np.zeros((3, 3)))
+    equal(other, np.zeros((3, 3)))
+    for array, copy in zip(returned, copies, strict=True):
+        equal(array, copy)
 
 
 @pytest.mark.parametrize(
@@ -140,193 +111,172 @@ def test_array_that_was_not_lent_is_never_written():
         np.broadcast_to(np.arange(2.0), (2, 2)),
         np.ma.array(np.arange(4.0).reshape(2, 2)),
     ],
-    ids=["strided", "backwards", "Fortran", "byte-swapped", "spread out", "masked"],
+    ids=["strided", "backwards", "Fortran", "byte-swapped", "broadcast", "masked"],
 )
 def test_updates_of_lent_arrays_of_any_layout(lent):
     before = np.array(lent, dtype=np.float64)
     w = shared(lent, borrow=True)
-    f = function([], w, updates={w: w * 2 + 1})
-    np.testing.assert_array_equal(f(), before)
-    np.testing.assert_array_equal(f(), before * 2 + 1)
-    np.testing.assert_array_equal(w.get_value(), (before * 2 + 1) * 2 + 1)
-    assert w.get_value().dtype == np.float64
-
-
-def test_gradient_step_on_a_byte_swapped_value():
-    w = shared(np.arange(3.0).astype(">f8"))
     cost = (w**2).sum()
-    f = function([], cost, updates={w: w - 0.5 * T.grad(cost, w)})
-    assert f() == 5
-    assert f() == 0
+    f = function([], [w, T.grad(cost, w)], updates={w: w * 2 + 1})
+    for _ in range(2):
+        for result, expected in zip(f(), [before, 2 * before], strict=True):
+            equal(result, expected)
+        before = before * 2 + 1
+        equal(w.get_value(), before)
+    assert w.get_value().dtype == np.float64
 
 
 # Setting it.
 
 
 @pytest.mark.parametrize(
-    ("first", "value"),
+    ("first", "values"),
     [
-        (np.zeros(2), 1.0),
-        (np.zeros(2), np.zeros((2, 2))),
-        (0.0, [1.0]),
-        (np.zeros(2, np.float32), np.zeros(2)),
-        (np.zeros(2, np.float32), np.zeros(2, np.int64)),
-        (0, 1.5),
-        (0, 1.0),
-        (np.int8(0), 128),
-        (np.uint8(0), -1),
-        (0.0, 1j),
-        (0.0, "1"),
-        (0.0, None),
-        (np.zeros(2), ["a", "b"]),
+        (np.zeros(2), [1.0, np.zeros((2, 2)), ["a", "b"]]),
+        (0.0, [[1.0], 1j, "1", None]),
+        (np.zeros(2, np.float32), [np.zeros(2), np.zeros(2, np.int64)]),
+        (0, [1.5, 1.0]),
+        (np.int8(0), [128]),
+        (np.uint8(0), [-1]),
+        (np.zeros((1, 2)), [np.zeros((2, 2))]),  # which broadcasts as long as its size is 1
     ],
 )
-def test_set_value_of_another_kind_is_refused(first, value):
+def test_set_value_of_another_kind_is_refused(first, values):
     w = shared(first, name="weight")
-    with pytest.raises(TypeError, match="weight"):
-        w.set_value(value)
-    np.testing.assert_array_equal(w.get_value(), first)
+    for value in values:
+        with pytest.raises(TypeError, match="weight"):
+            w.set_value(value)
+    equal(w.get_value(), first)
 
 
 @pytest.mark.parametrize(
-    ("first", "value"),
+    ("first", "values"),
     [
-        (0.0, 1),
-        (np.float32(0), 0.1),
-        (np.zeros(2, np.float32), [0.1, 0.2]),
-        (np.zeros(2), np.ones(2, np.float32)),
-        (np.zeros(2), np.ones(2, np.int64)),
-        (0, True),
-        (np.int8(0), 127),
-        (np.uint8(0), 255),
-        (np.zeros(2), np.ones(5)),
-        (np.zeros((2, 3)), np.ones((0, 1))),
+        (0.0, [1]),
+        (np.float32(0), [0.1]),
+        (np.zeros(2, np.float32), [[0.1, 0.2]]),
+        (np.zeros(2), [np.ones(2, np.float32), np.ones(2, np.int64), np.ones(5)]),
+        (0, [True]),
+        (np.int8(0), [127]),
+        (np.uint8(0), [255]),
+        (np.zeros((2, 3)), [np.ones((0, 1))]),
     ],
 )
-def test_set_value_keeps_the_dtype(first, value):
+def test_set_value_keeps_the_dtype(first, values):
     w = shared(first)
-    w.set_value(value)
-    assert w.get_value().dtype == np.asarray(first).dtype
-    np.testing.assert_array_equal(w.get_value(), np.asarray(value, np.asarray(first).dtype))
+    for value in values:
+        w.set_value(value)
+        assert w.get_value().dtype == np.asarray(first).dtype
+        equal(w.get_value(), np.asarray(value, np.asarray(first).dtype))
 
 
-def test_functions_go_on_with_other_lengths():
+def test_strict_and_broadcastable():
+    w = shared(np.zeros((1, 2)), strict=True, broadcastable=(False, False))
+    assert w.broadcastable == (False, False)
+    assert shared(np.zeros((1, 2))).broadcastable == (True, False)
+    with pytest.raises(TypeError, match="float64"):
+        w.set_value(np.zeros((1, 2), np.float32))
+    w.set_value(np.ones((3, 2)))
+
+
+def test_functions_work_with_other_sizes():
     x, w = T.dvector("x"), shared(np.ones(2), name="w")
     f = function([x], [(w * x).sum(), T.grad((w**2 * x).sum(), w)], updates={w: w + 1})
     assert f([1, 2])[0] == 3
     w.set_value(np.ones(3))
     total, gradient = f([1, 2, 3])
     assert total == 6
-    np.testing.assert_array_equal(gradient, [2, 4, 6])
-    np.testing.assert_array_equal(w.get_value(), [2, 2, 2])
+    equal(gradient, [2, 4, 6])
+    grow = function([], w.shape[0], updates={w: T.concatenate([w, w])})
+    assert [int(grow()) for _ in range(3)] == [3, 6, 12]
+    equal(w.get_value(), np.full(24, 2))
 
 
 # Updates: all read the old values.
 
-VIEWS = {
-    "itself": (lambda w: w, lambda w: w),
-    "plus one": (lambda w: w + 1, lambda w: w + 1),
-    "doubled": (lambda w: w + w, lambda w: w + w),
-    "less itself": (lambda w: w - w, lambda w: w - w),
-    "number less it": (lambda w: 3 - w, lambda w: 3 - w),
-    "negative": (lambda w: -w, lambda w: -w),
-    "product with itself": (lambda w: T.dot(w, w), lambda w: w @ w),
-    "transposed": (lambda w: w.T, lambda w: w.T),
-    "less its transpose": (lambda w: w - w.T, lambda w: w - w.T),
-    "transpose less it": (lambda w: w.T - w, lambda w: w.T - w),
-    "transpose plus one": (lambda w: w.T + 1, lambda w: w.T + 1),
-    "reversed": (lambda w: w[::-1], lambda w: w[::-1]),
-    "less it reversed": (lambda w: w - w[::-1], lambda w: w - w[::-1]),
-    "times its first row": (lambda w: w * w[0], lambda w: w * w[0]),
-    "less its first column": (lambda w: w - w[:, 0][:, None], lambda w: w - w[:, 0][:, None]),
-    "times an entry": (lambda w: w * w[1, 1], lambda w: w * w[1, 1]),
-    "by its sum": (lambda w: w / (1 + T.sqr(w).sum()), lambda w: w / (1 + (w**2).sum())),
-    "less a function of it": (lambda w: w - T.exp(-w * w), lambda w: w - np.exp(-w * w)),
-    "clipped": (lambda w: T.clip(w, -1, 0.5), lambda w: np.clip(w, -1, 0.5)),
-    "where positive": (lambda w: T.switch(w > 0, w, w.T), lambda w: np.where(w > 0, w, w.T)),
-    "times whether positive": (lambda w: w * (w.T > 0), lambda w: w * (w.T > 0)),
-    "shuffled": (lambda w: w[np.array([2, 0, 1])], lambda w: w[[2, 0, 1]]),
-    "reshaped": (lambda w: w.reshape((9,)).reshape((3, 3)).T, lambda w: w.T),
-    "less it reshaped": (
-        lambda w: w - w.T.reshape((9,)).reshape((3, 3)),
-        lambda w: w - w.T.copy(),
-    ),
-    "joined": (lambda w: T.concatenate([w[1:], w[:1]]), lambda w: np.roll(w, -1, axis=0)),
-    "zeros": (lambda w: T.zeros_like(w), lambda w: 0 * w),
-    "twice the way round": (lambda w: (w.T + 1).T - w.T, lambda w: (w.T + 1).T - w.T),
+NEW_VALUES = [
+    lambda T, w: w,
+    lambda T, w: w + 1,
+    lambda T, w: w - w,
+    lambda T, w: 3 - w,
+    lambda T, w: -w,
+    lambda T, w: T.dot(w, w),
+    lambda T, w: w.T,
+    lambda T, w: w - w.T,
+    lambda T, w: w.T - w,
+    lambda T, w: w[::-1],
+    lambda T, w: w - w[::-1],
+    lambda T, w: w * w[0],
+    lambda T, w: w - w[:, 0][:, None],
+    lambda T, w: w * w[1, 1],
+    lambda T, w: w / (1 + T.sqr(w).sum()),
+    lambda T, w: w - T.exp(-w * w),
+    lambda T, w: T.clip(w, -1, 0.5),
+    lambda T, w: T.switch(w > 0, w, w.T),
+    lambda T, w: w * (w.T > 0),
+    lambda T, w: w[np.array([2, 0, 1])],
+    lambda T, w: w.reshape((9,)).reshape((3, 3)).T,
+    lambda T, w: w - w.T.reshape((9,)).reshape((3, 3)),
+    lambda T, w: T.concatenate([w[1:], w[:1]]),
+    lambda T, w: T.zeros_like(w),
+    lambda T, w: (w.T + 1).T - w.T,
+]
+OUTPUTS = {
+    "none": lambda w, new: [],
+    "old": lambda w, new: [w],
+    "new and old": lambda w, new: [new, w, new],
+    "views": lambda w, new: [w.T, new.T, w[0]],
 }
 
 
-@pytest.mark.parametrize("name", VIEWS)
-@pytest.mark.parametrize("outputs", ["none", "old", "new", "new and old", "views"])
-def test_update_reads_the_old_value_also_through_views(name, outputs):
-    symbolic, with_numpy = VIEWS[name]
+@pytest.mark.parametrize("new", NEW_VALUES)
+@pytest.mark.parametrize("outputs", OUTPUTS.values(), ids=OUTPUTS)
+def test_update_reads_the_old_value_also_through_views(ref, new, outputs):
     [w] = matrices("w")
-    new = symbolic(w)
-    chosen = {
-        "none": [],
-        "old": [w],
-        "new": [new],
-        "new and old": [new, w, new],
-        "views": [w.T, new.T, w[0]],
-    }[outputs]
-    f = function([], chosen, updates={w: new})
+    f = function([], outputs(w, new(T, w)), updates={w: new(T, w)})
     for _ in range(3):
         old = w.get_value()
-        results = f()
-        expected = with_numpy(old)
-        np.testing.assert_allclose(w.get_value(), expected, atol=1e-12)
-        of_outputs = {
-            "none": [],
-            "old": [old],
-            "new": [expected],
-            "new and old": [expected, old, expected],
-            "views": [old.T, expected.T, old[0]],
-        }[outputs]
-        for result, value in zip(results, of_outputs, strict=True):
-            np.testing.assert_allclose(result, value, atol=1e-12)
+        results, expected = f(), new(ref.N, old)
+        for result, value in zip(results, outputs(old, expected), strict=True):
+            close(result, value, atol=1e-12)
             result[...] = 77
-        np.testing.assert_allclose(w.get_value(), expected, atol=1e-12)
+        close(w.get_value(), expected, atol=1e-12)
 
 
-PAIRS = {
-    "swap": lambda a, b: (b, a),
-    "sum and difference": lambda a, b: (a + b, a - b),
-    "difference and sum": lambda a, b: (a - b, a + b),
-    "the second reads the first": lambda a, b: (a + 1, b + a),
-    "the first reads the second": lambda a, b: (a * b, b + 1),
-    "the second gets the first": lambda a, b: (a + 1, a),
-    "the first gets the second": lambda a, b: (b, b + 1),
-    "both the same": lambda a, b: (a + b, a + b),
-    "both the first": lambda a, b: (a, a),
-    "swap of transposes": lambda a, b: (b.T, a.T),
-    "swap of rows": lambda a, b: (b[::-1], a[::-1]),
-    "by a view of the other": lambda a, b: (a + b.T, b - a.T),
-    "apart": lambda a, b: (a + 1, b * 2),
-    "scaled by sums": lambda a, b: (a / (1 + (b * b).sum()), b / (1 + (a * a).sum())),
-    "Fibonacci": lambda a, b: (b, a + b),
-}
+PAIRS = [
+    lambda a, b: (b, a),
+    lambda a, b: (a + b, a - b),
+    lambda a, b: (a - b, a + b),
+    lambda a, b: (a + 1, b + a),
+    lambda a, b: (a * b, b + 1),
+    lambda a, b: (a + 1, a),
+    lambda a, b: (b, b + 1),
+    lambda a, b: (a + b, a + b),
+    lambda a, b: (a, a),
+    lambda a, b: (b.T, a.T),
+    lambda a, b: (b[::-1], a[::-1]),
+    lambda a, b: (a + b.T, b - a.T),
+    lambda a, b: (a / (1 + (b * b).sum()), b / (1 + (a * a).sum())),
+]
 
 
-@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("pair", PAIRS)
 @pytest.mark.parametrize("with_outputs", [False, True])
 @pytest.mark.parametrize("order", [1, -1])
-def test_updates_of_two_variables_read_old_values(name, with_outputs, order):
+def test_updates_of_two_variables_read_old_values(pair, with_outputs, order):
     a, b = matrices("a", "b")
-    new = PAIRS[name](a, b)
+    new = pair(a, b)
     outputs = [a, *new, a * b, b] if with_outputs else []
     f = function([], outputs, updates=[(a, new[0]), (b, new[1])][::order])
     for _ in range(3):
         old = a.get_value(), b.get_value()
-        results = f()
-        expected = PAIRS[name](*old)
-        np.testing.assert_allclose(a.get_value(), expected[0])
-        np.testing.assert_allclose(b.get_value(), expected[1])
+        results, expected = f(), pair(*old)
+        close(a.get_value(), expected[0])
+        close(b.get_value(), expected[1])
         assert not np.shares_memory(a.get_value(borrow=True), b.get_value(borrow=True))
-        if with_outputs:
-            values = [old[0], *expected, old[0] * old[1], old[1]]
-            for result, value in zip(results, values, strict=True):
-                np.testing.assert_allclose(result, value)
+        values = [old[0], *expected, old[0] * old[1], old[1]] if with_outputs else []
+        for result, value in zip(results, values, strict=True):
+            close(result, value)
 
 
 def test_updates_in_a_ring():
@@ -337,103 +287,75 @@ def test_updates_in_a_ring():
     assert [w.get_value()[0] for w in ws] == [2, 3, 4, 0, 1]
 
 
-def test_update_by_an_argument_does_not_keep_the_caller_s_array():
+def test_values_after_an_update_belong_to_the_shared_variable():
     x, w = T.dmatrix("x"), shared(np.zeros((2, 2)))
-    put = function([x], [], updates={w: x})
     add = function([], [], updates={w: w + 1})
-    for view in (np.ones((2, 2)), np.ones((2, 4))[:, ::2], np.ones((2, 2)).T):
-        put(view)
-        add()
-        np.testing.assert_array_equal(view, np.ones((2, 2)))
-        np.testing.assert_array_equal(w.get_value(), np.full((2, 2), 2))
-
-
-def test_update_by_a_constant_can_be_repeated():
-    w = shared(np.zeros(3))
-    reset = function([], [], updates={w: np.arange(3.0)})
-    add = function([], [], updates={w: w + 1})
-    for _ in range(2):
-        reset()
-        add()
-        np.testing.assert_array_equal(w.get_value(), [1, 2, 3])
-
-
-def test_update_by_an_output_does_not_share_it_with_the_caller():
-    x, w = T.dmatrix("x"), shared(np.zeros((2, 2)))
-    y = T.exp(x)
-    f = function([x], [y, y.T], updates={w: y})
-    for result in f(np.zeros((2, 2))):
-        result[...] = 77
-    np.testing.assert_array_equal(w.get_value(), np.ones((2, 2)))
-    for result in f(np.zeros((2, 2))):
-        np.testing.assert_array_equal(result, np.ones((2, 2)))
+    news = [x, x.T, T.zeros_like(x), w[::-1], w, T.grad(x.sum(), x), np.ones((2, 2)), T.exp(x)]
+    for new in news:
+        put = function([x], [x, new, w], updates={w: new}, on_unused_input="ignore")
+        for given in (np.ones((2, 2)), np.ones((2, 4))[:, ::2], np.ones((2, 2)).T):
+            for result in put(given):
+                result[...] = 77
+            before = w.get_value()
+            add()
+            equal(w.get_value(), before + 1)
+            assert before.max() < 77
+            w.get_value(borrow=True)[0, 0] = 5
+            assert w.get_value()[0, 0] == 5
+            equal(given, np.ones((2, 2)))
 
 
 @pytest.mark.parametrize(
-    ("first", "new"),
+    ("first", "values"),
     [
-        (0, 5),
-        (0.0, 5),
-        (0.0, 2.5),
-        (np.float32(0), 2.5),
-        (np.float32(0), 1),
-        (np.int8(0), 100),
-        (np.int8(0), -100),
-        (0, True),
-        (False, True),
-        (np.uint8(0), 200),
+        (0, [5, True]),
+        (0.0, [5, 2.5]),
+        (np.float32(0), [2.5, 1]),
+        (np.int8(0), [100, -100]),
+        (False, [True]),
+        (np.uint8(0), [200]),
     ],
 )
-def test_update_to_a_python_number(first, new):
+def test_update_to_a_python_number(first, values):
     w = shared(first)
-    function([], [], updates={w: new})()
-    assert w.get_value().dtype == np.asarray(first).dtype
-    assert w.get_value() == new
-
-
-@pytest.mark.parametrize(
-    ("first", "new"),
-    [(0, 1.5), (0, 1.0), (0.0, 1j), (False, 1), (0.0, "1"), (0.0, None), (0.0, [1.0])],
-)
-def test_update_to_a_number_of_another_kind_is_refused(first, new):
-    w = shared(first)
-    with pytest.raises(TypeError):
-        function([], [], updates={w: new})
-
-
-@pytest.mark.parametrize(
-    ("first", "new"),
-    [
-        (np.int8(0), 300),
-        (np.float32(0), 1e300),
-    ],
-)
-def test_update_to_a_number_out_of_range_is_refused(first, new):
-    w = shared(first, name="w")
-    with np.errstate(all="ignore"), pytest.raises((TypeError, OverflowError)):
+    for new in values:
         function([], [], updates={w: new})()
+        assert w.get_value().dtype == np.asarray(first).dtype
+        assert w.get_value() == new
+
+
+@pytest.mark.parametrize(
+    ("first", "values"),
+    [
+        (0, [1.5, 1.0]),
+        (0.0, [1j, "1", None, [1.0]]),
+        (False, [1]),
+        (np.int8(0), [300]),
+        (np.float32(0), [1e300]),
+    ],
+)
+def test_update_to_a_number_of_another_kind_or_out_of_range_is_refused(first, values):
+    w = shared(first)
+    for new in values:
+        with pytest.raises(TypeError):
+            function([], [], updates={w: new})
     assert w.get_value() == 0
 
 
 def test_update_keeps_the_dtype():
-    w, n = shared(np.ones(2, np.float32)), shared(np.int8(1))
+    w, n = shared(np.ones(2, np.float32), name="weight"), shared(np.int8(1))
     f = function([], [w, n], updates={w: w * 0.5 + 1, n: n + 1})
     f()
-    results = f()
-    assert [r.dtype for r in results] == ["float32", "int8"]
+    assert [r.dtype for r in f()] == ["float32", "int8"]
     assert (w.get_value().dtype, n.get_value().dtype) == ("float32", "int8")
-    np.testing.assert_array_equal(w.get_value(), np.float32([1.75, 1.75]))
+    equal(w.get_value(), np.float32([1.75, 1.75]))
     assert n.get_value() == 3
-
-
-def test_float64_update_of_float32_is_refused_with_a_hint():
-    w = shared(np.ones(2, np.float32), name="weight")
+    assert type(n.get_value(borrow=True)) is np.ndarray
     x = T.dvector("x")
     with pytest.raises(TypeError, match=r"weight.*float32.*float64.*cast"):
         function([x], [], updates={w: w - x})
     function([x], [], updates={w: T.cast(w - x, "float32")})([1, 2])
-    np.testing.assert_array_equal(w.get_value(), [0, -1])
-    assert w.get_value().dtype == np.float32
+    equal(w.get_value(), np.float32([0.75, -0.25]))
 
 
 @pytest.mark.parametrize(
@@ -441,7 +363,6 @@ def test_float64_update_of_float32_is_refused_with_a_hint():
     [
         (lambda w: {w: T.dvector("v")}, TypeError),
         (lambda w: {w: w.sum()}, TypeError),
-        (lambda w: {w: w > 0}, None),  # False and True are numbers
         (lambda w: {T.dmatrix("x"): w}, TypeError),
         (lambda w: {w * 2: w}, TypeError),
         (lambda w: {"w": w}, TypeError),
@@ -452,12 +373,11 @@ def test_float64_update_of_float32_is_refused_with_a_hint():
 )
 def test_updates_are_checked_when_the_function_is_made(updates, error):
     w = shared(np.ones((2, 2)), name="w")
-    if error is None:
+    with pytest.raises(error):
         function([], [], updates=updates(w))
-    else:
-        with pytest.raises(error):
-            function([], [], updates=updates(w))
-    np.testing.assert_array_equal(w.get_value(), np.ones((2, 2)))
+    equal(w.get_value(), np.ones((2, 2)))
+    function([], [], updates={w: w > 2})()  # False and True are numbers
+    equal(w.get_value(), np.zeros((2, 2)))
 
 
 @pytest.mark.parametrize("kind", [dict, list, tuple])
@@ -472,60 +392,10 @@ def test_two_functions_share_a_variable():
     add = function([x], w, updates={w: w + x})
     double = function([], w * 2, updates={w: w * 2})
     add([1, 2])
-    np.testing.assert_array_equal(double(), [2, 4])
-    np.testing.assert_array_equal(add([1, 1]), [2, 4])
-    np.testing.assert_array_equal(double(), [6, 10])
-    np.testing.assert_array_equal(w.get_value(), [6, 10])
-
-
-def test_updates_do_not_change_what_get_value_returned_before():
-    w = shared(np.zeros((300, 300)))
-    add = function([], w, updates={w: w + 1})
-    before = w.get_value()
-    returned = add()
-    between = w.get_value()
-    add()
-    np.testing.assert_array_equal(before, np.zeros((300, 300)))
-    np.testing.assert_array_equal(returned, np.zeros((300, 300)))
-    np.testing.assert_array_equal(between, np.ones((300, 300)))
-    assert w.get_value()[0, 0] == 2
-
-
-def test_updates_never_write_into_a_lent_array():
-    mine, x = np.zeros((3, 3)), T.dmatrix("x")
-    w = shared(mine, borrow=True)
-    step = function([x], [], updates={w: w - 0.1 * x})
-    step(np.ones((3, 3)))
-    lent_out = w.get_value(borrow=True)
-    step(np.ones((3, 3)))
-    np.testing.assert_array_equal(mine, np.zeros((3, 3)))
-    np.testing.assert_allclose(lent_out, np.full((3, 3), -0.1))
-    np.testing.assert_allclose(w.get_value(), np.full((3, 3), -0.2))
-
-
-def test_value_is_writable_after_any_update():
-    x, w = T.dmatrix("x"), shared(np.zeros((2, 2)))
-    for new in (x, x.T, T.zeros_like(x), w[::-1], w + 1, w, T.grad(x.sum(), x)):
-        function([x], [], updates={w: new}, on_unused_input="ignore")(np.ones((2, 2)))
-        w.get_value(borrow=True)[0, 0] = 5
-        assert w.get_value()[0, 0] == 5
-
-
-def test_number_stays_an_array():
-    w = shared(1.0)
-    f = function([], w, updates={w: w * 2})
-    for _ in range(2):
-        f()
-        assert type(w.get_value()) is np.ndarray
-        assert type(w.get_value(borrow=True)) is np.ndarray
-        assert w.get_value().shape == ()
-
-
-def test_lengths_may_change_by_updates():
-    w = shared(np.ones(2))
-    grow = function([], w.shape[0], updates={w: T.concatenate([w, w])})
-    assert [int(grow()) for _ in range(4)] == [2, 4, 8, 16]
-    np.testing.assert_array_equal(w.get_value(), np.ones(32))
+    equal(double(), [2, 4])
+    equal(add([1, 1]), [2, 4])
+    equal(double(), [6, 10])
+    equal(w.get_value(), [6, 10])
 
 
 def test_failing_update_can_be_tried_again():
@@ -533,9 +403,9 @@ def test_failing_update_can_be_tried_again():
     f = function([x], [], updates={w: w * x})
     with pytest.raises(ValueError, match="w"):
         f(np.ones(2))
-    np.testing.assert_array_equal(w.get_value(), np.ones(3))
+    equal(w.get_value(), np.ones(3))
     f([2, 3, 4])
-    np.testing.assert_array_equal(w.get_value(), [2, 3, 4])
+    equal(w.get_value(), [2, 3, 4])
 
 
 def test_momentum_and_weight_by_hand():
@@ -553,10 +423,8 @@ def test_momentum_and_weight_by_hand():
         data, target = numbers.standard_normal((6, 4)), numbers.standard_normal((6, 2))
         error = data @ w_hand - target
         g_hand = 2 * data.T @ error / error.size
-        cost_value, gradient_value = step(data, target)
-        np.testing.assert_allclose(cost_value, (error**2).mean())
-        np.testing.assert_allclose(gradient_value, g_hand)
         v_hand = 0.9 * v_hand - 0.1 * g_hand
         w_hand = w_hand + v_hand
-        np.testing.assert_allclose(v.get_value(), v_hand)
-        np.testing.assert_allclose(w.get_value(), w_hand)
+        results = [*step(data, target), v.get_value(), w.get_value()]
+        for result, hand in zip(results, [(error**2).mean(), g_hand, v_hand, w_hand], strict=True):
+            close(result, hand)
