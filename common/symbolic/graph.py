@@ -200,7 +200,10 @@ class Variable:
 
     def __reduce_ex__(self, protocol):
         if self.operation is None:
-            return super().__reduce_ex__(2)
+            slots = super().__reduce_ex__(2)[2][1]
+            # What may refer to the variable itself is set when there is one.
+            late = {n: slots.pop(n) for n in ("_tag", "default_update") if n in slots}
+            return _from_slots, (type(self), slots), (None, late)
         order = ancestors([self])
         place = {v: i for i, v in enumerate(order)}
         records = [
@@ -208,11 +211,6 @@ class Variable:
             for v in order
         ]
         return _from_records, (records,)
-
-    def __setstate__(self, state):
-        for slot, value in state[1].items():
-            setattr(self, slot, value)
-        self.serial = next(_serials)
 
 
 class Input(Variable):
@@ -548,6 +546,16 @@ def rebuilt(variable: Variable, inputs: tuple[Variable, ...]) -> Variable:
     operation = variable.operation
     dtype, dims = operation.infer(*inputs)
     return Variable(operation, inputs, dtype, dims, variable.name, variable.made_at)
+
+
+def _from_slots(kind, slots):
+    leaf = object.__new__(kind)
+    for name, value in slots.items():
+        setattr(leaf, name, value)
+    if kind is Constant:
+        leaf.value.flags.writeable = False
+    leaf.serial = next(_serials)
+    return leaf
 
 
 def _from_records(records):

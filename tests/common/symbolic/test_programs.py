@@ -1,7 +1,10 @@
 """Small programs in the style of the DeepLearningTutorials, with only their imports changed."""
 
 import copy
+import inspect
+import itertools
 import pickle
+import sys
 import threading
 
 import numpy as np
@@ -9,6 +12,8 @@ import pytest
 
 import common.symbolic.tensor as T
 from common import symbolic as theano
+from common.symbolic.config import Config
+from common.symbolic.elementwise import Elementwise, result_dtype
 from common.symbolic.tensor.shared_randomstreams import RandomStreams
 
 RNG = np.random.default_rng(0)
@@ -47,7 +52,8 @@ class HiddenLayer:
 
 
 def descend(cost, params, rate):
-    return [(p, p - rate * g) for p, g in zip(params, T.grad(cost, params), strict=True)]
+    grads = T.grad(cost=cost, wrt=params)
+    return [(p, p - rate * g) for p, g in zip(params, grads, strict=True)]
 
 
 def shared_dataset():
@@ -75,7 +81,7 @@ def test_logistic_regression_with_a_pickled_best_model(floatX):
     first = train(0)
     for epoch in range(60):
         last = train(epoch % 3)
-    assert first.dtype == floatX
+    assert first.dtype == classifier.W.get_value().dtype == floatX
     assert last < 0.5 * first
     assert np.mean([test(i) for i in range(3)]) < 0.1
 
@@ -157,13 +163,20 @@ def test_streams_are_seeded_advance_and_can_stand_still():
     np.testing.assert_array_equal(still[0], still[1])
 
 
-def test_distributions():
+def test_every_stream_draws_from_its_distribution():
     streams, n = RandomStreams(5), 20000
+    p = np.array([0.2, 0.3, 0.5])
+    third = np.sqrt(2 / 3)
     draws = [
         (streams.uniform((n,), -1.0, 1.0), 0, 1 / np.sqrt(3)),
         (streams.normal((n,), 2.0, 3.0), 2, 3),
+        (streams.normal(avg=T.constant(np.full(n, 2.0)), std=3.0), 2, 3),
         (streams.binomial((n,), 1, 0.25), 0.25, np.sqrt(3) / 4),
-        (streams.random_integers((n,), 1, 3), 2, np.sqrt(2 / 3)),
+        (streams.random_integers((n,), 1, 3), 2, third),
+        (streams.choice((n,), np.array([1, 2, 3])), 2, third),
+        (streams.choice((n,), 3, p=p), 1.3, np.sqrt(0.61)),
+        (streams.multinomial((n,), 1, p)[:, 2], 0.5, 0.5),
+        (streams.shuffle_row_elements(np.arange(9.0).reshape(3, 3)), 4, np.sqrt(60) / 3),
     ]
     for x, mean, std in draws:
         value = x.eval()
@@ -171,33 +184,48 @@ def test_distributions():
         np.testing.assert_allclose([value.mean(), value.std()], [mean, std], atol=0.05)
     permutation = streams.permutation((4,), 5).eval()
     np.testing.assert_array_equal(np.sort(permutation), np.tile(np.arange(5), (4, 1)))
+    vector = streams.shuffle_row_elements(np.arange(5)).eval()
+    np.testing.assert_array_equal(np.sort(vector), np.arange(5))
 
 
-# Copies, threads
+def test_streams_can_begin_anew():
+    streams = RandomStreams(3)
+    f = theano.function([], [streams.uniform((2,)), streams.normal((2,))])
+    draws = []
+    for seed in (7, 8, 7):
+        streams.seed(seed)
+        draws.append(f())
+    np.testing.assert_array_equal(draws[0], draws[2])
+    assert not np.equal(draws[0], draws[1]).any()
+    assert len(streams.updates()) == 2
+    with pytest.raises(TypeError, match="seed"):
+        streams.seed("7")
 
 
-def test_copies_keep_what_is_shared_between_them():
-    x, w = T.dscalar("x"), theano.shared(2.0, "w")
-    y = x * w
-    for copied in (
-        copy.deepcopy([x, w, y, T.exp(y)]),
-        pickle.loads(pickle.dumps([x, w, y, T.exp(y)])),
-    ):
-        x2, w2, y2, z2 = copied
-        w2.set_value(3.0)
-        assert theano.function([x2], [y2, z2])(1.0) == [3, np.exp(3)]
-    assert y.eval({x: 1.0}) == 2
+# Copies
 
 
-def test_functions_are_copied_with_their_state():
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies_keep_what_is_shared_between_them(copied):
+    x, r, w, c = T.dscalar("x"), T.drow("r"), theano.shared(2.0, "w"), T.constant(5.0)
+    x.tag.note = "mine"
+    y = x * w + c
+    x2, r2, w2, y2, z2 = copied([x, r, w, y, T.exp(y)])
+    w2.set_value(3.0)
+    assert theano.function([x2], [y2, z2])(1.0) == [8, np.exp(8)]
+    assert y.eval({x: 1.0}) == 7
+    assert x2.tag.note == "mine"
+    assert (r2.name, r2.broadcastable, r2.made_at) == ("r", (True, False), r.made_at)
+    u = RandomStreams(1).uniform((2,))
+    np.testing.assert_array_equal(theano.function([], copied(u))(), theano.function([], u)())
     count = theano.shared(0)
     f = theano.function([], count, updates={count: count + 1})
     f()
-    g = pickle.loads(pickle.dumps(f))
+    g = copied(f)
     assert [int(g()), int(g()), int(f())] == [1, 2, 1]
 
 
-def test_deep_graphs_are_pickled():
+def test_deep_graphs_are_copied():
     x = T.dscalar("x")
     y = x
     for _ in range(20_000):
@@ -208,22 +236,69 @@ def test_deep_graphs_are_pickled():
 
 
 def test_operation_of_ones_own_says_what_to_save():
-    own = theano.tensor.nnet._ew.Elementwise(
-        "own", "-{0}", theano.tensor.nnet._ew.result_dtype, lambda g, y, x: -g
-    )
+    own = Elementwise("own", "-{0}", result_dtype, lambda g, y, x: -g)
     with pytest.raises(TypeError, match="save the values of the shared variables"):
         pickle.dumps(own(T.dscalar("x")))
 
 
-def test_updates_from_several_threads_are_all_counted():
-    count = theano.shared(0)
-    f = theano.function([], updates={count: count + 1})
-    threads = [threading.Thread(target=lambda: [f() for _ in range(300)]) for _ in range(8)]
+# Threads and interruptions
+
+
+def in_threads(n, work):
+    threads = [threading.Thread(target=work) for _ in range(n)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert count.get_value() == 2400
+
+
+def test_updates_from_several_threads_are_all_counted():
+    count, ones = theano.shared(0), theano.shared(np.ones(3))
+    f = theano.function([], updates={count: count + 1})
+    g = theano.function([], count, updates={count: count + 2, ones: ones + 2})
+    in_threads(8, lambda: [(f(), g()) for _ in range(200)])
+    assert count.get_value() == 8 * 200 * 3
+    np.testing.assert_array_equal(ones.get_value(), 1 + 8 * 200 * 2)
+
+
+def test_functions_without_updates_are_right_in_several_threads_and_see_whole_updates():
+    a, b, x = theano.shared(np.zeros(50)), theano.shared(np.zeros(50)), T.dvector("x")
+    step = theano.function([], updates={a: a + 1, b: b + 1})
+    both = theano.function([x], [x * 2, (a - b).sum()])
+    wrong = []
+
+    def work():
+        for k in range(300):
+            step()
+            doubled, difference = both(np.full(50, float(k)))
+            wrong.extend([] if (doubled == 2 * k).all() and difference == 0 else [k])
+
+    in_threads(6, work)
+    assert not wrong
+
+
+def test_interruption_leaves_all_updates_done_or_none():
+    shareds = [theano.shared(np.zeros(3)) for _ in range(20)]
+    step = theano.function([], updates=[(s, s + 1) for s in shareds])
+
+    def interrupt(frame, event, argument):
+        if next(events) == 0:
+            raise KeyboardInterrupt
+        return interrupt
+
+    interrupted = 0
+    for first in range(1, 400, 3):
+        events = itertools.count(-first)
+        sys.settrace(interrupt)
+        try:
+            step()
+        except KeyboardInterrupt:
+            interrupted += 1
+        finally:
+            sys.settrace(None)
+        assert len({float(s.get_value()[0]) for s in shareds}) == 1
+    assert interrupted > 10
+    step()  # no lock is held
 
 
 # What isn't there
@@ -240,15 +315,27 @@ def test_updates_from_several_threads_are_all_counted():
     ],
 )
 def test_what_is_not_there_says_so(ask):
-    with pytest.raises(NotImplementedError, match="isn't part of this small Theano"):
+    with pytest.raises(NotImplementedError, match="isn't part of this small Theano: "):
         ask()
+    for module in (theano, T, T.nnet, T.signal):
+        with pytest.raises(AttributeError, match="sketch"):
+            _ = module.sketch
 
 
 def test_names_of_T_are_what_a_user_types():
-    for internal in ("spread", "known_type", "sum_over", "arg_max", "NAMES", "np"):
+    modules = {"nnet", "shared_randomstreams", "signal"}
+    for module in (T, T.nnet):
+        for name, value in vars(module).items():
+            if not name.startswith("_") and not isinstance(value, Config):
+                assert not inspect.ismodule(value) or name in modules, name
+    assert {n for n in vars(T.nnet) if not n.startswith("_")} >= {"relu", "elu", "softmax"}
+    for internal in ("expand", "Sum", "as_axes", "sum_to", "Input", "checked_dtype", "np"):
         assert not hasattr(T, internal)
+        assert not hasattr(T.nnet, internal)
+
+
+def test_a_plain_variable_is_true_and_a_comparison_is_not_known():
     a, b = T.scalars("ab")
-    assert (a.name, b.name) == ("a", "b")
     assert bool(T.matrix())
     with pytest.raises(TypeError, match="neither true nor false"):
         bool(a < b)
