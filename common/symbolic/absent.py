@@ -1,26 +1,11 @@
 """What Theano has and this package hasn't: asking for it says so."""
 
-_LOOPS = "loops (scan) aren't there; a Python loop builds the graph of a known number of steps"
-_OPS = "for a new elementwise operation there is common.symbolic.elementwise.Elementwise"
-_CPU = "programs run on the CPU, with NumPy's dense arrays"
-_IMAGES = "for images there are the layers Convolution and Pooling of common.layers"
-
 ABSENT = {
-    "common.symbolic": {
-        **dict.fromkeys(("scan", "map", "reduce", "foldl", "foldr", "scan_module"), _LOOPS),
-        **dict.fromkeys(("Op", "Apply", "gof", "OpFromGraph", "Variables"), _OPS),
-        **dict.fromkeys(("sandbox", "gpuarray", "sparse", "typed_list"), _CPU),
-        "ifelse": "T.switch computes both branches and chooses",
-    },
-    "common.symbolic.tensor": dict.fromkeys(
-        ("slinalg", "nlinalg", "fft", "sort", "argsort", "extra_ops", "opt", "basic", "elemwise"),
-        "what is there, T holds by its name",
-    ),
-    "common.symbolic.tensor.nnet": {
-        **dict.fromkeys(("conv2d", "conv3d", "conv", "abstract_conv", "neighbours"), _IMAGES),
-        **dict.fromkeys(("bn", "batch_normalization", "ctc"), "write it with functions of T"),
-    },
-    "common.symbolic.tensor.signal": dict.fromkeys(("pool", "downsample", "conv"), _IMAGES),
+    "common.symbolic": "scan map reduce foldl foldr scan_module ifelse Op Apply gof OpFromGraph "
+    "sandbox gpuarray sparse typed_list",
+    "common.symbolic.tensor": "slinalg nlinalg fft sort argsort extra_ops opt basic elemwise",
+    "common.symbolic.tensor.nnet": "conv2d conv3d conv abstract_conv bn ctc neighbours",
+    "common.symbolic.tensor.signal": "pool downsample conv",
 }
 
 
@@ -31,10 +16,12 @@ def absent_from(module: str):
     """
 
     def __getattr__(name):
-        if name in ABSENT[module]:
-            title = module.removeprefix("common.").replace("symbolic", "theano")
+        if name in ABSENT[module].split():
             raise NotImplementedError(
-                f"{title}.{name} isn't part of this small Theano: {ABSENT[module][name]}"
+                f"{name} isn't part of this small Theano: it has no loops (scan; a Python loop can "
+                "build the graph), no convolution and pooling (see common.layers), no linear "
+                "algebra, no sparse arrays, no GPU, and no operations of one's own but "
+                "common.symbolic.elementwise.Elementwise"
             )
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
 

@@ -198,6 +198,7 @@ class Function:
         self._returns = returns
         self._n_outputs = len(outputs)
         self.name = name
+        self._title = name or "the function"
         self.inputs = [i.variable for i in self._ins]
         everything = [*outputs, *(new for _, new in updates)]
         order = ancestors(everything)
@@ -280,7 +281,7 @@ class Function:
 
     def _bound(self, args, kwargs):
         """Return the values of all inputs, which are given by place, by name, or by default."""
-        title, listed = self._title(), ", ".join(map(repr, self.inputs)) or "none"
+        title, listed = self._title, ", ".join(map(repr, self.inputs)) or "none"
         if len(args) > len(self._ins):
             raise TypeError(f"{title} takes {len(self._ins)} inputs ({listed}), got {len(args)}")
         values = dict(zip(self._ins, args, strict=False))
@@ -298,15 +299,11 @@ class Function:
         return [values.get(i, i.value) for i in self._ins]
 
     def _converted(self, given, value):
-        v = given.leaf
+        v, title = given.leaf, f"{self._title}, input {given.leaf!r}"
         try:
-            title = f"{self._title()}, input {v!r}"
             return as_value(title, value, v.dtype, v.dims, given.downcast)
         except TypeError as error:
             raise TypeError(f"{error} ({described(given.variable)})") from error.__cause__
-
-    def _title(self):
-        return self.name or "the function"
 
     def _check_ones(self, new):
         for s, value in zip(self._updated, new, strict=True):
@@ -340,7 +337,7 @@ class Function:
         if kind is not AssertionError:
             shapes = ", ".join(_with_shape(self.program.text(x), frame) for x in variable.inputs)
             return kind(
-                f"{self._title()}: {name} of {shapes} failed: {error}; "
+                f"{self._title}: {name} of {shapes} failed: {error}; "
                 f"it computes {described(variable)}"
             )
         line = linecache.getline(frame.f_code.co_filename, traceback.tb_lineno)
@@ -348,7 +345,7 @@ class Function:
         arrays = [part.rpartition(".shape[")[0] for part in condition.split(" == ")]
         shapes = " and ".join(_with_shape(text, frame) for text in arrays if text)
         return ValueError(
-            f"{self._title()}: the sizes of axes differ, {condition} doesn't hold for {shapes}; "
+            f"{self._title}: the sizes of axes differ, {condition} doesn't hold for {shapes}; "
             f"{name} needs it, {described(variable)}. An axis whose size isn't known when a "
             "function is compiled doesn't broadcast; declare it as 1 with T.row, T.col, dimshuffle "
             "or T.addbroadcast"
@@ -405,16 +402,16 @@ def _listed(outputs):
 def _pairs(name, pairs, kind):
     """Return `givens` or `updates` as a dict, whose values have the types of its keys."""
     result = {}
+    what = "the update of" if kind is Shared else "what is given for"
     for pair in pairs.items() if isinstance(pairs, Mapping) else pairs or ():
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise TypeError(f"{name} must be a dict or a list of pairs, got {pair!r} in it")
         old, new = pair
         if not isinstance(old, kind):
-            what = "shared variables" if kind is Shared else "variables"
-            raise TypeError(f"{name} must be of {what}, got {old!r}")
+            kinds = "shared variables" if kind is Shared else "variables"
+            raise TypeError(f"{name} must be of {kinds}, got {old!r}")
         if old in result:
             raise ValueError(f"{name} have {old!r} twice")
-        what = "the update of" if kind is Shared else "what is given for"
         result[old] = _as_type_of(old, new, what)
     return result
 

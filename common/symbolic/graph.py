@@ -240,7 +240,7 @@ class Constant(Variable):
 
     def __init__(self, value, name: str | None = None, *, dtype=None, weak=False, source=None):
         self.value = np.array(value)
-        self.value.flags.writeable = False
+        self.value.setflags(write=False)
         self.weak = weak
         self.source = source
         super().__init__(None, (), checked_dtype(dtype or self.value.dtype), self.value.shape, name)
@@ -451,9 +451,11 @@ def _has_variable(part):
 def _dtype_of_number(value):
     if type(value) is not int:
         return config.floatX if type(value) is float else "complex128"
-    for dtype in ("int8", "int16", "int32", "int64", "uint64"):
-        if np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
+    for dtype, bits in (("int8", 7), ("int16", 15), ("int32", 31), ("int64", 63)):
+        if -(1 << bits) <= value < 1 << bits:
             return dtype
+    if 0 <= value < 1 << 64:
+        return "uint64"
     raise TypeError(f"an integer must fit into 64 bits, got {value}")
 
 
@@ -553,7 +555,7 @@ def _from_slots(kind, slots):
     for name, value in slots.items():
         setattr(leaf, name, value)
     if kind is Constant:
-        leaf.value.flags.writeable = False
+        leaf.value.setflags(write=False)
     leaf.serial = next(_serials)
     return leaf
 

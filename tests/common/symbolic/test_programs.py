@@ -228,10 +228,10 @@ def test_copies_keep_what_is_shared_between_them(copied):
 def test_deep_graphs_are_copied():
     x = T.dscalar("x")
     y = x
-    for _ in range(20_000):
+    for _ in range(5_000):
         y = y + 1
     x2, y2 = pickle.loads(pickle.dumps((x, y)))
-    assert theano.function([x2], y2)(0.0) == 20_000
+    assert theano.function([x2], y2)(0.0) == 5_000
     copy.deepcopy(y)
 
 
@@ -305,18 +305,12 @@ def test_interruption_leaves_all_updates_done_or_none():
 
 
 @pytest.mark.parametrize(
-    "ask",
-    [
-        lambda: theano.scan,
-        lambda: theano.Op,
-        lambda: T.nnet.conv2d,
-        lambda: T.signal.pool,
-        lambda: T.slinalg,
-    ],
+    ("module", "name"),
+    [(theano, "scan"), (theano, "Op"), (T, "slinalg"), (T.nnet, "conv2d"), (T.signal, "pool")],
 )
-def test_what_is_not_there_says_so(ask):
-    with pytest.raises(NotImplementedError, match="isn't part of this small Theano: "):
-        ask()
+def test_what_is_not_there_says_so(module, name):
+    with pytest.raises(NotImplementedError, match=f"{name} isn't part of this small Theano: "):
+        getattr(module, name)
     for module in (theano, T, T.nnet, T.signal):
         with pytest.raises(AttributeError, match="sketch"):
             _ = module.sketch
