@@ -159,6 +159,9 @@ def test_streams_are_seeded_advance_and_can_stand_still():
     assert not np.array_equal(first[0], other[0])
     assert not np.array_equal(first[0], first[1])
     np.testing.assert_array_equal(first[0][0], first[0][1])  # one variable, one value in a call
+    streams = RandomStreams(1)
+    one, two = theano.function([], [streams.uniform((3,)), streams.uniform((3,))])()
+    assert not np.equal(one, two).any()
     still = draws(1, no_default_updates=True)
     np.testing.assert_array_equal(still[0], still[1])
 
@@ -202,6 +205,18 @@ def test_streams_can_begin_anew():
         streams.seed("7")
 
 
+def test_default_updates_follow_givens_and_other_default_updates():
+    x = T.lscalar("x")
+    steps, total = theano.shared(0, "steps"), theano.shared(0, "total")
+    steps.default_update = steps + x
+    total.default_update = total + steps
+    theano.function([], total, givens={x: 3})()
+    theano.function([], total, givens={x: 3}, no_default_updates=[steps])()
+    assert (steps.get_value(), total.get_value()) == (3, 3)
+    theano.function([], total, updates={total: total + 10}, givens={x: 3})()
+    assert (steps.get_value(), total.get_value()) == (3, 13)
+
+
 # Copies
 
 
@@ -215,6 +230,7 @@ def test_copies_keep_what_is_shared_between_them(copied):
     assert theano.function([x2], [y2, z2])(1.0) == [8, np.exp(8)]
     assert y.eval({x: 1.0}) == 7
     assert x2.tag.note == "mine"
+    assert x2.serial > y.serial  # it was made later
     assert (r2.name, r2.broadcastable, r2.made_at) == ("r", (True, False), r.made_at)
     u = RandomStreams(1).uniform((2,))
     np.testing.assert_array_equal(theano.function([], copied(u))(), theano.function([], u)())
