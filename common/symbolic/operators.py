@@ -23,9 +23,9 @@ BINARY = {
     "matmul": products.dot,
 }
 METHODS = {
-    arrays: "sum prod cumsum mean var std max min argmax argmin all any repeat squeeze swapaxes",
+    arrays: "sum prod mean var std max min argmax argmin all any repeat squeeze swapaxes",
     ew: "clip round",
-    indexing: "nonzero take trace",
+    indexing: "nonzero take",
     products: "dot",
 }
 RENAMED = {

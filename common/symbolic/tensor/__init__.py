@@ -11,10 +11,9 @@ or ``T.dscalars("xy")``. An axis of size 1 of a row or col broadcasts; other axe
 from common.symbolic.absent import absent_from as _absent_from
 from common.symbolic.arrays import (
     Print, addbroadcast, all, alloc, any, arange, argmax, argmin, concatenate, cumsum, dimshuffle,
-    eye, fill, flatten, identity_like, join, max, mean, min, ones, ones_like, patternbroadcast,
-    prod, repeat, reshape, shape, shape_padaxis, shape_padleft, shape_padright, size, squeeze,
-    stack, stacklists, std, sum, swapaxes, tile, transpose, tri, tril, triu, unbroadcast, var,
-    zeros, zeros_like,
+    eye, fill, flatten, join, max, mean, min, ones, ones_like, prod, repeat, reshape, shape,
+    shape_padaxis, shape_padleft, shape_padright, size, squeeze, stack, stacklists, std, sum,
+    swapaxes, tile, transpose, var, zeros, zeros_like,
 )
 from common.symbolic.config import config
 from common.symbolic.elementwise import (
@@ -31,7 +30,7 @@ from common.symbolic.graph import Shared as TensorSharedVariable
 from common.symbolic.graph import Variable as TensorVariable
 from common.symbolic.graph import as_variable as as_tensor_variable
 from common.symbolic.graph import as_variable as constant
-from common.symbolic.indexing import diag, inc_subtensor, nonzero, set_subtensor, take, trace
+from common.symbolic.indexing import diag, inc_subtensor, nonzero, set_subtensor, take
 from common.symbolic.products import batched_dot, dot, outer, tensordot
 from common.symbolic.tensor import nnet, shared_randomstreams, signal
 # fmt: on
