@@ -486,8 +486,9 @@ def as_value(name: str, value, dtype: str, dims, downcast=False, strict=False) -
     array = _numbers(f"{name}: expected numbers of {dtype}", value)
     if array.ndim != len(dims):
         raise TypeError(f"{name}: expected {len(dims)} axes, got shape {array.shape}")
-    if any(isinstance(n, int) and n != m for n, m in zip(dims, array.shape, strict=True)):
-        raise TypeError(f"{name}: expected shape {readable_shape(dims)}, got {array.shape}")
+    for axis, (n, size) in enumerate(zip(dims, array.shape, strict=True)):
+        if isinstance(n, int) and n != size:
+            raise TypeError(f"{name}: axis {axis} must have size {n}, got shape {array.shape}")
     if array.dtype == dtype:
         return array.astype(dtype, copy=False)  # in native byte order
     if isinstance(value, np.ndarray):
