@@ -529,18 +529,15 @@ def ancestors(outputs: Iterable[Variable]) -> list[Variable]:
     Inputs come before what is computed from them. The walk keeps its own stack, since Python's
     would overflow on a chain of a thousand operations.
     """
-    order, done = [], set()
+    order, seen = [], set()
     stack = list(outputs)[::-1]
     while stack:
-        variable = stack[-1]
-        missing = [x for x in variable.inputs if x not in done]
-        if missing and variable not in done:
-            stack += missing[::-1]
-        else:
-            stack.pop()
-            if variable not in done:
-                done.add(variable)
-                order.append(variable)
+        variable = stack.pop()
+        if variable is None:  # all inputs of the next one are in `order`
+            order.append(stack.pop())
+        elif variable not in seen:
+            seen.add(variable)
+            stack += (variable, None, *variable.inputs[::-1])
     return order
 
 
