@@ -230,9 +230,9 @@ class Function:
     @property
     def maker(self):
         """Where Theano's tutorials look for the rewritten graph: ``f.maker.fgraph.outputs``."""
-        graph = SimpleNamespace(inputs=self.inputs, outputs=self.outputs)
-        graph.toposort = lambda: [v for v in ancestors(self.outputs) if v.operation is not None]
-        return SimpleNamespace(fgraph=graph)
+        nodes = [v for v in ancestors(self.outputs) if v.operation is not None]
+        graph = {"inputs": self.inputs, "outputs": self.outputs, "toposort": lambda: nodes}
+        return SimpleNamespace(fgraph=SimpleNamespace(**graph))
 
     def __repr__(self):
         return f"<function {self.name or ''}({', '.join(map(repr, self.inputs))})>"
@@ -281,22 +281,16 @@ class Function:
 
     def _bound(self, args, kwargs):
         """Return the values of all inputs, which are given by place, by name, or by default."""
-        title, listed = self._title, ", ".join(map(repr, self.inputs)) or "none"
-        if len(args) > len(self._ins):
-            raise TypeError(f"{title} takes {len(self._ins)} inputs ({listed}), got {len(args)}")
-        values = dict(zip(self._ins, args, strict=False))
-        for name, value in kwargs.items():
-            given = next((i for i in self._ins if i.name == name), None)
-            if given is None:
-                raise TypeError(f"{title} has no input called {name!r}; it takes {listed}")
-            if given in values:
-                raise TypeError(f"{title} got the input {name!r} twice")
-            values[given] = value
-        missing = [i for i in self._ins if i not in values and i.value is None]
+        rest = self._ins[len(args) :]
+        takes = f"{self._title} takes {len(self._ins)} inputs ({', '.join(map(repr, self.inputs))})"
+        unknown = [repr(name) for name in kwargs if name not in [i.name for i in rest]]
+        if len(args) > len(self._ins) or unknown:
+            raise TypeError(f"{takes}, got {', '.join([f'{len(args)} by place', *unknown])}")
+        values = [*args, *(kwargs.get(i.name, i.value) for i in rest)]
+        missing = [repr(v) for v, value in zip(self.inputs, values, strict=True) if value is None]
         if missing:
-            names = ", ".join(repr(i.variable) for i in missing)
-            raise TypeError(f"{title} takes the inputs {listed}; {names} missing")
-        return [values.get(i, i.value) for i in self._ins]
+            raise TypeError(f"{takes}; {', '.join(missing)} missing")
+        return values
 
     def _converted(self, given, value):
         v, title = given.leaf, f"{self._title}, input {given.leaf!r}"
@@ -333,25 +327,25 @@ class Function:
         kind = next((k for k in _EXPLAINED if isinstance(error, k)), None)
         if variable is None or kind is None:
             return None
-        frame, name = traceback.tb_frame, variable.operation.name
-        if kind is not AssertionError:
-            shapes = ", ".join(_with_shape(self.program.text(x), frame) for x in variable.inputs)
-            return kind(
-                f"{self._title}: {name} of {shapes} failed: {error}; "
-                f"it computes {described(variable)}"
-            )
-        line = linecache.getline(frame.f_code.co_filename, traceback.tb_lineno)
-        condition = line.strip().removeprefix("assert ")
-        arrays = [part.rpartition(".shape[")[0] for part in condition.split(" == ")]
-        shapes = " and ".join(_with_shape(text, frame) for text in arrays if text)
-        return ValueError(
-            f"{self._title}: the sizes of axes differ, {condition} doesn't hold for {shapes}; "
-            f"{name} needs it, {described(variable)}. An axis whose size isn't known when a "
-            "function is compiled doesn't broadcast; declare it as 1 with T.row, T.col, dimshuffle "
-            "or T.addbroadcast"
+        frame, problem = traceback.tb_frame, str(error)
+        if kind is AssertionError:
+            line = linecache.getline(frame.f_code.co_filename, traceback.tb_lineno)
+            sides = line.strip().removeprefix("assert ").split(" == ")
+            texts = [side.rpartition(".shape[")[0] for side in sides]
+            kind, problem = ValueError, f"{line.strip()}: {_SIZES_DIFFER}"
+        else:
+            texts = [self.program.text(x) for x in variable.inputs]
+        shapes = " and ".join(_with_shape(text, frame) for text in texts if text)
+        return kind(
+            f"{self._title}: {variable.operation.name} failed for {shapes}: {problem}; "
+            f"it computes {described(variable)}"
         )
 
 
+_SIZES_DIFFER = (
+    "the sizes of axes differ. An axis whose size isn't known when a function is compiled doesn't "
+    "broadcast; declare it as 1 with T.row, T.col, dimshuffle or T.addbroadcast"
+)
 _EXPLAINED = (
     *(FloatingPointError, OverflowError, ZeroDivisionError, MemoryError),
     *(IndexError, ValueError, TypeError, AssertionError),

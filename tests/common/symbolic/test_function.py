@@ -121,12 +121,12 @@ def test_arguments_by_place_default_and_name():
 @pytest.mark.parametrize(
     ("args", "kwargs", "message"),
     [
-        ((), {}, "x"),
+        ((), {}, "; x missing"),
         ((1, 2, 3, 4), {}, ["3 inputs", "4"]),
-        ((1,), {"x": 1}, ["x", "twice"]),
-        ((1,), {"w": 1}, "w"),
-        ((1,), {"z": 1}, "z"),  # its name for keywords is another
-        ((), {"y": 1}, "x"),
+        ((1,), {"x": 1}, "1 by place, 'x'"),
+        ((1,), {"w": 1}, "'w'"),
+        ((1,), {"z": 1}, "'z'"),  # its name for keywords is another
+        ((), {"y": 1}, "; x missing"),
     ],
 )
 def test_wrong_arguments(args, kwargs, message):
