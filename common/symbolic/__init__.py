@@ -30,7 +30,10 @@ x ≤ 0; a Python number beside an array of floats takes that array's dtype.
 
 from importlib import import_module
 
-from common.symbolic import compile, gradient, operators, printing, tensor
+from common.symbolic import operators  # first, since other files are written with operators
+
+# isort: split
+from common.symbolic import compile, gradient, printing, tensor
 from common.symbolic.absent import absent_from
 from common.symbolic.config import config
 from common.symbolic.function import Function, In, Out, function
