@@ -2,6 +2,7 @@
 
 import sys
 
+from common.symbolic.arrays import Print  # noqa: F401 (theano.printing.Print)
 from common.symbolic.graph import Variable, ancestors, as_variable, readable_shape
 
 DEEPEST = 60  # indentation, in spaces; else a long chain would fill a square

@@ -169,6 +169,12 @@ def test_odd_names_do_not_break_printing(name):
     assert isinstance(repr(function([a], h, name=name)), str)
 
 
+def test_print_shows_a_value_when_it_is_computed(capsys):
+    f = function([x], T.exp(printing.Print("x is")(x * 2)))
+    assert f(0.0) == 1
+    assert "x is" in capsys.readouterr().out
+
+
 def test_names_that_theano_has():
     assert printing.pp is pp
     assert printing.debugprint is debugprint
