@@ -21,15 +21,10 @@ __all__ = ["Flow", "flow_of", "is_plain", "readable"]
 
 
 class Flow(NamedTuple):
-    """What flows through a graph, as arrays; nothing without values.
+    """What flows through a graph, as arrays; all is empty without values.
 
-    Attributes
-    ----------
-    value : dict of Variable to ndarray
-    contribution : dict of (Variable, int) to ndarray
-        What comes back from a variable to its input number i: a term of the input's derivative.
-    total : dict of Variable to ndarray
-        The derivative of the output with respect to a variable.
+    `value` is that of each variable, `total` the derivative of the output with respect to it, and
+    `contribution` of (variable, i) the term of `total` that its input number i gets from it.
     """
 
     value: dict
@@ -40,15 +35,7 @@ class Flow(NamedTuple):
 def flow_of(outputs, stand_in, values, wrt=None):
     """Return what flows through the graph of `outputs`.
 
-    Parameters
-    ----------
-    outputs : list of Variable
-    stand_in : dict of Variable to Variable
-        Which leaf of the graph stands for an argument of the function that is drawn.
-    values : mapping of Variable to array_like, or None
-        Values of the inputs.
-    wrt : Variable or list of Variable, optional
-        Derivatives flow only on the paths to these.
+    `stand_in` tells which leaf of the graph stands for an argument of the function that is drawn.
     """
     if values is None:
         if wrt is not None:
@@ -56,15 +43,16 @@ def flow_of(outputs, stand_in, values, wrt=None):
         return Flow({}, {}, {})
     order = ancestors(outputs)
     given = _given(order, stand_in, values)
-    paths = _paths(order, _checked_wrt(outputs, order, stand_in, wrt))
+    paths = dict.fromkeys(_checked_wrt(outputs, order, stand_in, wrt))
+    for v in order:
+        if v.kind == "f" and any(x in paths for i, x in enumerate(v.inputs) if _connects(v, i)):
+            paths[v] = None
     walk = Walk(outputs[0], outputs[0].name) if paths else None
     total = {v: g for v in paths if (g := walk.adjoint(v)) is not None}
-    contribution = {
-        (v, i): walk.contributions.get((v, i), Constant(0))
-        for v in paths
-        for i, x in enumerate(v.inputs)
-        if x in total and v.operation.connected(i)
-    }
+    edges = [
+        (v, i) for v in paths for i, x in enumerate(v.inputs) if x in total and _connects(v, i)
+    ]
+    contribution = {edge: walk.contributions.get(edge, Constant(0)) for edge in edges}
     asked = [*order, *contribution.values(), *total.values()]
     compute = function(list(given), asked, on_unused_input="ignore", name="draw")
     with np.errstate(all="ignore"):  # the drawing shows where something is infinite
@@ -72,16 +60,17 @@ def flow_of(outputs, stand_in, values, wrt=None):
     return Flow(*({key: next(results) for key in keys} for keys in (order, contribution, total)))
 
 
+def _connects(v, i):
+    return v.operation.connected(i)
+
+
 def _given(order, stand_in, values):
     """Return the values of the graph's inputs."""
     if not isinstance(values, Mapping):
         raise TypeError(f"values must be a dict of variables and their values, got {values!r}")
     inputs = {v for v in order if isinstance(v, Input)}
-    given = {
-        leaf: v.get_value(borrow=True)
-        for v, leaf in stand_in.items()
-        if isinstance(v, Shared) and leaf is not v
-    }
+    shared = [v for v in stand_in if isinstance(v, Shared) and stand_in[v] is not v]
+    given = {stand_in[v]: v.get_value(borrow=True) for v in shared}
     for v, value in values.items():
         if not isinstance(v, Variable):
             raise TypeError(f"values must be of variables, got one of {v!r}")
@@ -97,9 +86,8 @@ def _checked_wrt(outputs, order, stand_in, wrt):
     cost = outputs[0]
     differentiable = len(outputs) == 1 and cost.ndim == 0 and cost.kind == "f"
     if wrt is None:
-        if not differentiable or any(v.kind == "c" for v in order):
-            return []
-        return [v for v in order if v.operation is None and not is_plain(v)]
+        leaves = [v for v in order if v.operation is None and v.kind == "f" and not is_plain(v)]
+        return leaves if differentiable and not any(v.kind == "c" for v in order) else []
     if not differentiable:
         raise ValueError(f"derivatives are drawn of one real number, not of {outputs!r}")
     wrt = [stand_in.get(v, v) for v in ([wrt] if isinstance(wrt, Variable) else wrt)]
@@ -111,17 +99,6 @@ def _checked_wrt(outputs, order, stand_in, wrt):
         if v.kind != "f":
             raise TypeError(f"wrt must be real, got {v.dtype}: {described(v)}")
     return wrt
-
-
-def _paths(order, wrt):
-    """Return the real variables on the paths from `wrt` to the output."""
-    paths = {}
-    for v in order:
-        if v.kind == "f" and (
-            v in wrt or any(x in paths and v.operation.connected(i) for i, x in enumerate(v.inputs))
-        ):
-            paths[v] = None
-    return paths
 
 
 def is_plain(v):

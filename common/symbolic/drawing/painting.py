@@ -2,7 +2,6 @@
 
 import io
 import re
-from collections import defaultdict
 
 import matplotlib as mpl
 import numpy as np
@@ -72,24 +71,23 @@ def painted(rows, size, title, cost):
     edges = [edge for row in rows for edge in row]
     width = max(size[0], 2.6)
     words = [(word, BLACK) for word in cut(title or "", 300).split()]
-    heading, top = _flowed(words, width, TITLE, 0.06, weight="bold")
-    legend, foot = _flowed(_legend(edges, cost), width, VALUE, 0.2)
-    top += MARGIN + 0.05 * bool(heading)
+    heading = _flowed(words, width, TITLE, 0.06, weight="bold")
+    legend = _flowed(_legend(edges, cost), width, VALUE, 0.2)
+    top = MARGIN + line(TITLE) * len(heading) + 0.05 * bool(heading)
     bottom = top + size[1] + 0.2 * bool(legend)
-    height = bottom + foot + MARGIN
+    height = bottom + line(VALUE) * len(legend) + MARGIN
     figure = Drawing(figsize=(width + 2 * MARGIN, height), facecolor="white", layout="none")
     limits = {"xlim": (-MARGIN, width + MARGIN), "ylim": (height, 0)}
     ax = figure.add_axes((0, 0, 1, 1), aspect="equal", **limits)
     ax.set_axis_off()
     left = {"ha": "left", "va": "top"}
-    lines = defaultdict(list)
-    for _, y, word, _ in heading:
-        lines[y].append(word)
-    for i, (y, words) in enumerate(lines.items()):
-        text, gid = " ".join(words), f"title-{i}"
-        _write(ax, 0, MARGIN + y, text, TITLE, weight="bold", gid=gid, **left)
-    for i, (x, y, text, color) in enumerate(legend):
-        _write(ax, x, bottom + y, text, VALUE, color, gid=f"legend-{i}", **left)
+    for i, parts in enumerate(heading):
+        words, y = " ".join(word for _, word, _ in parts), MARGIN + line(TITLE) * i
+        _write(ax, 0, y, words, TITLE, weight="bold", gid=f"title-{i}", **left)
+    for i, parts in enumerate(legend):
+        for j, (x, text, color) in enumerate(parts):
+            y = bottom + line(VALUE) * i
+            _write(ax, x, y, text, VALUE, color, gid=f"legend-{i}-{j}", **left)
     if legend:
         ax.plot([0, width], [bottom - 0.08] * 2, color="#CCCCCC", lw=0.8)
     nodes = dict.fromkeys(node for edge in edges for node in (edge.source, edge.target))
@@ -122,15 +120,16 @@ def _legend(edges, cost):
 
 
 def _flowed(parts, width, size, gap, **style):
-    """Return the parts as (x, y, text, colour) in lines of the given width, and their height."""
-    placed, x, y = [], 0.0, 0.0
+    """Return lines of (x, text, colour), each at most as wide as `width`."""
+    lines, x = [], width
     for text, color in parts:
         room = text_width(text, size, **style)
-        if x and x + room > width:
-            x, y = 0.0, y + line(size)
-        placed.append((x, y, text, color))
+        if x + room > width:
+            lines.append([])
+            x = 0.0
+        lines[-1].append((x, text, color))
         x += room + gap
-    return placed, y + line(size) * bool(parts)
+    return lines
 
 
 def _write(ax, x, y, text, size, color=BLACK, **style):
