@@ -348,8 +348,6 @@ def _choose_heights(columns, edges):
         error = error - distance
     for node, i in number.items():
         node.y = float(y[i])
-    for a, b in pairs:
-        b.y = max(b.y, a.y + a.down + BETWEEN + b.up)
 
     for node in arriving:
         ports = [edge for edge in edges if edge.target is node]

@@ -366,6 +366,13 @@ def test_inputs_form_a_column_of_equal_boxes_and_operations_stand_between_their_
         assert not inputs or np.mean(inputs) == pytest.approx(middle[node], abs=0.05)
 
 
+def test_edges_that_need_not_cross_do_not():
+    a, b, c = T.dscalars("a", "b", "c")
+    for values in (None, {a: 1, b: 2, c: 3}):
+        drawn = read([b + c, a + b], values=values)
+        assert sorted("abc", key=lambda x: drawn.boxes[drawn.named(x)[0]].y0) == ["c", "b", "a"]
+
+
 def test_a_long_graph_is_wrapped_into_rows():
     sizes = {n: draw(chain(n)[0], width=5).get_size_inches() for n in (1, 4, 40)}
     assert sizes[1][0] < sizes[4][0] <= 5.5
