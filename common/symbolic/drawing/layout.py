@@ -326,7 +326,8 @@ def _choose_heights(columns, edges):
         leaving[edge.source].append(edge.course[1])
         wishes += [(0.7, a, [b]) for a, b in pairwise(edge.course)]
         wishes += [(100, a, [b]) for a, b in pairwise(edge.course[1:-1])]
-    for node, beside in [*arriving.items(), *leaving.items()]:
+    forks = {node: ends for node, ends in leaving.items() if ends[1:] or ends[0] not in arriving}
+    for node, beside in [*arriving.items(), *forks.items()]:
         wishes.append((10 if len(beside) == 1 else 5, node, beside))
     A = np.zeros((len(wishes), len(number)))
     for row, (weight, node, beside) in zip(A, wishes, strict=True):
@@ -363,8 +364,9 @@ def _choose_columns(columns, edges):
     for edge in edges:
         for a, b in pairwise(edge.course):
             head, port = (edge.head, edge.port) if b is edge.target else (0, 0)
-            rise = abs(b.y + port - a.y)
-            gaps[b.column] = max(gaps[b.column], 0.06 + head + min(0.3 * rise, 0.5))
+            least = 0.06 if edge.label else 0.12
+            gap = least + head + min(0.3 * abs(b.y + port - a.y), 0.5)
+            gaps[b.column] = max(gaps[b.column], gap)
     x = 0.0
     for gap, column in zip(gaps, columns, strict=True):
         room = max((node.width for node in column), default=0.0) / 2
