@@ -29,8 +29,8 @@ BETWEEN = 0.1  # nodes of a column
 ROW_GAP = 0.25
 SWEEPS, STEPS = 12, 300
 
-_NAMES = "add sub mul true_div int_div mod pow abs sqr sqrt inv dot lt le gt ge eq neq transpose"
-_SIGNS = "+ − × ÷ // % ^ |x| x² √ 1/x · < ≤ > ≥ = ≠ xᵀ"
+_NAMES = "add sub mul true_div int_div mod pow abs sqr sqrt inv dot lt le gt ge eq neq invert"
+_SIGNS = "+ − × ÷ // % ^ |x| x² √ 1/x · < ≤ > ≥ = ≠ not"
 SYMBOLS = dict(zip(_NAMES.split(), _SIGNS.split(), strict=True))
 SYMBOLS |= {"and_": "and", "or_": "or", "sigmoid": "σ", "sum": "Σ", "logsumexp": "log Σ exp"}
 COMMUTATIVE = ("add", "mul", "maximum", "minimum", "eq", "neq", "and_", "or_", "xor")
@@ -223,7 +223,7 @@ def _symbol(v):
     axes = getattr(operation, "axes", ())
     if operation.name == "cast":
         return f"to {v.dtype}"
-    if operation.name == "index":
+    if operation.name in ("index", "dimshuffle"):  # as NumPy writes them: [1:, ·], .T
         return operation.code("", *["·"] * (len(v.inputs) - 1))
     if 0 < len(axes) < v.inputs[0].ndim and "softmax" not in operation.name:
         return f"{text} axis {', '.join(map(str, axes))}"

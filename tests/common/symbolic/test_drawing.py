@@ -270,6 +270,7 @@ def test_edges_that_carry_no_derivative_are_dotted():
     x, i = T.dvector("x"), T.lvector("i")
     drawn = read(x[i].sum())
     assert drawn.named("[·]")
+    assert read(T.dmatrix("x").T.sum(axis=0)).flow() == ".T Σ axis 0, x .T, Σ axis 0"
     assert [e.dotted for e in (*drawn.of("x"), *drawn.of("i"))] == [False, True]
     assert "dotted: no derivative" in drawn.legend
 
