@@ -69,8 +69,8 @@ def draw(
     ------
     ValueError
         If the graph is too large, an input lacks a value, a value is of a variable that isn't an
-        input of the graph, there are derivatives to follow but no values or no real number, or the
-        path has another suffix.
+        input of the graph, there are derivatives to follow but no values or no real number, the
+        width isn't positive, or the path has another suffix.
     TypeError
         If the expression isn't made of variables, or a value doesn't fit its variable.
     OSError
@@ -94,6 +94,8 @@ def draw(
     """
     if path is not None and Path(path).suffix.lower() not in FORMATS:
         raise ValueError(f"a drawing is written as .png or .svg, got the path {str(path)!r}")
+    if not width > 0:
+        raise ValueError(f"width must be a positive number of inches, got {width!r}")
     outputs, stand_in = _drawn(expression)
     _check_size(outputs, most_nodes)
     flow = flow_of(outputs, stand_in, values, wrt)
@@ -103,6 +105,7 @@ def draw(
         rows, size = lay_out(outputs, flow, shared, width)
         cost = outputs[0].name if len(outputs) == 1 else None
         figure = painted(rows, size, title, cut(cost or "cost"))
+        about = "".join(c if c.isprintable() else " " for c in about)  # else it is no XML
         figure.about = f"Computational graph: {about}"
         if path is not None:
             write_atomically(path, figure.as_file(Path(path).suffix.lower()))

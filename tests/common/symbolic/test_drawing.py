@@ -292,7 +292,7 @@ def test_the_order_of_operands_is_visible_where_it_matters():
 
 def test_odd_names_are_drawn_as_they_are(tmp_path):
     names = ["$x_$", "<b>", "^{", r"\frac", "& --> 'q'", "%"]
-    y = sum(T.dscalars(*names, "a\nb", "りんご"))
+    y = sum(T.dscalars(*names, "a\nb", "c\x01", "りんご"))
     y.name = title = "$\\alpha"
     values = {v: 3.0 for v in theano.graph.ancestors([y]) if isinstance(v, theano.graph.Input)}
     with mpl.rc_context({"text.usetex": True}):
@@ -494,6 +494,9 @@ def test_there_must_be_something_to_draw_and_not_too_much():
             draw(nothing)
     with pytest.raises(ValueError, match=r"5001 nodes, .*\(150, most_nodes\)"):
         draw(chain(5000)[0])
+    for width in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match="width must be a positive number"):
+            draw(chain(3)[0], width=width)
     with pytest.raises(ValueError, match="4 nodes"):
         draw(chain(3)[0], most_nodes=3)
     assert len(read(chain(3)[0], most_nodes=4).boxes) == 4
