@@ -7,29 +7,19 @@ product.
 
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+import common.symbolic.tensor as T
 from ch05_backprop.graph_by_hand import AddLayer, MulLayer
+from common import symbolic as theano
 from common.scripts.command_line import output_folder, run, script_parser
-from common.scripts.plot import BLACK, BLUE, GREEN, ORANGE, plot_style, save_figure
+from common.scripts.plot import ORANGE, save_figure
 
 __all__ = ["STEPS", "Edge", "backward_edges", "draw_step"]
 
 PRICES = {"apple price": 100.0, "apples": 2.0, "orange price": 150.0, "oranges": 3.0, "tax": 1.1}
-PLACES = {  # of inputs and nodes, in the figure's own units
-    "apple price": (0, 8),
-    "apples": (0, 6),
-    "orange price": (0, 4),
-    "oranges": (0, 2),
-    "tax": (0, 0),
-    "apples ×": (1.8, 7),
-    "oranges ×": (1.8, 3),
-    "+": (3.2, 5),
-    "tax ×": (4.6, 4),
-    "total": (6, 4),
-}
 STEPS = 10  # figures: the forward pass, the start with 1, and one for each of eight edges
+DRAWN = (8, 6, 7, 4, 5, 0, 1, 2, 3)  # the drawing's numbers of its edges, in the backward order
 
 
 class Edge(NamedTuple):
@@ -73,7 +63,7 @@ def backward_edges() -> list[Edge]:
 
 
 def draw_step(step: int) -> Figure:
-    """Draw the bill as a graph: forward values in black, gradients in blue, this step in orange.
+    """Draw the bill as a graph, with the gradients up to this step, whose edge is orange.
 
     Parameters
     ----------
@@ -84,40 +74,29 @@ def draw_step(step: int) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    edges = backward_edges()
-    total = PRICES["tax"] * edges[0].value
-    last = Edge("tax ×", "total", total, 1.0, 1.0)
-    with plot_style():
-        fig, ax = plt.subplots(figsize=(7, 5.6))
-        ax.set(xlim=(-0.75, 6.5), ylim=(-0.7, 9.8))
-        ax.set_axis_off()
-        for n, edge in enumerate([last, *edges], 1):
-            (x0, y0), (x1, y1) = PLACES[edge.source], PLACES[edge.node]
-            color = ORANGE if n == step else BLUE if n < step else "#999999"
-            ax.plot([x0, x1], [y0, y1], color=color, lw=5 if n == step else 1.5, zorder=0)
-            start = 0.52 if edge.source in PRICES else 0.5  # beside the input's box
-            place = (x0 + start * (x1 - x0), y0 + start * (y1 - y0))
-            white = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.85}
-            below = {"textcoords": "offset points", "ha": "center", "bbox": white, "fontsize": 11}
-            ax.annotate(f"{edge.value:g}", place, (0, 5), va="bottom", **below)
-            if n <= step:
-                text = f"{edge.gradient:g}"
-                ax.annotate(text, place, (0, -5), va="top", color=BLUE, weight="bold", **below)
-        for name, place in PLACES.items():
-            box = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": BLACK}
-            if name not in PRICES and name != "total":
-                box |= {"boxstyle": "circle,pad=0.3", "edgecolor": GREEN, "linewidth": 2}
-            ax.text(*place, name.split()[-1] if "×" in name else name, ha="center", bbox=box)
-        ax.text(3, 9.2, _caption(step, [last, *edges]), ha="center", fontsize=13)
-    return fig
+    variables = T.dscalars(*PRICES)
+    apple_price, apples, orange_price, oranges, tax = variables
+    total = (apple_price * apples + orange_price * oranges) * tax
+    total.name = "total"
+    values = dict(zip(variables, PRICES.values(), strict=True))
+    figure = theano.draw(total, values=values, title=_caption(step))
+    [ax] = figure.axes
+    for n, drawn in enumerate(DRAWN, 1):
+        line, head = (p for p in ax.patches if p.get_gid().startswith(f"edge-{drawn}-"))
+        _, gradient = (t for t in ax.texts if t.get_gid().startswith(f"edge-{drawn}-"))
+        gradient.set_visible(n <= step)
+        if n == step:
+            line.set(edgecolor=ORANGE, linewidth=3)
+            head.set_color(ORANGE)
+    return figure
 
 
-def _caption(step, edges):
+def _caption(step):
     if step == 0:
         return "forward pass: values flow from left to right"
-    edge = edges[step - 1]
     if step == 1:
         return "d total / d total = 1"
+    edge = backward_edges()[step - 2]
     return f"upstream {edge.upstream:g} × local {edge.local:g} = {edge.gradient:g}"
 
 

@@ -25,13 +25,21 @@ def test_the_upstream_gradient_of_an_edge_is_there_before_it_is_used():
 
 @pytest.mark.parametrize("step", range(backward_steps.STEPS))
 def test_a_step_shows_its_product_and_no_later_gradient(step):
-    figure = backward_steps.draw_step(step)
-    texts = [text.get_text() for text in figure.axes[0].texts]
+    [ax] = backward_steps.draw_step(step).axes
     edges = backward_steps.backward_edges()
-    assert sum(text.get_weight() == "bold" for text in figure.axes[0].texts) == step
+    gradients = [text for text in ax.texts if text.get_gid().endswith("-derivative")]
+    shown = [text.get_text() for text in gradients if text.get_visible()]
+    expected = [1.0, *(edge.gradient for edge in edges)][:step]
+    assert sorted(shown) == sorted(f"{gradient:g}" for gradient in expected)
+    marked = [patch for patch in ax.patches if patch.get_linewidth() == 3]
+    assert len(marked) == (step > 0)
     if step > 1:
         edge = edges[step - 2]
-        assert f"upstream {edge.upstream:g} × local {edge.local:g} = {edge.gradient:g}" in texts
+        values = {text.get_gid(): text.get_text() for text in ax.texts}
+        assert values[f"{marked[0].get_gid()}-above"] == f"{edge.value:g}"
+        assert values[f"{marked[0].get_gid()}-derivative"] == f"{edge.gradient:g}"
+        caption = f"upstream {edge.upstream:g} × local {edge.local:g} = {edge.gradient:g}"
+        assert caption in values.values()
 
 
 def test_training_separates_the_arms():

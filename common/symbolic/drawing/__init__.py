@@ -1,5 +1,9 @@
-"""A drawing of an expression: its computational graph, and the numbers that flow through it."""
+"""A drawing of an expression: its computational graph, and the numbers that flow through it.
 
+`numbers` computes what flows, `layout` gives everything its place, `painting` paints it.
+"""
+
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -7,12 +11,12 @@ from matplotlib.figure import Figure
 
 from common.scripts.plot import plot_style
 from common.support.files import write_atomically
-from common.symbolic.drawing.layout import lay_out
-from common.symbolic.drawing.nodes import cut, graph_of, uses
-from common.symbolic.drawing.numbers import given_values, numbers_of
-from common.symbolic.drawing.painting import FORMATS, as_file, painted
+from common.symbolic.drawing.layout import cut, lay_out
+from common.symbolic.drawing.numbers import flow_of, is_plain
+from common.symbolic.drawing.painting import FORMATS, painted
 from common.symbolic.function import Function
 from common.symbolic.graph import Shared, Variable, ancestors, as_variable
+from common.symbolic.printing import formula
 
 __all__ = ["draw"]
 
@@ -24,14 +28,16 @@ def draw(
     values: Mapping[Variable, object] | None = None,
     wrt: Variable | Sequence[Variable] | None = None,
     title: str | None = None,
+    width: float = 7.0,
     most_nodes: int = 150,
 ) -> Figure:
-    """Draw an expression as a computational graph, which is read from left to right.
+    """Draw an expression as a computational graph, to be read from left to right.
 
-    Square boxes are inputs, shared variables and constants; circles and round boxes are operations,
-    with the name of what they make above and its shape below (numbers have none). Inputs enter an
-    operation from top to bottom in their order, except where that doesn't matter. Along a dotted
-    edge no derivative comes back: what goes along it is a shape, an index or a condition.
+    Inputs and shared variables are the boxes on the left. An operation is a circle or a round box,
+    with the name of its result above it and the shape below it; where the order of two operands
+    matters, they are numbered. A graph that is too wide goes on in further rows, with dark boxes
+    where a result leaves one row and enters another. No derivative flows along a dotted edge, which
+    carries a shape, an index or a condition.
 
     Parameters
     ----------
@@ -40,29 +46,31 @@ def draw(
     path : path, optional
         Where to write the drawing; ``.png`` or ``.svg``.
     values : mapping of Variable to array_like, optional
-        Values of the inputs. Above each edge stands then the value that goes along it: a number, up
-        to three entries, or the smallest and the largest. If the expression is one real number,
-        below the edge stands the derivative that comes back along it (again of up to three entries,
-        or the range). If something comes back along several edges of a variable, the sum stands
-        below its box: it is the derivative by this variable.
+        Values of the inputs. Each edge then shows its value above the line: a number, up to three
+        elements, or the smallest and the largest. If the expression is a real scalar, the
+        derivative with respect to the value stands below the line. Where a variable has several
+        edges, the sum of these derivatives, the variable's own, stands below its box.
     wrt : Variable or list of Variable, optional
-        Show derivatives only on the way to these. By default that is all inputs, shared variables
+        Show derivatives only on the paths to these. By default that is all inputs, shared variables
         and constants with a name, of real numbers.
     title : str, optional
+    width : float
+        Inches that a row of the graph may take up, as far as that can be.
     most_nodes : int
         A larger graph isn't drawn.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Unknown to ``matplotlib.pyplot``, so there is nothing to close.
+        Unknown to ``matplotlib.pyplot``, so there is nothing to close. Its repr says in words what
+        is drawn, and is the title of an SVG file.
 
     Raises
     ------
     ValueError
         If the graph is too large, an input lacks a value, a value is of a variable that isn't an
-        input of the graph, there are derivatives to follow but no values or no real number, or the
-        path has another suffix.
+        input of the graph, there are derivatives to follow but no values or no real number, the
+        width isn't positive, or the path has another suffix.
     TypeError
         If the expression isn't made of variables, or a value doesn't fit its variable.
     OSError
@@ -86,40 +94,47 @@ def draw(
     """
     if path is not None and Path(path).suffix.lower() not in FORMATS:
         raise ValueError(f"a drawing is written as .png or .svg, got the path {str(path)!r}")
-    outputs, stand_in = drawn_outputs(expression)
-    times = uses(outputs, most_nodes)
-    if values is not None:
-        given = given_values(ancestors(outputs), stand_in, values)
-        numbers = numbers_of(outputs, stand_in, given, wrt)
-    elif wrt is None:
-        numbers = None
-    else:
-        raise ValueError("wrt tells which derivatives to draw, and those need values")
+    if not width > 0:
+        raise ValueError(f"width must be a positive number of inches, got {width!r}")
+    outputs, stand_in = _drawn(expression)
+    _check_size(outputs, most_nodes)
+    flow = flow_of(outputs, stand_in, values, wrt)
     shared = {leaf for v, leaf in stand_in.items() if isinstance(v, Shared)}
+    about = "; ".join(f"{cut(v.name or 'result')} = {formula(v)}" for v in outputs)
     with plot_style():
-        nodes, edges = graph_of(outputs, times, shared, numbers)
-        size = lay_out(nodes, edges)
+        rows, size = lay_out(outputs, flow, shared, width)
         cost = outputs[0].name if len(outputs) == 1 else None
-        figure = painted(nodes, edges, size, title, cut(cost or "cost"))
+        figure = painted(rows, size, title, cut(cost or "cost"))
+        about = "".join(c if c.isprintable() else " " for c in about)  # else it is no XML
+        figure.about = f"Computational graph: {about}"
         if path is not None:
-            write_atomically(path, as_file(figure, Path(path).suffix.lower()))
+            write_atomically(path, figure.as_file(Path(path).suffix.lower()))
     return figure
 
 
-def drawn_outputs(expression):
+def _drawn(expression):
     """Return what to draw, and which leaf of it stands for each argument of a function."""
-    if not isinstance(expression, Function):
-        if isinstance(expression, Variable):
-            expression = [expression]
-        if not isinstance(expression, (list, tuple)):
-            raise TypeError(
-                "expression must be a variable, a list of variables or a function, "
-                f"got {expression!r}"
-            )
-        outputs = [as_variable(v) for v in expression]
-        if not outputs:
-            raise ValueError("there is nothing to draw: the list of expressions is empty")
-        return outputs, {}
-    if not expression.outputs:
-        raise ValueError(f"there is nothing to draw: {expression!r} has no outputs")
-    return expression.outputs, expression.leaves
+    if isinstance(expression, Function):
+        if not expression.outputs:
+            raise ValueError(f"there is nothing to draw: {expression!r} has no outputs")
+        return expression.outputs, expression.leaves
+    if isinstance(expression, Variable):
+        expression = [expression]
+    if not isinstance(expression, (list, tuple)):
+        raise TypeError(
+            f"expression must be a variable, a list of variables or a function, got {expression!r}"
+        )
+    if not expression:
+        raise ValueError("there is nothing to draw: the list of expressions is empty")
+    return [as_variable(v) for v in expression], {}
+
+
+def _check_size(outputs, most_nodes):
+    order = ancestors(outputs)
+    uses = Counter(x for user in order for x in user.inputs) + Counter(outputs)
+    count = sum(uses[v] if is_plain(v) else 1 for v in order)
+    if count > most_nodes:
+        raise ValueError(
+            f"the graph has {count} nodes, more than can be read ({most_nodes}, most_nodes): draw "
+            "a part of it, what one of its variables is made from"
+        )

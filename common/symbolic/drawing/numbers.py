@@ -1,9 +1,7 @@
-"""The numbers of a drawing: what flows through the graph, forward and backward."""
+"""The numbers of a drawing: the values that flow forward, the derivatives that flow back."""
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,92 +17,80 @@ from common.symbolic.graph import (
     described,
 )
 
-__all__ = ["Numbers", "given_values", "is_plain", "numbers_of", "readable"]
-
-LONGEST_VALUE = 16  # characters
+__all__ = ["Flow", "flow_of", "is_plain", "readable"]
 
 
-@dataclass
-class Numbers:
-    """What flows through the graph.
+class Flow(NamedTuple):
+    """What flows through a graph, as arrays; all is empty without values.
 
-    Attributes
-    ----------
-    value : dict of Variable to ndarray
-    share : dict of (Variable, int) to ndarray
-        What comes back from a variable to its input i.
-    total : dict of Variable to ndarray
-        The derivative by a variable.
+    `value` is that of each variable, `total` the derivative of the output with respect to it, and
+    `contribution` of (variable, i) the term of `total` that its input number i gets from it.
     """
 
     value: dict
-    share: dict
+    contribution: dict
     total: dict
 
-    @cached_property
-    def comes_back(self) -> Counter:
-        """Along how many edges of a variable something comes back."""
-        return Counter(user.inputs[i] for user, i in self.share)
+
+def flow_of(outputs, stand_in, values, wrt=None):
+    """Return what flows through the graph of `outputs`.
+
+    `stand_in` tells which leaf of the graph stands for an argument of the function that is drawn.
+    """
+    if values is None:
+        if wrt is not None:
+            raise ValueError("wrt tells which derivatives to draw, and those need values")
+        return Flow({}, {}, {})
+    order = ancestors(outputs)
+    given = _given(order, stand_in, values)
+    paths = dict.fromkeys(_checked_wrt(outputs, order, stand_in, wrt))
+    for v in order:
+        if v.kind == "f" and any(x in paths for i, x in enumerate(v.inputs) if _connects(v, i)):
+            paths[v] = None
+    walk = Walk(outputs[0], outputs[0].name) if paths else None
+    total = {v: g for v in paths if (g := walk.adjoint(v)) is not None}
+    edges = [
+        (v, i) for v in paths for i, x in enumerate(v.inputs) if x in total and _connects(v, i)
+    ]
+    contribution = {edge: walk.contributions.get(edge, Constant(0)) for edge in edges}
+    asked = [*order, *contribution.values(), *total.values()]
+    compute = function(list(given), asked, on_unused_input="ignore", name="draw")
+    with np.errstate(all="ignore"):  # the drawing shows where something is infinite
+        results = iter(compute(*given.values()))
+    return Flow(*({key: next(results) for key in keys} for keys in (order, contribution, total)))
 
 
-def given_values(order, stand_in, values):
+def _connects(v, i):
+    return v.operation.connected(i)
+
+
+def _given(order, stand_in, values):
     """Return the values of the graph's inputs."""
     if not isinstance(values, Mapping):
         raise TypeError(f"values must be a dict of variables and their values, got {values!r}")
     inputs = {v for v in order if isinstance(v, Input)}
-    given = {}
-    for v, leaf in stand_in.items():
-        if isinstance(v, Shared) and leaf is not v:
-            given[leaf] = v.get_value(borrow=True)
+    shared = [v for v in stand_in if isinstance(v, Shared) and stand_in[v] is not v]
+    given = {stand_in[v]: v.get_value(borrow=True) for v in shared}
     for v, value in values.items():
         if not isinstance(v, Variable):
             raise TypeError(f"values must be of variables, got one of {v!r}")
-        leaf = stand_in.get(v, v)
-        if isinstance(v, Shared) or not (v in stand_in or leaf in inputs):
+        if isinstance(v, Shared) or (v not in stand_in and v not in inputs):
             raise ValueError(f"values have {described(v)}, which is no input of what is drawn")
-        given[leaf] = value
+        given[stand_in.get(v, v)] = value
     if missing := [described(v) for v in order if v in inputs and v not in given]:
         raise ValueError(f"values lack {'; '.join(missing)}")
     return given
 
 
-def numbers_of(outputs, stand_in, given, wrt):
-    """Return what flows through the graph of `outputs`, derivatives only on the way to `wrt`."""
-    order = ancestors(outputs)
+def _checked_wrt(outputs, order, stand_in, wrt):
     cost = outputs[0]
-    derivable = len(outputs) == 1 and cost.ndim == 0 and cost.kind == "f"
-    if wrt is not None:
-        if not derivable:
-            raise ValueError(f"derivatives are drawn of one real number, not of {outputs!r}")
-        wrt = [wrt] if isinstance(wrt, Variable) else list(wrt)
-        wrt = [stand_in.get(v, v) for v in wrt]
-        _check_wrt(order, wrt)
-    elif derivable and not any(v.kind == "c" for v in order):
-        wrt = [v for v in order if v.operation is None and not is_plain(v)]
-
-    share, total = {}, {}
-    if wrt:
-        path = _leading_to(wrt, order)
-        walk = Walk(cost, cost.name)
-        total = {v: walk.adjoint(v) for v in path if walk.adjoint(v) is not None}
-        for user in path:
-            for i, x in enumerate(user.inputs):
-                if x in total and user.operation.connected(i):
-                    share[user, i] = walk.contributions.get((user, i), Constant(0))
-
-    asked = [*order, *share.values(), *total.values()]
-    compute = function(list(given), asked, on_unused_input="ignore", name="draw")
-    with np.errstate(all="ignore"):  # the drawing shows where something is infinite
-        results = compute(*given.values())
-    m, n = len(order), len(order) + len(share)
-    return Numbers(
-        dict(zip(order, results[:m], strict=True)),
-        dict(zip(share, results[m:n], strict=True)),
-        dict(zip(total, results[n:], strict=True)),
-    )
-
-
-def _check_wrt(order, wrt):
+    differentiable = len(outputs) == 1 and cost.ndim == 0 and cost.kind == "f"
+    if wrt is None:
+        leaves = [v for v in order if v.operation is None and v.kind == "f" and not is_plain(v)]
+        return leaves if differentiable and not any(v.kind == "c" for v in order) else []
+    if not differentiable:
+        raise ValueError(f"derivatives are drawn of one real number, not of {outputs!r}")
+    wrt = [stand_in.get(v, v) for v in ([wrt] if isinstance(wrt, Variable) else wrt)]
     for v in wrt:
         if not isinstance(v, Variable):
             raise TypeError(f"wrt must be variables, got {v!r}")
@@ -112,16 +98,7 @@ def _check_wrt(order, wrt):
             raise DisconnectedInputError(f"what is drawn doesn't depend on {described(v)}")
         if v.kind != "f":
             raise TypeError(f"wrt must be real, got {v.dtype}: {described(v)}")
-
-
-def _leading_to(wrt, order):
-    """Return the real variables on the paths from `wrt` on, in the order of `order`."""
-    path = {}
-    for v in order:
-        on = v in wrt or any(x in path and v.operation.connected(i) for i, x in enumerate(v.inputs))
-        if on and v.kind == "f":
-            path[v] = None
-    return list(path)
+    return wrt
 
 
 def is_plain(v):
@@ -130,15 +107,17 @@ def is_plain(v):
 
 
 def readable(value):
-    """Return a number, up to three entries, or the smallest and the largest."""
+    """Return an array as text: a number, up to three elements, or the smallest and the largest."""
+    if value is None:
+        return ""
     if value.ndim == 0:
-        return _readable_number(value[()], 4)
-    if 0 < value.size <= 3:
-        text = f"[{', '.join(_readable_number(x, 3) for x in value.flat)}]"
-        if len(text) <= LONGEST_VALUE or value.dtype.kind not in "iuf":
-            return text
+        return _number(value[()], 4)
     if value.size == 0:
         return "empty"
+    if value.size <= 3:
+        text = f"[{', '.join(_number(x, 3) for x in value.flat)}]"
+        if len(text) <= 16 or value.dtype.kind not in "iuf":
+            return text
     if value.dtype.kind == "b":
         return f"{np.count_nonzero(value)} of {value.size} true"
     if value.dtype.kind == "c":
@@ -146,13 +125,13 @@ def readable(value):
     known = value[~np.isnan(value)]
     if not known.size:
         return "all nan"
-    ends = [_readable_number(x, 2) for x in (known.min(), known.max())]
+    ends = [_number(x, 2) for x in (known.min(), known.max())]
     text = f"all {ends[0]}" if ends[0] == ends[1] else " … ".join(ends)
     return text if known.size == value.size else f"{text}, nan"
 
 
-def _readable_number(x, digits):
-    if isinstance(x, (bool, np.bool_)):
+def _number(x, digits):
+    if isinstance(x, np.bool_):
         return str(bool(x))
     if isinstance(x, np.complexfloating):
         return f"{x:.{digits - 1}g}".replace("-", "−")

@@ -1,194 +1,197 @@
 """Painting a drawing, when all has its place."""
 
 import io
+import re
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path
+from PIL import Image
 
 from common.scripts.plot import BLACK, BLUE, GREEN, RED
-from common.symbolic.drawing.parts import (
-    HEAD_LENGTH,
-    HEAD_WIDTH,
-    LABEL_GAP,
-    LINE_GAP,
-    NAME_GAP,
-    NAME_SIZE,
+from common.symbolic.drawing.layout import (
+    HEAD,
+    NAME,
     RADIUS,
-    SHAPE_SIZE,
-    SYMBOL_SIZE,
-    VALUE_SIZE,
-    clean,
-    line_height,
+    SHAPE,
+    SYMBOL,
+    VALUE,
+    cut,
+    line,
     text_width,
 )
 
-__all__ = ["FORMATS", "as_file", "painted"]
+__all__ = ["FORMATS", "Drawing", "painted"]
 
-TITLE_SIZE = 12
-MARGIN = 0.15  # around everything
+TITLE = 12  # points
+MARGIN = 0.15  # inches, around everything
 GREY, LINE = "#595959", "#444444"
-FORWARD, BACKWARD = BLACK, RED
 BOXES = {  # colour of the border, its width, and colour of the inside
     "input": (BLUE, 1.2, "#E6F1F8"),
     "shared": (GREEN, 2.2, "#E3F4EE"),
     "constant": ("#999999", 0.8, "#F4F4F4"),
     "operation": (BLACK, 1.2, "white"),
+    "link": (GREY, 1.2, GREY),
 }
-FORMATS = {".png": {"Software": None}, ".svg": {"Date": None}}  # and what to leave out of the file
+FORMATS = (".png", ".svg")
 
 
-class _Drawing(Figure):
-    def _repr_png_(self):  # notebooks show it without pyplot, too
-        return as_file(self, ".png")
+class Drawing(Figure):
+    """A figure that Jupyter shows without pyplot, and that says in words what it shows."""
+
+    about = ""
+
+    def __repr__(self):
+        return self.about
+
+    def _repr_png_(self):
+        width, height = self.get_size_inches() * self.dpi
+        return self.as_file(".png"), {"width": round(width), "height": round(height)}
+
+    def as_file(self, suffix):
+        """Return the bytes of a file with this suffix: the same for the same drawing."""
+        file = io.BytesIO()
+        if suffix == ".png":  # with two pixels per point of the screen, and a palette
+            self.savefig(file, format="png", dpi=2 * self.dpi)
+            image, file = Image.open(file).convert("RGB").quantize(64), io.BytesIO()
+            image.save(file, "PNG", optimize=True)
+            return file.getvalue()
+        with mpl.rc_context({"svg.hashsalt": "drawing", "svg.fonttype": "none"}):
+            self.savefig(file, format="svg", metadata={"Date": None, "Title": self.about})
+        # It takes the width that there is, up to its own.
+        size = f'width="100%" style="max-width: {self.get_figwidth():.2f}in" role="img" '
+        absolute = r'width="[\d.]+pt" height="[\d.]+pt" '
+        return re.sub(absolute, size, file.getvalue().decode(), count=1).encode()
 
 
-def painted(nodes, edges, size, title, cost):
+def painted(rows, size, title, cost):
     """Return the figure."""
-    title = clean(title or "")
-    legend = _legend(nodes, edges, cost)
-    ends = [0.0]
-    for kind, text in legend:
-        ends.append(ends[-1] + text_width(text, VALUE_SIZE) + (0.75 if kind == "dotted" else 0.35))
-    content = max(size[0], ends[-1], text_width(title, TITLE_SIZE, weight="bold"))
-    width = content + 2 * MARGIN
-    top = MARGIN + 1.7 * line_height(TITLE_SIZE) * bool(title)
-    height = top + size[1] + 0.4 * bool(legend) + MARGIN
-
-    figure = _Drawing(figsize=(width, height), facecolor="white", layout="none")
-    graph, around = (
-        figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0), aspect="equal", label=name)
-        for name in ("graph", "title and legend")
-    )
-    for ax in (graph, around):
-        ax.set_axis_off()
-    if title:
-        _write(around, width / 2, MARGIN, title, TITLE_SIZE, va="top", weight="bold")
-    for node in dict.fromkeys(node for edge in edges for node in edge.course):
-        node.x += (width - size[0]) / 2
-        node.y += top
-        _paint_node(graph, node)
-    for edge in edges:
-        _paint_edge(graph, edge)
-    for (kind, text), start in zip(legend, ends, strict=False):
-        _paint_sample(around, kind, text, MARGIN + start, height - MARGIN - 0.12)
+    edges = [edge for row in rows for edge in row]
+    width = max(size[0], 2.6)
+    words = [(word, BLACK) for word in cut(title or "", 300).split()]
+    heading = _flowed(words, width, TITLE, 0.06, weight="bold")
+    legend = _flowed(_legend(edges, cost), width, VALUE, 0.2)
+    top = MARGIN + line(TITLE) * len(heading) + 0.05 * bool(heading)
+    bottom = top + size[1] + 0.2 * bool(legend)
+    height = bottom + line(VALUE) * len(legend) + MARGIN
+    figure = Drawing(figsize=(width + 2 * MARGIN, height), facecolor="white", layout="none")
+    limits = {"xlim": (-MARGIN, width + MARGIN), "ylim": (height, 0)}
+    ax = figure.add_axes((0, 0, 1, 1), aspect="equal", **limits)
+    ax.set_axis_off()
+    left = {"ha": "left", "va": "top"}
+    for i, parts in enumerate(heading):
+        words, y = " ".join(word for _, word, _ in parts), MARGIN + line(TITLE) * i
+        _write(ax, 0, y, words, TITLE, weight="bold", gid=f"title-{i}", **left)
+    for i, parts in enumerate(legend):
+        for j, (x, text, color) in enumerate(parts):
+            y = bottom + line(VALUE) * i
+            _write(ax, x, y, text, VALUE, color, gid=f"legend-{i}-{j}", **left)
+    if legend:
+        ax.plot([0, width], [bottom - 0.08] * 2, color="#CCCCCC", lw=0.8)
+    nodes = dict.fromkeys(node for edge in edges for node in (edge.source, edge.target))
+    names = {node: f"node-{i}" for i, node in enumerate(nodes)}
+    for i, edge in enumerate(edges):
+        name = f"edge-{i}-from-{names[edge.source]}-to-{names[edge.target]}"
+        _paint_edge(ax, edge, name, top)
+        if edge.label:
+            names[edge.label] = name
+    for node, name in names.items():
+        _paint_node(ax, node, name, node.y + top)
     return figure
 
 
-def _legend(nodes, edges, cost):
-    """Return what must be explained: kinds of samples, and texts."""
-    legend = []
-    if edges[0].label is not None:
-        legend.append(("forward", "forward: value"))
-        if any(edge.label.derivative for edge in edges):
-            legend.append(("backward", f"backward: ∂{cost}/∂…"))
-        if any(node.derivative for node in nodes):
-            legend.append(("backward", "Σ: sum of what comes back"))
-    kinds = [kind for kind in ("input", "shared") if any(node.kind == kind for node in nodes)]
-    if "shared" in kinds:
-        legend += [(kind, kind) for kind in kinds]
-    if any(edge.dotted for edge in edges):
-        legend.append(("dotted", "no derivative comes back"))
-    return legend
+def _legend(edges, cost):
+    """Return what must be explained, with its colour."""
+    nodes = [node for edge in edges for node in (edge.source, edge.target)]
+    kinds = {node.kind for node in nodes}
+    legend = {
+        "above an edge: its value": (BLACK, edges[0].label),
+        f"below: ∂{cost}/∂value": (RED, any(e.label and e.label.derivative for e in edges)),
+        "Σ: sum over the edges of a variable": (RED, any(node.derivative for node in nodes)),
+        "blue box: input": (BLUE, {"input", "shared"} <= kinds),
+        "green box: shared variable": (GREEN, "shared" in kinds),
+        "dotted: no derivative": (GREY, any(edge.dotted for edge in edges)),
+        "1, 2: order of operands": (GREY, any(edge.mark for edge in edges)),
+        "dark: goes on in a later row": (GREY, "link" in kinds),
+    }
+    return [(text, color) for text, (color, needed) in legend.items() if needed]
 
 
-def _paint_sample(ax, kind, text, x, y):
-    width = text_width(text, VALUE_SIZE)
-    if kind == "dotted":
-        _paint_line(ax, [(x, y), (x + 0.35, y)], [Path.MOVETO, Path.LINETO], dotted=True)
-        x += 0.42
-    elif kind in BOXES:
-        _paint_box(ax, kind, x - 0.04, y - 0.1, width + 0.12, 0.2)
-        x += 0.02
-    colour = {"forward": FORWARD, "backward": BACKWARD}.get(kind, BLACK)
-    _write(ax, x, y, text, VALUE_SIZE, ha="left", color=colour)
+def _flowed(parts, width, size, gap, **style):
+    """Return lines of (x, text, colour), each at most as wide as `width`."""
+    lines, x = [], width
+    for text, color in parts:
+        room = text_width(text, size, **style)
+        if x + room > width:
+            lines.append([])
+            x = 0.0
+        lines[-1].append((x, text, color))
+        x += room + gap
+    return lines
 
 
-def _write(ax, x, y, text, size, **style):
+def _write(ax, x, y, text, size, color=BLACK, **style):
     # Names are no formulas: a $ is a dollar.
-    style = {"ha": "center", "va": "center", "color": BLACK} | style
-    ax.text(x, y, text, size=size, zorder=3, parse_math=False, usetex=False, **style)
+    style = {"ha": "center", "va": "center", "parse_math": False, "usetex": False} | style
+    if text:
+        ax.text(x, y, text, size=size, color=color, zorder=3, **style)
 
 
-def _paint_node(ax, node):
-    if node.kind == "bend":
-        return
-    if node.kind == "label":
-        _write(ax, node.x, node.y - LABEL_GAP, node.above, VALUE_SIZE, va="bottom", color=FORWARD)
-        if node.derivative:
-            y = node.y + LABEL_GAP
-            _write(ax, node.x, y, node.derivative, VALUE_SIZE, va="top", color=BACKWARD)
-        return
+def _paint_node(ax, node, name, y):
+    x, below = node.x, y + node.half + 0.02
+    size = NAME if node.text else VALUE
+    _write(ax, x, y - node.half - 0.02, node.above, size, va="bottom", gid=f"{name}-above")
+    _write(ax, x, below, node.derivative, VALUE, RED, va="top", gid=f"{name}-derivative")
+    text, shape = {"gid": f"{name}-text"}, {"gid": f"{name}-shape"}
+    if node.kind in BOXES:
+        _paint_box(ax, node, name, y)
     if node.kind == "output":
-        if node.text:
-            _write(ax, node.x + 0.03, node.y, node.text, NAME_SIZE, weight="bold")
-        return
-    if _is_round(node):
-        border, line_width, inside = BOXES[node.kind]
-        ax.add_patch(Circle((node.x, node.y), node.half, fc=inside, ec=border, lw=line_width))
-    else:
-        corner = node.x - node.box / 2, node.y - node.half
-        _paint_box(ax, node.kind, *corner, node.box, 2 * node.half)
-    size = SYMBOL_SIZE if node.kind == "operation" else NAME_SIZE
-    if node.text == "·":
-        size *= 1.8
-    _write(ax, node.x, node.y, node.text, size)
-    if node.above:
-        _write(ax, node.x, node.y - node.half - NAME_GAP, node.above, NAME_SIZE, va="bottom")
-    y = node.y + node.half + LINE_GAP
-    if node.derivative:
-        _write(ax, node.x, y, node.derivative, VALUE_SIZE, va="top", color=BACKWARD)
-        y += line_height(VALUE_SIZE) + LINE_GAP
-    if node.shape:
-        _write(ax, node.x, y, node.shape, SHAPE_SIZE, va="top", color=GREY)
+        _write(ax, x + 0.03, y, node.text, NAME, weight="bold", **text)
+    elif node.kind == "operation":
+        _write(ax, x, y, node.text, 1.8 * SYMBOL if node.text == "·" else SYMBOL, **text)
+        below += line(VALUE, node.derivative)
+        _write(ax, x, below, node.shape, SHAPE, GREY, va="top", **shape)
+    elif node.kind != "label":
+        color = "white" if node.kind == "link" else BLACK
+        _write(ax, x, y - line(SHAPE, node.shape) / 2, node.text, NAME, color, **text)
+        _write(ax, x, y + line(NAME) / 2, node.shape, SHAPE, GREY, **shape)
 
 
 def _is_round(node):
-    return node.kind == "operation" and node.box <= 2 * RADIUS and node.half <= RADIUS
+    return node.kind == "operation" and max(node.box, 2 * node.half) <= 2 * RADIUS
 
 
-def _paint_box(ax, kind, x, y, width, height):
-    border, line_width, inside = BOXES[kind]
-    corners = "round,pad=0,rounding_size=0.09" if kind == "operation" else "square,pad=0"
-    ax.add_patch(
-        FancyBboxPatch((x, y), width, height, boxstyle=corners, fc=inside, ec=border, lw=line_width)
-    )
+def _paint_box(ax, node, name, y):
+    border, line_width, inside = BOXES[node.kind]
+    style = {"fc": inside, "ec": border, "lw": line_width, "gid": name}
+    if _is_round(node):
+        ax.add_patch(Circle((node.x, y), RADIUS, **style))
+    else:
+        corner = node.x - node.box / 2, y - node.half
+        rounding = 0.09 if node.kind in ("operation", "link") else 0.02
+        shape = f"round,pad=0,rounding_size={rounding}"
+        ax.add_patch(FancyBboxPatch(corner, node.box, 2 * node.half, boxstyle=shape, **style))
 
 
-def _paint_edge(ax, edge):
+def _paint_edge(ax, edge, name, top):
     first, *between, last = edge.course
     points = [(first.x + first.box / 2, first.y), (first.x + first.room, first.y)]
     codes = [Path.MOVETO, Path.LINETO]
-    tip = last.x - _edge_of(last, edge.port), last.y + edge.port
-    base = tip[0] - HEAD_LENGTH, tip[1]
+    reach = (RADIUS**2 - edge.port**2) ** 0.5 if _is_round(last) else last.box / 2
+    tip = np.array([last.x - reach, last.y + edge.port])
     stops = [(node.x - node.room, node.x + node.room, node.y) for node in between]
-    stops.append((last.x - last.room - HEAD_LENGTH, *base))
-    for begin, end, y in stops:
+    for begin, end, y in [*stops, (last.x - last.room - edge.head, tip[0] - HEAD, tip[1])]:
         x0, y0 = points[-1]
         middle = (x0 + begin) / 2
         points += [(middle, y0), (middle, y), (begin, y), (end, y)]
         codes += [Path.CURVE4] * 3 + [Path.LINETO]
-    _paint_line(ax, points, codes, edge.dotted)
-    sides = [(base[0], base[1] + side * HEAD_WIDTH / 2) for side in (-1, 1)]
-    ax.add_patch(Polygon([tip, *sides], fc=LINE, ec="none", zorder=2))
-
-
-def _edge_of(node, port):
-    """Return how far left of its middle a node ends at the height `port`."""
-    if node.kind == "output":
-        return node.width / 2
-    return (node.half**2 - port**2) ** 0.5 if _is_round(node) else node.box / 2
-
-
-def _paint_line(ax, points, codes, dotted):
-    style = {"ls": (0, (1, 2)), "capstyle": "round"} if dotted else {"capstyle": "butt"}
-    ax.add_patch(PathPatch(Path(points, codes), fc="none", ec=LINE, lw=1.1, zorder=0, **style))
-
-
-def as_file(figure, suffix):
-    """Return a figure as the bytes of a file with this suffix."""
-    image = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "drawing"}):  # so that the same drawing is the same file
-        figure.savefig(image, format=suffix[1:], dpi="figure", metadata=FORMATS[suffix])
-    return image.getvalue()
+    style = {"ls": (0, (1, 2)), "capstyle": "round"} if edge.dotted else {"capstyle": "butt"}
+    down, head = (0, top), [(0, 0), (-HEAD, -0.043), (-HEAD, 0.043)]
+    path = Path(np.array(points) + down, codes)
+    ax.add_patch(PathPatch(path, fc="none", ec=LINE, lw=1.1, zorder=0, gid=name, **style))
+    ax.add_patch(Polygon(tip + down + head, fc=LINE, ec="none", zorder=2, gid=f"{name}-head"))
+    ground = {"fc": "white", "ec": "none", "pad": 0.8}
+    x, y = tip + down - (HEAD + 0.06, 0)
+    _write(ax, x, y, edge.mark, 7, GREY, bbox=ground, gid=f"{name}-mark")
