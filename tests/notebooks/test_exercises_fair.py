@@ -7,7 +7,6 @@ from functools import partial
 import numpy as np
 import pytest
 
-import common.symbolic.tensor as T
 from ch05_backprop.graph_by_hand import bill
 from common.exercises import (
     notebook_00,
@@ -17,7 +16,6 @@ from common.exercises import (
     notebook_04,
     notebook_05,
     notebook_06,
-    notebook_08,
     notebook_09,
     notebook_10,
 )
@@ -129,11 +127,6 @@ def test_a_forward_difference_is_accurate_enough_for_a_slope_every_time():
         return numerical_gradient_forward(f, x) @ direction / np.linalg.norm(direction)
 
     assert all(notebook_02.slope_towards(slope) for _ in range(100))
-
-
-def test_gradients_must_not_come_from_grad():
-    for answer in (T.grad, lambda cost, wrt: [T.grad(cost, x) for x in wrt]):
-        assert "calls T.grad" in notebook_08.gradients_of(answer).message
 
 
 class Zeros:
