@@ -110,15 +110,13 @@ def softsign(answer):
     _expect_kind("softsign", answer, Elementwise)
     rng = np.random.default_rng()
     at = rng.uniform(0.3, 2, 6) * np.array([1, -1, 1, -1, 1, -1])
-    x, whole = T.dvector("x"), T.lvector("x")
-    y, where, factor = answer(x), f"at x = {at[0]:.3f}, {at[1]:.3f}, …", rng.uniform(2, 3)
+    x, factor = T.dvector("x"), rng.uniform(2, 3)
+    y, where = answer(x), f"at x = {at[0]:.3f}, {at[1]:.3f}, …"
 
     def central(f, h=1e-5):
         return (f(at + h) - f(at - h)) / (2 * h)
 
     same(_value(y, x, at), at / (1 + np.abs(at)), f"softsign {where}", "the code is x / (1 + |x|).")
-    hint = "with floating_dtype as the rule for the dtype, integers give real numbers too."
-    same(_value(answer(whole), whole, [1, -3]), [0.5, -0.75], "softsign of 1 and −3", hint)
     first = T.grad(T.sum(y), x)
     slope = central(lambda p: p / (1 + np.abs(p)))
     no_vjp = "without a VJP the derivative is 0; give it as the last argument, lambda g, y, x: …"
