@@ -1,182 +1,133 @@
 """Checks for the exercises of notebook 07, the symbolic graph."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 import common.symbolic.tensor as T
 from common import symbolic as theano
 from common.exercises.verdict import Wrong, checked, expect, returned, same, several
-from common.symbolic import Function
-from common.symbolic.elementwise import ELEMENTWISE, Elementwise
-from common.symbolic.graph import Operation, Shared, Variable
+from common.symbolic.elementwise import Elementwise
 
 __all__ = ["line_step", "newton_step", "second_derivative", "softsign"]
 
+KINDS = {
+    theano.Variable: "an expression. Hint: T.grad returns one",
+    theano.Function: "a compiled function. Hint: theano.function makes one",
+    theano.Shared: "a shared variable. Hint: theano.shared(0.0)",
+    Elementwise: "an operation. Hint: Elementwise(…), as for gaussian",
+}
 
-def _is_function(what, got):
-    expect(
-        isinstance(got, Function),
-        f"{what} must be a compiled function, got {type(got).__name__}. Hint: theano.function",
-    )
+
+def _expect_kind(what, got, kind):
+    name, _, hint = KINDS[kind].partition(".")
+    expect(isinstance(got, kind), f"{what} must be {name}, got {type(got).__name__}.{hint}.")
 
 
-@checked("it is the second derivative, made by differentiating a derivative.", "function")
-def second_derivative(answer: Callable) -> None:
-    """Check a function that returns the second derivative of an expression.
+def _value(expression, x, at):
+    return theano.function([x], expression, on_unused_input="ignore")(at)
 
-    Parameters
-    ----------
-    answer : callable
-        From variables y and x to the variable ∂²y/∂x².
-    """
-    rng = np.random.default_rng()
-    a, at = rng.uniform(1, 2, 2)
+
+@checked("it is the second derivative: the gradient of a gradient.", "function")
+def second_derivative(answer):
+    """Check a function from variables y and x to the variable ∂²y/∂x²."""
+    a, at = np.random.default_rng().uniform(1.2, 2, 2)
     x = T.dscalar("x")
-    cases = [
-        (a * x**4, "a x⁴", 12 * a * at**2),
-        (T.sin(a * x), "sin(a x)", -(a**2) * np.sin(a * at)),
-        (T.exp(a * x), "exp(a x)", a**2 * np.exp(a * at)),
-    ]
-    for y, text, expected in cases:
+    for text, y, first, second in (
+        ("a x⁴", a * x**4, 4 * a * at**3, 12 * a * at**2),
+        ("sin(a x)", T.sin(a * x), a * np.cos(a * at), -(a**2) * np.sin(a * at)),
+        ("exp(a x)", T.exp(a * x), a * np.exp(a * at), a**2 * np.exp(a * at)),
+    ):
         got = returned(answer(y, x))
-        expect(
-            isinstance(got, Variable),
-            f"the second derivative must be an expression, got {type(got).__name__}",
-        )
-        hint = "the derivative that T.grad returns is an expression too; differentiate that."
+        [got] = got if isinstance(got, list | tuple) and len(got) == 1 else [got]
+        _expect_kind("the second derivative", got, theano.Variable)
+        slips = [
+            (first, "this is the first derivative. It is an expression; differentiate it again."),
+            (first**2, "this is the square of the first derivative, not the second derivative."),
+        ]
         what = f"the second derivative of {text} at x = {at:.3f}, a = {a:.3f}"
-        same(got.eval({x: at}), expected, what, hint)
+        hint = "T.grad returns an expression; differentiate that."
+        same(_value(got, x, at), second, what, hint, slips=slips)
 
 
-@checked("each call returns the loss and moves w and b a step downhill.", "function")
-def line_step(answer: Callable) -> None:
-    """Check a function that compiles a training step for a line.
-
-    Parameters
-    ----------
-    answer : callable
-        From a learning rate to the compiled step, w and b.
-    """
+@checked("each call returns the loss, and w and b take a step of gradient descent.", "function")
+def line_step(answer):
+    """Check a function from a learning rate to a compiled training step of a line, w and b."""
     rng = np.random.default_rng()
     rate = rng.uniform(0.01, 0.1)
     try:
-        result = returned(answer(rate))
+        step, w, b = several(returned(answer(rate)), 3, "the result (step, w, b)")
     except TypeError as error:
-        if "int" in str(error):
-            raise Wrong(
-                f"your code raised TypeError: {error}. Hint: theano.shared(0) holds an integer, "
-                "which can't take fractional steps; write theano.shared(0.0)."
-            ) from error
-        raise
-    step, w, b = several(result, 3, "the result (step, w, b)")
-    _is_function("step", step)
+        if "int" not in str(error):
+            raise
+        hint = "Hint: theano.shared(0) holds an integer; write theano.shared(0.0)."
+        raise Wrong(f"your code raised TypeError: {error}. {hint}") from error
+    _expect_kind("step", step, theano.Function)
     for name, s in (("w", w), ("b", b)):
-        expect(
-            isinstance(s, Shared),
-            f"{name} must be a shared variable, got {type(s).__name__}. Hint: theano.shared(0.0)",
-        )
+        _expect_kind(name, s, theano.Shared)
         same(s.get_value(), 0, f"{name} before the first step")
-
-    x = rng.normal(size=7)
+    x = rng.normal(1, 1, size=7)
     t = rng.uniform(1, 2) * x + rng.uniform(1, 2) + 0.1 * rng.normal(size=7)
-    w_now = b_now = 0.0
-    for i in (1, 2):
-        error = w_now * x + b_now - t
-        what = f"the loss that call {i} returns"
-        same(step(x, t), np.mean(error**2), what, "the mean over the points, with the old w and b.")
-        w_now -= rate * 2 * np.mean(error * x)
-        b_now -= rate * 2 * np.mean(error)
-        for name, s, now in (("w", w, w_now), ("b", b, b_now)):
-            hint = (
-                f"the update of {name} is {name} minus the learning rate times the derivative of "
-                f"the loss with respect to {name}."
-            )
-            same(s.get_value(), now, f"{name} after call {i}", hint)
+    now = {w: 0.0, b: 0.0}
+    for call in (1, 2):
+        error = now[w] * x + now[b] - t
+        slips = [(np.sum(error**2), "the loss is the mean over the points, not their sum.")]
+        what = f"the loss that call {call} returns"
+        same(step(x, t), np.mean(error**2), what, "it is that of the old w and b.", slips=slips)
+        for name, s, factor in (("w", w, x), ("b", b, 1)):
+            change = rate * 2 * np.mean(error * factor)
+            slips = [
+                (now[s] + change, "look at the sign: this step increases the loss."),
+                (now[s], f"{name} hasn't changed; give it an update."),
+            ]
+            now[s] -= change
+            hint = f"subtract the learning rate times the derivative with respect to {name}."
+            same(s.get_value(), now[s], f"{name} after call {call}", hint, slips=slips)
 
 
-@checked(
-    "the second derivative sets the length of the step: no learning rate is needed.", "function"
-)
-def newton_step(answer: Callable) -> None:
-    """Check a function that compiles a step of Newton's method.
-
-    Parameters
-    ----------
-    answer : callable
-        From an expression and a shared variable to the compiled step, which takes no inputs.
-    """
-    rng = np.random.default_rng()
-    a, start = rng.uniform(1, 2, 2)
-    c = theano.shared(start, "c")
+@checked("the second derivative sets the length of the step: no learning rate.", "function")
+def newton_step(answer):
+    """Check a function from an expression and a shared variable to a compiled Newton step."""
+    a, now = np.random.default_rng().uniform(1.2, 2, 2)
+    c = theano.shared(now, "c")
     step = returned(answer(T.exp(c) - a * c, c))
-    _is_function("newton_step's result", step)
-    now = start
-    for i in (1, 2, 3):
-        what = f"the loss that call {i} returns, L = exp(c) − a c with a = {a:.3f}"
+    _expect_kind("the result", step, theano.Function)
+    for call in (1, 2, 3):
+        what = f"the loss that call {call} returns, L = exp(c) − a c with a = {a:.3f}"
         same(step(), np.exp(now) - a * now, what, "return the loss of the old c.")
-        now -= (np.exp(now) - a) / np.exp(now)
-        hint = "c becomes c − L′/L″; look at the sign, and at which derivative is below."
-        same(c.get_value(), now, f"c after call {i}", hint)
+        first, second = np.exp(now) - a, np.exp(now)
+        slips = [
+            (now + first / second, "look at the sign."),
+            (now - second / first, "L′ is divided by L″, not the other way round."),
+            (now, "c hasn't changed; give its new value in updates."),
+        ]
+        now -= first / second
+        same(c.get_value(), now, f"c after call {call}", "c becomes c − L′/L″.", slips=slips)
 
 
-@checked("its value, its derivative, and the derivative of that agree with central differences.")
-def softsign(answer: Operation) -> None:
-    """Check an operation: y = x / (1 + |x|), with its derivative.
-
-    Parameters
-    ----------
-    answer : Operation
-    """
-    if isinstance(answer, type):
-        answer = answer()  # a subclass, of which an operation is made
-    expect(
-        isinstance(answer, Operation),
-        f"softsign must be an operation, got {type(answer).__name__}. Hint: Elementwise(…)",
-    )
-    expect(
-        answer.name not in ELEMENTWISE,
-        f"the name {answer.name!r} is taken, and operations of one name count as the same",
-    )
-    expect(
-        not isinstance(answer, Elementwise) or len(answer.vjps) == 1,
-        "softsign needs one vector-Jacobian product, for its one input. Hint: the last argument of "
-        "Elementwise, lambda g, y, x: …",
-    )
+@checked("its value, its derivative and its second derivative agree with central differences.")
+def softsign(answer):
+    """Check an operation y = x / (1 + |x|) with its VJP: an Elementwise, or a subclass of it."""
+    answer = answer() if isinstance(answer, type) else answer
+    _expect_kind("softsign", answer, Elementwise)
     rng = np.random.default_rng()
     at = rng.uniform(0.3, 2, 6) * np.array([1, -1, 1, -1, 1, -1])
-    x = T.dvector("x")
-
-    y = answer(x)
-    expected = at / (1 + np.abs(at))
-    same(y.eval({x: at}), expected, f"softsign({at[0]:.3f}, {at[1]:.3f}, …)", "x / (1 + |x|).")
-
-    whole = T.lvector("x")
-    halves = answer(whole)
-    hint = "the dtype must be floating_dtype: integers give fractions, too."
-    expect(
-        halves.kind == "f",
-        f"softsign of integers must be real numbers, got {halves.dtype}. Hint: {hint}",
-    )
-    same(halves.eval({whole: [1, -3]}), [0.5, -0.75], "softsign of 1 and −3", hint)
+    x, factor = T.dvector("x"), rng.uniform(2, 3)
+    y, where = answer(x), f"at x = {at[0]:.3f}, {at[1]:.3f}, …"
 
     def central(f, h=1e-5):
         return (f(at + h) - f(at - h)) / (2 * h)
 
-    dy = T.grad(T.sum(y), x)
-    slope = theano.function([x], dy, on_unused_input="ignore")
-    numerical = central(lambda p: p / (1 + np.abs(p)))
-    sides = f"at x = {at[0]:.3f}, {at[1]:.3f}, …, against central differences"
+    same(_value(y, x, at), at / (1 + np.abs(at)), f"softsign {where}", "the code is x / (1 + |x|).")
+    first = T.grad(T.sum(y), x)
+    slope = central(lambda p: p / (1 + np.abs(p)))
+    no_vjp = "without a VJP the derivative is 0; give it as the last argument, lambda g, y, x: …"
     hint = "it is 1 / (1 + |x|)², the same on both sides of 0."
-    same(slope(at), numerical, f"the derivative {sides}", hint, rtol=1e-5)
-
-    factor = rng.uniform(2, 3)
-    scaled = T.grad(T.sum(factor * y), x)
-    got = theano.function([x], scaled, on_unused_input="ignore")(at)
-    hint = "g is the derivative of the cost by the result; the chain rule multiplies by it."
-    what = f"the derivative of {factor:.3f} · softsign(x) {sides}"
-    same(got, factor * numerical, what, hint, rtol=1e-5)
-
-    hint = "the rule must be made of g, y and x alone, so that it can be differentiated again."
-    twice = theano.function([x], T.grad(T.sum(dy), x), on_unused_input="ignore")
-    same(twice(at), central(slope), f"the second derivative {sides}", hint, rtol=1e-4)
+    what = f"the derivative {where}"
+    same(_value(first, x, at), slope, what, hint, rtol=1e-5, slips=[(0 * at, no_vjp)])
+    scaled = _value(T.grad(T.sum(factor * y), x), x, at)
+    hint = "g is the upstream gradient; the chain rule multiplies by it."
+    what = f"the derivative of {factor:.3f} · softsign(x) {where}"
+    same(scaled, factor * slope, what, hint, rtol=1e-5)
+    second = _value(T.grad(T.sum(first), x), x, at)
+    hint = "make the VJP of g, y and x alone, so that it can be differentiated again."
+    numerical = central(lambda p: _value(first, x, p))
+    same(second, numerical, f"the second derivative {where}", hint, rtol=1e-4)

@@ -7,9 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-import common.symbolic.tensor as T
 from ch05_backprop.graph_by_hand import bill
-from common import symbolic as theano
 from common.exercises import (
     notebook_00,
     notebook_01,
@@ -18,8 +16,6 @@ from common.exercises import (
     notebook_04,
     notebook_05,
     notebook_06,
-    notebook_07,
-    notebook_08,
     notebook_09,
     notebook_10,
 )
@@ -133,11 +129,6 @@ def test_a_forward_difference_is_accurate_enough_for_a_slope_every_time():
     assert all(notebook_02.slope_towards(slope) for _ in range(100))
 
 
-def test_gradients_must_not_come_from_grad():
-    for answer in (T.grad, lambda cost, wrt: [T.grad(cost, x) for x in wrt]):
-        assert "calls T.grad" in notebook_08.gradients_of(answer).message
-
-
 class Zeros:
     def update(self, params, grads):
         for p in params.values():
@@ -189,22 +180,6 @@ def test_any_sequence_does_for_several_values(container):
 
     assert notebook_04.sub(node(lambda d: container([d, -d])))
     assert notebook_05.shapes([list(s) for s in ((30, 7), (7,), (64, 30))])
-
-
-def line_step(rate, start=0.0, container=list):
-    x, t = T.dvectors("x", "t")
-    w, b = theano.shared(start, "w"), theano.shared(start, "b")
-    loss = T.mean((w * x + b - t) ** 2)
-    dw, db = T.grad(loss, [w, b])
-    updates = {w: w - rate * dw, b: b - rate * db}
-    return container([theano.function([x, t], loss, updates=updates), w, b])
-
-
-def test_a_list_does_for_a_training_step():
-    for container in (list, tuple):
-        assert notebook_07.line_step(partial(line_step, container=container))
-    verdict = notebook_07.line_step(partial(line_step, start=0))
-    assert "theano.shared(0.0)" in verdict.message
 
 
 class Sub:
