@@ -1,20 +1,36 @@
-"""Products that sum: matrix products and their kin; and softmax, which divides by a sum."""
+"""Products that sum: matrix products and their kin; and softmax, which divides by a sum.
 
-import builtins
+Their VJPs multiply the adjoint g by a value f that other elements share. If f is infinite or NaN
+because of elements that a later choice ignores, g is 0 there, and the product must be 0, too. So
+they can be asked for a `guarded` VJP, which makes it so.
+"""
 
 import numpy as np
 
 from common.symbolic import arrays
 from common.symbolic import elementwise as ew
+from common.symbolic.arrays import ArrayOperation
 from common.symbolic.graph import Operation, Variable, as_variable, readable_shape
 
-__all__ = ["Dot", "LogSoftmax", "LogSumExp", "Softmax", "batched_dot", "dot", "outer", "tensordot"]
+__all__ = ["Dot", "LogSoftmax", "LogSumExp", "Softmax", "batched_dot", "dot", "ignores_slices"]
+__all__ += ["outer", "tensordot"]
 
 
-class Dot(Operation):
-    """The product of matrices, vectors, or both, Σₖ a[…, k] b[k, …]; of two batches, one by one."""
+def _times(guarded):
+    return ew.zero_or_product if guarded else ew.mul
+
+
+class Dot(ArrayOperation):
+    """The product of matrices, vectors, or both, Σₖ a[…, k] b[k, …]; of two batches, one by one.
+
+    Parameters
+    ----------
+    guarded : bool
+        Whether terms count as 0 where a slice a[…, k] is 0, even if b[k, …] is infinite.
+    """
 
     name = "dot"
+    fields = ("guarded",)
 
     def infer(self, a, b):
         batches = (a.ndim, b.ndim) == (3, 3)
@@ -24,7 +40,7 @@ class Dot(Operation):
                 f"{b.ndim}"
             )
         inner = a.dims[-1], b.dims[-2 if batches else 0]
-        if builtins.all(isinstance(n, int) for n in inner) and inner[0] != inner[1]:
+        if all(isinstance(n, int) for n in inner) and inner[0] != inner[1]:
             raise ValueError(
                 f"dot: the last axis of {a!r} {readable_shape(a.dims)} must have the size of the "
                 f"first axis of {b!r} {readable_shape(b.dims)}"
@@ -32,35 +48,23 @@ class Dot(Operation):
         dims = (*a.dims[:-1], b.dims[-1]) if batches else (*a.dims[:-1], *b.dims[1:])
         return np.result_type(a.dtype, b.dtype).name, dims
 
-    def vjp(self, i, out, g, a, b):
+    def vjp(self, i, out, g, a, b, guarded=False):
         """Return g bᵀ or aᵀ g."""
-        if a.ndim == 3:
-            turned = arrays.swapaxes(b if i == 0 else a, 1, 2)
-            return Dot()(g, turned) if i == 0 else Dot()(turned, g)
-        if (a.ndim, b.ndim) == (1, 1):
-            return g * (b if i == 0 else a)
+        guarded = guarded or self.guarded
+        if i == 0 and b.ndim == 1:
+            return _times(guarded)(arrays.shape_padright(g), b)
+        if i == 1 and a.ndim == 1:
+            return _times(guarded)(g, arrays.shape_padright(a, g.ndim))
         if i == 0:
-            return Outer()(g, b) if b.ndim == 1 else Dot()(g, b.T)
-        return Outer()(a, g) if a.ndim == 1 else Dot()(a.T, g)
+            return Dot(guarded)(g, _turned(b))
+        return _turned(Dot(True)(_turned(g), a)) if guarded else Dot(False)(_turned(a), g)
 
     def code(self, a, b):
-        return f"{a} @ {b}"
+        return f"zero_or_dot({a}, {b})" if self.guarded else f"{a} @ {b}"
 
 
-class Outer(Operation):
-    """The outer product of two vectors, a[i] b[j]."""
-
-    name = "outer"
-
-    def infer(self, a, b):
-        return np.result_type(a.dtype, b.dtype).name, (*a.dims, *b.dims)
-
-    def vjp(self, i, out, g, a, b):
-        """Return g b or a g."""
-        return Dot()(g, b) if i == 0 else Dot()(a, g)
-
-    def code(self, a, b):
-        return f"np.multiply.outer({a}, {b})"
+def _turned(x):
+    return x if x.ndim == 1 else arrays.swapaxes(x, -1, -2)
 
 
 def dot(a, b) -> Variable:
@@ -76,15 +80,14 @@ def dot(a, b) -> Variable:
     a, b = as_variable(a), as_variable(b)
     if 0 in (a.ndim, b.ndim):
         return a * b
-    if builtins.max(a.ndim, b.ndim) > 2:
-        return tensordot(a, b, [[a.ndim - 1], [builtins.max(b.ndim - 2, 0)]])
-    return Dot()(a, b)
+    if max(a.ndim, b.ndim) > 2:
+        return tensordot(a, b, [[a.ndim - 1], [max(b.ndim - 2, 0)]])
+    return Dot(False)(a, b)
 
 
 def outer(a, b) -> Variable:
     """Return the product of each element of `a` with each one of `b`, a matrix."""
-    a, b = (arrays.flatten(x) if as_variable(x).ndim != 1 else as_variable(x) for x in (a, b))
-    return Outer()(a, b)
+    return arrays.expand(arrays.flatten(a), (1,)) * arrays.expand(arrays.flatten(b), (0,))
 
 
 def batched_dot(a, b) -> Variable:
@@ -92,10 +95,8 @@ def batched_dot(a, b) -> Variable:
     a, b = as_variable(a), as_variable(b)
     left = arrays.shape_padaxis(a, 1) if a.ndim == 2 else a
     right = arrays.shape_padright(b) if b.ndim == 2 else b
-    result = Dot()(left, right)
-    drop = {1} if a.ndim == 2 else set()
-    drop |= {2} if b.ndim == 2 else set()
-    return arrays.dimshuffle(result, [k for k in range(3) if k not in drop])
+    kept = [0] + [1] * (a.ndim > 2) + [2] * (b.ndim > 2)
+    return arrays.dimshuffle(Dot(False)(left, right), kept)
 
 
 def tensordot(a, b, axes=2) -> Variable:
@@ -108,7 +109,7 @@ def tensordot(a, b, axes=2) -> Variable:
     """
     a, b = as_variable(a), as_variable(b)
     if isinstance(axes, int):
-        axes = list(range(a.ndim - axes, a.ndim)), list(range(axes))
+        axes = range(a.ndim - axes, a.ndim), range(axes)
     of_a, of_b = ([k] if isinstance(k, int) else list(k) for k in axes)
     of_a, of_b = [k % a.ndim for k in of_a], [k % b.ndim for k in of_b]
     rest_a = [k for k in range(a.ndim) if k not in of_a]
@@ -119,52 +120,40 @@ def tensordot(a, b, axes=2) -> Variable:
         inner = inner * arrays.ShapeOf(k)(a)
     left = arrays.reshape(arrays.transpose(a, [*rest_a, *of_a]), [-1, inner])
     right = arrays.reshape(arrays.transpose(b, [*of_b, *rest_b]), [inner, -1])
-    return arrays.reshape(Dot()(left, right), sizes)
+    return arrays.reshape(Dot(False)(left, right), sizes)
 
 
-class _AlongAxes(Operation):
-    """Base of the softmax family.
+class Softmax(ArrayOperation):
+    """exp(xₖ) / Σⱼ exp(xⱼ), where the sum goes over `axes`."""
 
-    Parameters
-    ----------
-    axes : tuple of int
-        Along which exponentials are summed.
-    """
-
-    def __init__(self, axes: tuple[int, ...]):
-        self.axes = axes
-        self.parameters = (axes,)
+    name = "softmax"
+    fields = ("axes",)
 
     def infer(self, x):
         if x.ndim == 0 or x.kind != "f":
             raise TypeError(f"{self.name} takes arrays of real numbers, got {x!r} of {x.dtype}")
         return x.dtype, x.dims
 
+    def vjp(self, i, y, g, x, guarded=False):
+        """Return y (g − Σ g y)."""
+        times = _times(guarded)
+        return times(g - arrays.sum(times(g, y), self.axes, keepdims=True), y)
+
     def code(self, x):
         return f"{self.name}({x}, {self.axes})"
 
 
-class Softmax(_AlongAxes):
-    """exp(xₖ) / Σⱼ exp(xⱼ)."""
-
-    name = "softmax"
-
-    def vjp(self, i, y, g, x):
-        """Return y (g − Σ g y)."""
-        return y * (g - arrays.sum(g * y, self.axes, keepdims=True))
-
-
-class LogSoftmax(_AlongAxes):
+class LogSoftmax(Softmax):
     """xₖ − log Σⱼ exp(xⱼ): the logarithm of the softmax, accurate also where that is 0."""
 
     name = "log_softmax"
 
-    def vjp(self, i, y, g, x):
+    def vjp(self, i, y, g, x, guarded=False):
         """Return g − exp(y) Σ g."""
-        return g - ew.exp(y) * arrays.sum(g, self.axes, keepdims=True)
+        return g - _times(guarded)(arrays.sum(g, self.axes, keepdims=True), ew.exp(y))
 
 
-class LogSumExp(_AlongAxes):
+class LogSumExp(Softmax):
     """log Σₖ exp(xₖ), without overflow."""
 
     name = "logsumexp"
@@ -173,9 +162,9 @@ class LogSumExp(_AlongAxes):
         dtype, dims = super().infer(x)
         return dtype, tuple(n for a, n in enumerate(dims) if a not in self.axes)
 
-    def vjp(self, i, out, g, x):
+    def vjp(self, i, out, g, x, guarded=False):
         """Return g softmax(x)."""
-        return arrays.expand(g, self.axes) * Softmax(self.axes)(x)
+        return _times(guarded)(arrays.expand(g, self.axes), Softmax(self.axes)(x))
 
 
 def along_axis(operation, x, axis=-1) -> Variable:
@@ -185,3 +174,14 @@ def along_axis(operation, x, axis=-1) -> Variable:
     if x.ndim == 0:
         raise TypeError(f"{operation.name} takes vectors, matrices, …, got the scalar {x!r}")
     return operation(arrays.as_axes(operation.name, x, axis))(x)
+
+
+def ignores_slices(operation: Operation, x: Variable) -> bool:
+    """Return whether `operation` may ignore whole rows or columns of its input `x`.
+
+    All operations that select may, but for two: ReLU chooses by the sign of each element, and
+    picking a label from each row of a softmax needs the whole row, by way of its sum.
+    """
+    if operation.name == "index" and isinstance(x.operation, Softmax):
+        return not (operation.unique and operation.pattern == (("array",), ("array",)))
+    return operation.selects and operation.name != "relu"

@@ -16,19 +16,16 @@ from common.symbolic.arrays import (
     argmax,
     argmin,
     concatenate,
-    cumsum,
     dimshuffle,
     eye,
     fill,
     flatten,
-    identity_like,
     join,
     max,
     mean,
     min,
     ones,
     ones_like,
-    patternbroadcast,
     prod,
     repeat,
     reshape,
@@ -45,10 +42,6 @@ from common.symbolic.arrays import (
     swapaxes,
     tile,
     transpose,
-    tri,
-    tril,
-    triu,
-    unbroadcast,
     var,
     zeros,
     zeros_like,
@@ -116,7 +109,7 @@ from common.symbolic.graph import Input, Variable, checked_dtype, shared
 from common.symbolic.graph import Shared as TensorSharedVariable
 from common.symbolic.graph import as_variable as as_tensor_variable
 from common.symbolic.graph import as_variable as constant
-from common.symbolic.indexing import diag, inc_subtensor, nonzero, set_subtensor, take, trace
+from common.symbolic.indexing import diag, inc_subtensor, nonzero, set_subtensor, take
 from common.symbolic.products import batched_dot, dot, outer, tensordot
 from common.symbolic.tensor import nnet, shared_randomstreams, signal
 
@@ -342,15 +335,9 @@ ztensor4s = ztensor4.several
 
 def __getattr__(name):
     absent = (
-        "slinalg",
-        "nlinalg",
-        "fft",
-        "sort",
-        "argsort",
-        "extra_ops",
-        "opt",
-        "basic",
-        "elemwise",
+        *("slinalg", "nlinalg", "fft", "sort", "argsort", "extra_ops", "opt", "basic", "elemwise"),
+        *("cumsum", "identity_like", "patternbroadcast", "unbroadcast"),
+        *("trace", "tri", "tril", "triu"),
     )
     if name in absent:
         raise NotImplementedError(f"tensor.{name} isn't part of this small Theano")
