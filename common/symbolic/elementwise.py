@@ -252,7 +252,12 @@ def _pow_base(g, a, b):
 def _pow_exponent(g, y, a):
     """Return g aᵇ log a; 0 where a isn't positive, since the power is no function of b there."""
     positive = gt(a, 0)
-    return g * switch(positive, y * log(switch(positive, a, 1)), 0)
+    return g * switch(positive, y * log(switch(positive, cast(a, y.dtype), 1)), 0)
+
+
+def _over_squares(y, part, a, b):
+    """Return part / (a² + b²) in the dtype of y: squares of small integers would overflow."""
+    return part / (sqr(cast(a, y.dtype)) + sqr(cast(b, y.dtype)))
 
 
 def _to_winner(g, one, other, wins):
@@ -307,8 +312,8 @@ arccos = Elementwise("arccos", "np.arccos({0})", floating_dtype,
                      lambda g, y, x: -g / sqrt(1 - sqr(x)))
 arctan = Elementwise("arctan", "np.arctan({0})", floating_dtype, lambda g, y, x: g / (1 + sqr(x)))
 arctan2 = Elementwise("arctan2", "np.arctan2({0}, {1})", floating_dtype,
-                      lambda g, y, a, b: g * (b / (sqr(a) + sqr(b))),
-                      lambda g, y, a, b: -g * (a / (sqr(a) + sqr(b))))
+                      lambda g, y, a, b: g * _over_squares(y, b, a, b),
+                      lambda g, y, a, b: -g * _over_squares(y, a, a, b))
 sinh = Elementwise("sinh", "np.sinh({0})", floating_dtype, lambda g, y, x: g * cosh(x))
 cosh = Elementwise("cosh", "np.cosh({0})", floating_dtype, lambda g, y, x: g * sinh(x))
 tanh = Elementwise("tanh", "np.tanh({0})", floating_dtype, lambda g, y, x: g * (1 - sqr(y)))

@@ -50,8 +50,8 @@ class Index(ArrayOperation):
         inputs = iter(inputs)
         parts = []
         for kind, *rest in self.pattern:
-            if kind == "new":
-                parts.append("None")
+            if kind in ("new", "ellipsis"):
+                parts.append("None" if kind == "new" else "...")
             elif kind == "int":
                 parts.append(str(rest[0]))
             elif kind == "slice":
@@ -119,6 +119,8 @@ def index(x: Variable, key) -> Variable:
     if known is not None:
         return known
     pattern, inputs = _parsed(x, parts)
+    if all(part[0] not in ("array", "mask") for part in pattern):
+        pattern = tuple(part for part in pattern if part != ("ellipsis",))
     if all(part in (("new",), ("slice", None, None, None)) for part in pattern):
         return arrays.expand(x, tuple(k for k, part in enumerate(pattern) if part == ("new",)))
     return Index(pattern, _unique(pattern, inputs))(x, *inputs)
@@ -146,8 +148,8 @@ def _parsed(x, parts):
     """Return the pattern of an index, and the variables in it."""
     pattern, inputs = [], []
     for part in _without_ellipsis(x, parts):
-        if part is None:
-            pattern.append(("new",))
+        if part is None or part is Ellipsis:
+            pattern.append(("new",) if part is None else ("ellipsis",))
         elif isinstance(part, slice):
             bounds = []
             for bound in (part.start, part.stop, part.step):
@@ -184,7 +186,8 @@ def _without_ellipsis(x, parts):
     if len(at) > 1:
         raise IndexError("an index can have only one ellipsis")
     for i in at:
-        parts = parts[:i] + [slice(None)] * (x.ndim - n_axes) + parts[i + 1 :]
+        # If it stands for no axes, it still separates arrays.
+        parts[i : i + 1] = [slice(None)] * (x.ndim - n_axes) or [Ellipsis]
     return parts
 
 
@@ -217,7 +220,7 @@ def _dims(x, pattern, inputs):
             result.append(_slice_dim(next(dims), rest))
             for _ in range(rest.count("input")):
                 next(inputs)
-        else:
+        elif kind != "ellipsis":
             at.append((place, len(result)))  # beside an array an integer counts as one, too
             for _ in range(rest[0] if kind == "mask" else 1):
                 next(dims)

@@ -5,6 +5,8 @@ because of elements that a later choice ignores, g is 0 there, and the product m
 they can be asked for a `guarded` VJP, which makes it so.
 """
 
+import math
+
 import numpy as np
 
 from common.symbolic import arrays
@@ -114,13 +116,13 @@ def tensordot(a, b, axes=2) -> Variable:
     of_a, of_b = [k % a.ndim for k in of_a], [k % b.ndim for k in of_b]
     rest_a = [k for k in range(a.ndim) if k not in of_a]
     rest_b = [k for k in range(b.ndim) if k not in of_b]
-    sizes = [arrays.ShapeOf(k)(a) for k in rest_a] + [arrays.ShapeOf(k)(b) for k in rest_b]
-    inner = as_variable(np.int64(1))
-    for k in of_a:
-        inner = inner * arrays.ShapeOf(k)(a)
-    left = arrays.reshape(arrays.transpose(a, [*rest_a, *of_a]), [-1, inner])
-    right = arrays.reshape(arrays.transpose(b, [*of_b, *rest_b]), [inner, -1])
-    return arrays.reshape(Dot(False)(left, right), sizes)
+    rows, inner, columns = (
+        [arrays.ShapeOf(k)(x) for k in axes] for x, axes in ((a, rest_a), (a, of_a), (b, rest_b))
+    )
+    n, k, m = (math.prod(sizes, start=as_variable(np.int64(1))) for sizes in (rows, inner, columns))
+    left = arrays.reshape(arrays.transpose(a, [*rest_a, *of_a]), [n, k])
+    right = arrays.reshape(arrays.transpose(b, [*of_b, *rest_b]), [k, m])
+    return arrays.reshape(Dot(False)(left, right), rows + columns)
 
 
 class Softmax(ArrayOperation):
