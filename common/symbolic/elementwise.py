@@ -265,6 +265,16 @@ def _to_winner(g, one, other, wins):
     return switch(eq(one, other), 0.5 * g, switch(wins(one, other), g, 0))
 
 
+def infinite(f):
+    """Return where `f` is infinite or NaN."""
+    return isnan(f) | isinf(f)
+
+
+def _unless_ignored(g, f):
+    """Return f, but 0 where g is 0 and f infinite: the second derivative must ignore it, too."""
+    return switch(eq(g, 0) & infinite(f), 0, f)
+
+
 LOG2, LOG10 = np.log([2, 10]).tolist()
 
 # fmt: off
@@ -362,8 +372,8 @@ switch = Elementwise("switch", "np.where({0}, {1}, {2})", result_dtype, None,
 
 # g times a local derivative f that may be infinite where g is 0: the product is 0 there.
 zero_or_product = Elementwise("zero_or_product", "zero_or_product({0}, {1})", result_dtype,
-                              lambda G, y, g, f: zero_or_product(G, f),
-                              lambda G, y, g, f: zero_or_product(G, g), bounded=True)
+                              lambda G, y, g, f: zero_or_product(G, _unless_ignored(g, f)),
+                              lambda G, y, g, f: zero_or_product(G, g), selects=True)
 # fmt: on
 
 # The table, by name.

@@ -235,7 +235,9 @@ class Walk:
         if x in self._sliced or operation.selects or (masked and not sums):
             self._masked.add(x)
         unbounded = isinstance(operation, Elementwise) and not operation.bounded
-        if unbounded and (masked or operation.name in ("sqrt", "pow")) and _may_be_zero(g):
+        smooth = operation.name == "pow" and i == 0 and _at_least_1(user.inputs[1])
+        steep = operation.name in ("sqrt", "pow") and not smooth
+        if unbounded and (masked or steep) and _may_be_zero(g):
             return self._careful(operation, i, g, user)
         guard = {"guarded": True} if sums and user in self._sliced else {}
         result = operation.vjp(i, user, g, *user.inputs, **guard)
@@ -246,8 +248,6 @@ class Walk:
 
         Elements that a choice ignored have an adjoint of 0. They must not count.
         """
-        if operation.name == "pow" and i == 0 and _at_least_1(user.inputs[1]):
-            return _like(operation.vjp(i, user, g, *user.inputs), user.inputs[i])
         local = operation.vjp(i, user, Constant(1.0, dtype=g.dtype), *user.inputs)
         if local is None:
             return ZERO

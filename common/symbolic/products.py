@@ -34,6 +34,10 @@ class Dot(ArrayOperation):
     name = "dot"
     fields = ("guarded",)
 
+    @property
+    def selects(self):
+        return self.guarded
+
     def infer(self, a, b):
         batches = (a.ndim, b.ndim) == (3, 3)
         if not batches and not (1 <= a.ndim <= 2 and 1 <= b.ndim <= 2):
@@ -52,7 +56,8 @@ class Dot(ArrayOperation):
 
     def vjp(self, i, out, g, a, b, guarded=False):
         """Return g bᵀ or aᵀ g."""
-        guarded = guarded or self.guarded
+        if self.guarded:  # then the terms with infinite factors have been ignored
+            guarded, b = True, ew.switch(ew.infinite(b), 0, b)
         if i == 0 and b.ndim == 1:
             return _times(guarded)(arrays.shape_padright(g), b)
         if i == 1 and a.ndim == 1:
