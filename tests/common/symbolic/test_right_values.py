@@ -102,6 +102,7 @@ PRODUCTS = {
     "log_softmax": lambda X, W: T.nnet.log_softmax(T.dot(X, W)),
     "logsumexp": lambda X, W: T.log(T.sum(T.exp(T.dot(X, W)), axis=1, keepdims=True)),
     "norm": lambda X, W: T.sqrt(T.sum(T.dot(X, W) ** 2, axis=1, keepdims=True)),
+    "dot of exp": lambda X, W: T.dot(T.exp(X), W),
     "layers": lambda X, W: T.dot(T.tanh(T.dot(T.exp(X), W)), W.T),
     "maximum": lambda X, W: T.max(T.dot(X, W), axis=1, keepdims=True),
 }
@@ -124,6 +125,8 @@ def test_rows_that_are_not_chosen(name, rows):
     X, W, bad = T.dmatrix("X"), T.dmatrix("W"), T.TensorType("bool", [False])("bad")
     y = ROWS[rows](PRODUCTS[name](X, W), bad)
     gradients = T.grad(T.sum(y * y), [X, W])
+    for g in gradients[:2]:
+        gradients += T.grad(T.sum(T.sin(g)), [X, W], disconnected_inputs="ignore")
     f = theano.function([X, W, bad], gradients, on_unused_input="ignore")
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=(3, 2)), rng.normal(size=(2, 2))
@@ -140,6 +143,14 @@ def test_columns_that_are_not_chosen():
     np.testing.assert_array_equal(
         value(g, (X, np.ones((2, 2))), (W, [[np.inf, 1], [1, 2]])), 2 * [[1, 2]]
     )
+
+
+def test_second_derivative_of_a_product_of_which_a_row_is_not_chosen():
+    X, W = T.dmatrix("X"), T.dmatrix("W")
+    first = T.grad(T.sum(T.dot(T.exp(X), W)[1:]), W)
+    second = value(T.grad(T.sum(T.sin(first)), X), (X, [[1000, 0], [1, 2]]), (W, np.ones((2, 2))))
+    np.testing.assert_array_equal(second[0], 0)
+    assert second[1].all()
 
 
 def test_a_classifier_needs_no_guard():
