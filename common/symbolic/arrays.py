@@ -157,13 +157,6 @@ def transpose(x, axes=None) -> Variable:
     return dimshuffle(x, order)
 
 
-def swapaxes(x, a: int, b: int) -> Variable:
-    """Return `x` with two axes exchanged."""
-    order = list(range(as_variable(x).ndim))
-    order[a], order[b] = order[b], order[a]
-    return transpose(x, order)
-
-
 def expand(x: Variable, axes: tuple[int, ...]) -> Variable:
     """Return `x` with axes of size 1 at the places `axes` of the result."""
     rest = iter(range(x.ndim))
@@ -185,12 +178,6 @@ def shape_padaxis(x, axis: int) -> Variable:
     """Return `x` with an axis of size 1 at `axis`."""
     x = as_variable(x)
     return expand(x, (axis % (x.ndim + 1),))
-
-
-def squeeze(x) -> Variable:
-    """Return `x` without the axes that are known to have size 1."""
-    x = as_variable(x)
-    return dimshuffle(x, [a for a in range(x.ndim) if x.dims[a] != 1])
 
 
 class Copy(ArrayOperation):
@@ -219,25 +206,13 @@ class Print(ArrayOperation):
 # Shapes
 
 
-class ShapeVector(ArrayOperation):
-    """The sizes of all axes, int64."""
-
-    name = "shape"
-    n_values = 0
-    differentiable = False
-
-    def infer(self, x):
-        return "int64", (x.ndim,)
-
-    def code(self, x):
-        return f"np.array({x}.shape, np.int64)"
-
-
-class ShapeOf(ShapeVector):
+class ShapeOf(ArrayOperation):
     """The size of one axis, int64."""
 
     name = "size"
     fields = ("axis",)
+    n_values = 0
+    differentiable = False
 
     def infer(self, x):
         return "int64", ()
@@ -246,7 +221,7 @@ class ShapeOf(ShapeVector):
         return f"{x}.shape[{self.axis}]"
 
 
-class Count(ShapeVector):
+class Count(ShapeOf):
     """The number of elements along some axes, which a mean divides by."""
 
     name = "count"
@@ -261,7 +236,9 @@ class Count(ShapeVector):
 
 def shape(x) -> Variable:
     """Return the shape of `x`, a vector of int64."""
-    return ShapeVector()(x)
+    x = as_variable(x)
+    sizes = [ShapeOf(a)(x) for a in range(x.ndim)]
+    return stack(sizes) if sizes else Constant(np.zeros(0, np.int64))
 
 
 def size(x) -> Variable:
@@ -327,15 +304,14 @@ class ReshapeLike(ArrayOperation):
         return f"{g}.reshape({x}.shape)"
 
 
-class BroadcastLike(ArrayOperation):
+class BroadcastLike(ReshapeLike):
     """The first input, broadcast to the shape of the second."""
 
     name = "broadcast"
-    view = True
-    n_values = 1
 
-    def infer(self, g, x):
-        return g.dtype, x.dims
+    def vjp(self, i, out, gg, g, x):
+        """Return gg, which the gradient walk sums to the shape of g."""
+        return gg
 
     def code(self, g, x):
         return f"np.broadcast_to({g}, {x}.shape)"

@@ -255,11 +255,6 @@ def _pow_exponent(g, y, a):
     return g * switch(positive, y * log(switch(positive, cast(a, y.dtype), 1)), 0)
 
 
-def _over_squares(y, part, a, b):
-    """Return part / (a² + b²) in the dtype of y: squares of small integers would overflow."""
-    return part / (sqr(cast(a, y.dtype)) + sqr(cast(b, y.dtype)))
-
-
 def _to_winner(g, one, other, wins):
     """Return g where `one` wins over `other`, g / 2 where they are equal, 0 elsewhere."""
     return switch(eq(one, other), 0.5 * g, switch(wins(one, other), g, 0))
@@ -275,7 +270,7 @@ def _unless_ignored(g, f):
     return switch(eq(g, 0) & infinite(f), 0, f)
 
 
-LOG2, LOG10 = np.log([2, 10]).tolist()
+LN2, LN10 = np.log([2, 10]).tolist()
 
 # fmt: off
 # Arithmetic
@@ -301,18 +296,16 @@ sqr = Elementwise("sqr", "np.square({0})", result_dtype, lambda g, y, x: g * (2 
 sqrt = Elementwise("sqrt", "np.sqrt({0})", floating_dtype, lambda g, y, x: g / (2 * y))
 floor = Elementwise("floor", "np.floor({0})", floating_dtype)
 ceil = Elementwise("ceil", "np.ceil({0})", floating_dtype)
-trunc = Elementwise("trunc", "np.trunc({0})", floating_dtype)
 round = Elementwise("round", "np.rint({0})", floating_dtype)
 
 # Exponentials, logarithms, and functions of angles in radians
 
 exp = Elementwise("exp", "np.exp({0})", floating_dtype, lambda g, y, x: g * y)
-exp2 = Elementwise("exp2", "np.exp2({0})", floating_dtype, lambda g, y, x: g * (y * LOG2))
 expm1 = Elementwise("expm1", "np.expm1({0})", floating_dtype, lambda g, y, x: g * exp(x))
 log = Elementwise("log", "np.log({0})", floating_dtype, lambda g, y, x: g / x)
 log1p = Elementwise("log1p", "np.log1p({0})", floating_dtype, lambda g, y, x: g / (1 + x))
-log2 = Elementwise("log2", "np.log2({0})", floating_dtype, lambda g, y, x: g / (x * LOG2))
-log10 = Elementwise("log10", "np.log10({0})", floating_dtype, lambda g, y, x: g / (x * LOG10))
+log2 = Elementwise("log2", "np.log2({0})", floating_dtype, lambda g, y, x: g / (x * LN2))
+log10 = Elementwise("log10", "np.log10({0})", floating_dtype, lambda g, y, x: g / (x * LN10))
 sin = Elementwise("sin", "np.sin({0})", floating_dtype, lambda g, y, x: g * cos(x))
 cos = Elementwise("cos", "np.cos({0})", floating_dtype, lambda g, y, x: -g * sin(x))
 tan = Elementwise("tan", "np.tan({0})", floating_dtype, lambda g, y, x: g * (1 + sqr(y)))
@@ -321,18 +314,9 @@ arcsin = Elementwise("arcsin", "np.arcsin({0})", floating_dtype,
 arccos = Elementwise("arccos", "np.arccos({0})", floating_dtype,
                      lambda g, y, x: -g / sqrt(1 - sqr(x)))
 arctan = Elementwise("arctan", "np.arctan({0})", floating_dtype, lambda g, y, x: g / (1 + sqr(x)))
-arctan2 = Elementwise("arctan2", "np.arctan2({0}, {1})", floating_dtype,
-                      lambda g, y, a, b: g * _over_squares(y, b, a, b),
-                      lambda g, y, a, b: -g * _over_squares(y, a, a, b))
 sinh = Elementwise("sinh", "np.sinh({0})", floating_dtype, lambda g, y, x: g * cosh(x))
 cosh = Elementwise("cosh", "np.cosh({0})", floating_dtype, lambda g, y, x: g * sinh(x))
 tanh = Elementwise("tanh", "np.tanh({0})", floating_dtype, lambda g, y, x: g * (1 - sqr(y)))
-arcsinh = Elementwise("arcsinh", "np.arcsinh({0})", floating_dtype,
-                      lambda g, y, x: g / sqrt(1 + sqr(x)))
-arccosh = Elementwise("arccosh", "np.arccosh({0})", floating_dtype,
-                      lambda g, y, x: g / sqrt(sqr(x) - 1))
-arctanh = Elementwise("arctanh", "np.arctanh({0})", floating_dtype,
-                      lambda g, y, x: g / (1 - sqr(x)))
 
 # Activation functions. The derivative of the sigmoid is y − y², since a factor 1 − y would be
 # rewritten as a second sigmoid.

@@ -115,9 +115,10 @@ def index(x: Variable, key) -> Variable:
         If a part isn't a slice, an integer, an array of integers or booleans, None or an ellipsis.
     """
     parts = list(key) if isinstance(key, tuple) else [key]
-    known = _known_part(x, parts[0]) if len(parts) == 1 else None
-    if known is not None:
-        return known
+    if isinstance(x.operation, arrays.MakeVector) and len(parts) == 1:
+        known = _known_part(x, parts[0])
+        if known is not None:
+            return known
     pattern, inputs = _parsed(x, parts)
     if all(part[0] not in ("array", "mask") for part in pattern):
         pattern = tuple(part for part in pattern if part != ("ellipsis",))
@@ -127,20 +128,14 @@ def index(x: Variable, key) -> Variable:
 
 
 def _known_part(x, part):
-    """Return x[part] of a shape, or of scalars that were stacked, without indexing; or None."""
-    if isinstance(x.operation, arrays.ShapeVector) and x.ndim == 1:
-        [array] = x.inputs
-        parts = [arrays.ShapeOf(a)(array) for a in range(array.ndim)]
-    elif isinstance(x.operation, arrays.MakeVector):
-        parts = x.inputs
-    else:
-        return None
+    """Return x[part] of scalars that were stacked, such as a shape, without indexing; or None."""
+    n = len(x.inputs)
     if isinstance(part, int | np.integer) and not isinstance(part, bool):
-        if not -len(parts) <= part < len(parts):
-            raise IndexError(f"{x!r} has {len(parts)} elements, so it has no element {part}")
-        return parts[part]
+        if not -n <= part < n:
+            raise IndexError(f"{x!r} has {n} elements, so it has no element {part}")
+        return x.inputs[part]
     if isinstance(part, slice) and not isinstance(part.start or part.stop, Variable):
-        return arrays.stack(list(parts[part])) if parts[part] else None
+        return arrays.stack(list(x.inputs[part])) if x.inputs[part] else None
     return None
 
 

@@ -71,7 +71,8 @@ class Dot(ArrayOperation):
 
 
 def _turned(x):
-    return x if x.ndim == 1 else arrays.swapaxes(x, -1, -2)
+    """Return the transpose of a matrix or of each in a batch; a vector as it is."""
+    return x if x.ndim == 1 else arrays.transpose(x, [*range(x.ndim - 2), -1, -2])
 
 
 def dot(a, b) -> Variable:
