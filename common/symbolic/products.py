@@ -18,8 +18,8 @@ __all__ = ["Dot", "LogSoftmax", "LogSumExp", "Softmax", "batched_dot", "dot", "i
 __all__ += ["outer", "tensordot"]
 
 
-def _times(guarded):
-    return ew.zero_or_product if guarded else ew.mul
+def _product(f, g, guarded):
+    return ew.zero_or_product(g, f) if guarded else f * g
 
 
 class Dot(ArrayOperation):
@@ -59,9 +59,9 @@ class Dot(ArrayOperation):
         if self.guarded:  # then the terms with infinite factors have been ignored
             guarded, b = True, ew.switch(ew.infinite(b), 0, b)
         if i == 0 and b.ndim == 1:
-            return _times(guarded)(arrays.shape_padright(g), b)
+            return _product(b, arrays.shape_padright(g), guarded)
         if i == 1 and a.ndim == 1:
-            return _times(guarded)(g, arrays.shape_padright(a, g.ndim))
+            return _product(arrays.shape_padright(a, g.ndim), g, guarded)
         if i == 0:
             return Dot(guarded)(g, _turned(b))
         return _turned(Dot(True)(_turned(g), a)) if guarded else Dot(False)(_turned(a), g)
@@ -144,8 +144,8 @@ class Softmax(ArrayOperation):
 
     def vjp(self, i, y, g, x, guarded=False):
         """Return y (g − Σ g y)."""
-        times = _times(guarded)
-        return times(g - arrays.sum(times(g, y), self.axes, keepdims=True), y)
+        mean = arrays.sum(_product(y, g, guarded), self.axes, keepdims=True)
+        return _product(y, g - mean, guarded)
 
     def code(self, x):
         return f"{self.name}({x}, {self.axes})"
@@ -158,7 +158,7 @@ class LogSoftmax(Softmax):
 
     def vjp(self, i, y, g, x, guarded=False):
         """Return g − exp(y) Σ g."""
-        return g - _times(guarded)(arrays.sum(g, self.axes, keepdims=True), ew.exp(y))
+        return g - _product(ew.exp(y), arrays.sum(g, self.axes, keepdims=True), guarded)
 
 
 class LogSumExp(Softmax):
@@ -172,7 +172,7 @@ class LogSumExp(Softmax):
 
     def vjp(self, i, out, g, x, guarded=False):
         """Return g softmax(x)."""
-        return _times(guarded)(arrays.expand(g, self.axes), Softmax(self.axes)(x))
+        return _product(Softmax(self.axes)(x), arrays.expand(g, self.axes), guarded)
 
 
 def along_axis(operation, x, axis=-1) -> Variable:
