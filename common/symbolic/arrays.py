@@ -35,10 +35,13 @@ class ArrayOperation(Operation):
         Names of the parameters, which are attributes.
     n_values : int or None
         How many of the inputs count by their values: not those that give only a shape.
+    template : str
+        The NumPy expression, with {0}, {1}, … for the inputs and {op} for the operation.
     """
 
     fields = ()
     n_values = None
+    template = ""
 
     def __init__(self, *parameters):
         self.parameters = parameters
@@ -53,6 +56,9 @@ class ArrayOperation(Operation):
 
     def vjp(self, i, out, g, *inputs):
         return g
+
+    def code(self, *args):
+        return self.template.format(*args, op=self)
 
 
 def as_axes(name: str, x: Variable, axis) -> tuple[int, ...]:
@@ -184,23 +190,19 @@ class Copy(ArrayOperation):
     """The same value as a variable of its own."""
 
     name = "copy"
+    template = "{0}"
     view = True
-
-    def code(self, x):
-        return x
 
 
 class Print(ArrayOperation):
     """The input; when it is computed, its value is printed after `message`."""
 
     name = "print"
+    template = "show({0}, {op.message!a})"
     fields = ("message",)
 
     def __init__(self, message: str = "", attrs=("__str__",)):
         super().__init__(str(message))
-
-    def code(self, x):
-        return f"show({x}, {self.message!a})"
 
 
 # Shapes
@@ -210,15 +212,13 @@ class ShapeOf(ArrayOperation):
     """The size of one axis, int64."""
 
     name = "size"
+    template = "{0}.shape[{op.axis}]"
     fields = ("axis",)
     n_values = 0
     differentiable = False
 
     def infer(self, x):
         return "int64", ()
-
-    def code(self, x):
-        return f"{x}.shape[{self.axis}]"
 
 
 class Count(ShapeOf):
@@ -290,6 +290,7 @@ class ReshapeLike(ArrayOperation):
     """The elements of the first input in the shape of the second."""
 
     name = "reshape_like"
+    template = "{0}.reshape({1}.shape)"
     view = True
     n_values = 1
 
@@ -300,21 +301,16 @@ class ReshapeLike(ArrayOperation):
         """Return gg in the shape of g."""
         return ReshapeLike()(gg, g)
 
-    def code(self, g, x):
-        return f"{g}.reshape({x}.shape)"
-
 
 class BroadcastLike(ReshapeLike):
     """The first input, broadcast to the shape of the second."""
 
     name = "broadcast"
+    template = "np.broadcast_to({0}, {1}.shape)"
 
     def vjp(self, i, out, gg, g, x):
         """Return gg, which the gradient walk sums to the shape of g."""
         return gg
-
-    def code(self, g, x):
-        return f"np.broadcast_to({g}, {x}.shape)"
 
 
 def _dim_of(n: Variable):
@@ -487,6 +483,7 @@ class ProdOfOthers(ArrayOperation):
     """For each element the product of the others along an axis, right wherever some are 0."""
 
     name = "prod_of_others"
+    template = "prod_of_others({0}, {op.axis})"
     fields = ("axis",)
 
     def vjp(self, i, out, g, x):
@@ -498,9 +495,6 @@ class ProdOfOthers(ArrayOperation):
         diagonal = ew.eq(expand(places, (1, *(k + 1 for k in after))), expand(places, after))
         without_both = ProdOfOthers(a + 1)(ew.switch(diagonal, 1, rows))
         return sum(ew.switch(diagonal, 0, ew.zero_or_product(g, without_both)), a)
-
-    def code(self, x):
-        return f"prod_of_others({x}, {self.axis})"
 
 
 def _reduced(name, x, axis, keepdims, dtype=None):

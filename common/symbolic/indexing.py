@@ -267,14 +267,12 @@ class Nonzero(ArrayOperation):
     """Indices of the nonzero elements along one axis."""
 
     name = "nonzero"
+    template = "np.nonzero({0})[{op.axis}]"
     fields = ("axis",)
     differentiable = False
 
     def infer(self, x):
         return "int64", (Dim(),)
-
-    def code(self, x):
-        return f"np.nonzero({x})[{self.axis}]"
 
 
 def nonzero(x) -> tuple[Variable, ...]:

@@ -135,6 +135,7 @@ class Softmax(ArrayOperation):
     """exp(xₖ) / Σⱼ exp(xⱼ), where the sum goes over `axes`."""
 
     name = "softmax"
+    template = "{op.name}({0}, {op.axes})"
     fields = ("axes",)
 
     def infer(self, x):
@@ -146,9 +147,6 @@ class Softmax(ArrayOperation):
         """Return y (g − Σ g y)."""
         mean = arrays.sum(_product(y, g, guarded), self.axes, keepdims=True)
         return _product(y, g - mean, guarded)
-
-    def code(self, x):
-        return f"{self.name}({x}, {self.axes})"
 
 
 class LogSoftmax(Softmax):
