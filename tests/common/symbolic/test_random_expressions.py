@@ -202,8 +202,8 @@ def test_values_and_gradients(ref, flavour, seed, shown):
     values, numbers = evaluate(SYMBOLIC, steps, inputs), evaluate(NUMPY, steps, xs)
     cost = total(SYMBOLIC, values)
     gradients = T.grad(cost, inputs, disconnected_inputs="ignore")
-    f = compiled(inputs, [cost, *(values[i] for i in chosen), *gradients])
-    expected = [total(NUMPY, numbers), *(numbers[i] for i in chosen)]
+    f = compiled(inputs, [cost, *inputs, *(values[i] for i in chosen), *gradients])
+    expected = [total(NUMPY, numbers), *xs, *(numbers[i] for i in chosen)]
     expected += gradients_of(ref, steps)(*xs)
     assert_all_close(ref, f(*xs), expected)
     results = f(*xs)
