@@ -395,8 +395,12 @@ def ones(shape, dtype=None) -> Variable:
 
 
 def fill(x, value) -> Variable:
-    """Return an array of the shape of `x`, filled with `value`."""
-    return broadcast_like(as_variable(value), as_variable(x))
+    """Return an array of the shape of `x`, filled with `value`, which broadcasts to it."""
+    x, value = as_variable(x), as_variable(value)
+    axes = zip(value.dims[::-1], x.dims[::-1], strict=False)
+    if builtins.all(n in (1, m) for n, m in axes):
+        return broadcast_like(value, x)
+    return ew.cast(ew.switch(True, value, x), value.dtype)  # of unknown sizes, which are checked
 
 
 def zeros_like(x, dtype=None) -> Variable:

@@ -158,18 +158,16 @@ def _settled(operands, selects):
     strong = [x.dtype for x in operands if not is_weak(x)]
     if any(KINDS[d] in "fc" for d in strong):
         return operands
-    together = np.result_type(*strong) if strong else None
 
     def settled(x):
-        if together is None:
-            return x.value.astype("int64" if x.kind == "i" and not selects else x.dtype)
-        if x.kind == "f":
-            same = x.dtype == "float64"
-        else:
-            same = together.kind in "iu" and np.result_type(together, x.dtype) == together
-        return x if same else x.value.astype(x.dtype)
+        dtype, number = x.dtype, x.value.item()
+        if not strong:
+            dtype = "int64" if x.kind == "i" and not selects else dtype
+        elif np.result_type(number, *strong) == np.result_type(dtype, *strong):
+            return x
+        return Constant(x.value.astype(dtype), x.name)
 
-    return [as_variable(settled(x)) if is_weak(x) else x for x in operands]
+    return [settled(x) if is_weak(x) else x for x in operands]
 
 
 def broadcast(name: str, *inputs: Variable) -> tuple:

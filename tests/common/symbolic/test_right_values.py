@@ -213,7 +213,7 @@ MOVES = {
     "step": lambda p: p[:, ::-1],
     "cast": lambda p: T.cast(p, "float32"),
     "column": lambda p: p[:, :1],
-    "broadcast": lambda p: T.fill(T.zeros((3, 2)), T.addbroadcast(p, 0)),
+    "broadcast": lambda p: T.fill(T.zeros((3, p.shape[1])), T.addbroadcast(p, 0)),
 }
 
 
@@ -299,6 +299,22 @@ def test_unknown_axes_do_not_broadcast():
     f(np.ones((2, 3)), np.ones((2, 3)))
     with pytest.raises(ValueError, match=r"x of shape \(1, 3\) and y of shape \(2, 3\)"):
         f(np.ones((1, 3)), np.ones((2, 3)))
+
+
+def test_a_choice_that_is_known_has_the_shape_of_both():
+    r, m = T.drow("r"), T.dmatrix("m")
+    at = (r, np.ones((1, 3))), (m, np.zeros((2, 3)))
+    for y in (T.switch(True, r, m), T.switch(False, m, r), T.fill(m, r)):
+        np.testing.assert_array_equal(value(y, *at), np.ones((2, 3)))
+
+
+def test_fill_does_not_broadcast_unknown_axes():
+    x, y = T.dmatrix("x"), T.dmatrix("y")
+    f = theano.function([x, y], [T.fill(x, y), T.grad(T.sum(T.fill(x, y)), y)])
+    for result in f(np.zeros((2, 3)), np.ones((2, 3))):
+        np.testing.assert_array_equal(result, np.ones((2, 3)))
+    with pytest.raises(ValueError, match="doesn't broadcast"):
+        f(np.zeros((2, 3)), np.ones((1, 3)))
 
 
 def test_intermediate_axes_do_not_broadcast():
