@@ -32,8 +32,7 @@ from common.symbolic.graph import (
 )
 from common.symbolic.runtime import NAMESPACE
 
-__all__ = ["ELEMENTWISE", "Cast", "Elementwise", "boolean", "broadcast", "cast", "clip"]
-__all__ += ["floating_dtype", "is_weak", "result_dtype"]
+__all__ = ["ELEMENTWISE", "Cast", "Elementwise", "boolean", "floating_dtype", "result_dtype"]
 
 
 @cache

@@ -14,11 +14,11 @@ from common.symbolic import elementwise as ew
 from common.symbolic.arrays import ArrayOperation
 from common.symbolic.graph import Operation, Variable, as_variable, readable_shape
 
-__all__ = ["Dot", "LogSoftmax", "LogSumExp", "Softmax", "batched_dot", "dot", "ignores_slices"]
-__all__ += ["outer", "tensordot"]
+__all__ = ["Dot", "LogSoftmax", "LogSumExp", "Softmax", "batched_dot", "dot", "outer", "tensordot"]
 
 
 def _product(f, g, guarded):
+    """Return f g, or, if it is guarded, 0 where g is 0 even if f is infinite there."""
     return ew.zero_or_product(g, f) if guarded else f * g
 
 
@@ -39,19 +39,18 @@ class Dot(ArrayOperation):
         return self.guarded
 
     def infer(self, a, b):
-        batches = (a.ndim, b.ndim) == (3, 3)
-        if not batches and not (1 <= a.ndim <= 2 and 1 <= b.ndim <= 2):
+        if (a.ndim, b.ndim) not in ((1, 1), (1, 2), (2, 1), (2, 2), (3, 3)):
             raise TypeError(
                 f"dot takes vectors and matrices, got {a!r} with {a.ndim} axes and {b!r} with "
                 f"{b.ndim}"
             )
-        inner = a.dims[-1], b.dims[-2 if batches else 0]
-        if all(isinstance(n, int) for n in inner) and inner[0] != inner[1]:
+        n, m = a.dims[-1], b.dims[-2:][0]
+        if isinstance(n, int) and isinstance(m, int) and n != m:
             raise ValueError(
                 f"dot: the last axis of {a!r} {readable_shape(a.dims)} must have the size of the "
                 f"first axis of {b!r} {readable_shape(b.dims)}"
             )
-        dims = (*a.dims[:-1], b.dims[-1]) if batches else (*a.dims[:-1], *b.dims[1:])
+        dims = (*a.dims[:-1], *b.dims[1:][-1:])
         return np.result_type(a.dtype, b.dtype).name, dims
 
     def vjp(self, i, out, g, a, b, guarded=False):
