@@ -1,4 +1,4 @@
-"""Elementwise operations: a table with NumPy program, dtype and derivatives in each row.
+"""Elementwise operations: a table with NumPy program, dtype rule and derivatives in each row.
 
 A row's last part has one vector-Jacobian product (VJP) for each input: a function of g = ∂cost/∂y,
 of the result y, and of the inputs. None stands for 0. Where an input was broadcast, the gradient
@@ -32,19 +32,10 @@ from common.symbolic.graph import (
 )
 from common.symbolic.runtime import NAMESPACE
 
-__all__ = [
-    "ELEMENTWISE",
-    "Cast",
-    "Elementwise",
-    "boolean",
-    "broadcast",
-    "cast",
-    "clip",
-    "floating_dtype",
-    "result_dtype",
-]
+__all__ = ["ELEMENTWISE", "Cast", "Elementwise", "boolean", "floating_dtype", "result_dtype"]
 
 
+@cache
 def result_dtype(code: str, dtypes: tuple) -> str:
     """Return the dtype that NumPy gives the result of `code` on arrays of `dtypes`."""
     names = {f"x{i}": np.ones(1, d) if type(d) is str else d(1) for i, d in enumerate(dtypes)}
@@ -58,14 +49,8 @@ def floating_dtype(code: str, dtypes: tuple) -> str:
 
 
 def boolean(code: str, dtypes: tuple) -> str:
-    """Return the dtype of comparisons."""
-    result_dtype(code, dtypes)
-    return "bool"
-
-
-@cache
-def _dtype(rule, code, dtypes):
-    return rule(code, dtypes)
+    """Return the dtype of comparisons, once NumPy has agreed to compare."""
+    return result_dtype(code, dtypes) and "bool"
 
 
 class Elementwise(Operation):
@@ -83,9 +68,10 @@ class Elementwise(Operation):
         For each input a function of g, y and all inputs that returns the VJP; None for 0. Without
         any, the derivative is 0.
     bounded : bool
-        Whether all derivatives are finite wherever the inputs are; it saves a test for g = 0.
+        Whether the local derivatives are finite whatever the inputs are, infinite ones and NaN
+        included. Others are multiplied with a test for g = 0.
     selects : bool
-        Whether it picks one of its inputs.
+        Whether it picks one of its inputs. It is bounded then.
 
     Examples
     --------
@@ -107,20 +93,15 @@ class Elementwise(Operation):
         bounded: bool = False,
         selects: bool = False,
     ):
-        self.name = name
-        self.program = program
-        self.rule = rule
-        self.vjps = vjps
+        self.name, self.program, self.rule, self.vjps = name, program, rule, vjps
         self.n_inputs = 1 + max(i for i in range(3) if f"{{{i}}}" in program)
         self.differentiable = bool(vjps)
-        self.bounded = bounded
-        self.selects = selects
+        self.selects, self.bounded = selects, bounded or selects
         self.is_comparison = rule is boolean
-        self.is_choice = name == "switch"
 
     @property
     def key(self):
-        """The operation itself: two rows are never the result_dtype, whatever their names."""
+        """The operation itself: two operations differ even if they have the same name."""
         return self
 
     def __call__(self, *inputs) -> Variable:
@@ -128,18 +109,19 @@ class Elementwise(Operation):
         if len(inputs) != self.n_inputs:
             raise TypeError(f"{self.name} takes {self.n_inputs} inputs, got {len(inputs)}")
         inputs = [as_variable(x) for x in inputs]
-        if any(type(x) is Constant and x.weak for x in inputs):
-            operands = inputs[self.is_choice :]
-            inputs[self.is_choice :] = _settled(operands, self.selects)
+        if any(is_weak(x) for x in inputs):
+            first = self.name == "switch"  # a condition has no part in the dtype
+            inputs[first:] = _settled(inputs[first:], self.selects)
         if self.rule is floating_dtype and not any(x.kind in "fc" for x in inputs):
-            dtype = config.floatX if len(inputs) > 1 else _float_of(inputs[0].dtype)
-            inputs = [x if _is_weak(x) else cast(x, dtype) for x in inputs]
+            small = inputs[0].dtype in ("bool", "int8", "int16", "uint8", "uint16")
+            dtype = config.floatX if len(inputs) > 1 else "float32" if small else "float64"
+            inputs = [x if is_weak(x) else cast(x, dtype) for x in inputs]
         return super().__call__(*inputs)
 
     def infer(self, *inputs):
-        dtypes = tuple([_python_type(x) if _is_weak(x) else x.dtype for x in inputs])
+        dtypes = tuple([type(x.value.item()) if is_weak(x) else x.dtype for x in inputs])
         try:
-            dtype = _dtype(self.rule, self.program, dtypes)
+            dtype = self.rule(self.program, dtypes)
         except TypeError as error:
             given = ", ".join(f"{x!r} of {x.dtype}" for x in inputs)
             raise TypeError(f"{self.name} isn't defined for {given}: {error}") from error
@@ -162,43 +144,29 @@ class Elementwise(Operation):
                 f"the operation {self.name!r} is defined outside of common.symbolic, so what has "
                 "with it can't be pickled; save the values of the shared variables instead"
             )
-        return _by_name, (self.name,)
+        return self.name  # which pickle finds in this module
 
 
-def _by_name(name):
-    return ELEMENTWISE[name]
-
-
-def _is_weak(x):
+def is_weak(x: Variable) -> bool:
+    """Return whether `x` is a Python number, which takes the dtype of floats that it meets."""
     return type(x) is Constant and x.weak
-
-
-def _python_type(x):
-    return type(x.value.item())
 
 
 def _settled(operands, selects):
     """Return operands, with Python numbers given a dtype where NumPy would choose another one."""
-    strong = [x.dtype for x in operands if not _is_weak(x)]
+    strong = [x.dtype for x in operands if not is_weak(x)]
     if any(KINDS[d] in "fc" for d in strong):
         return operands
-    return [_with_dtype(x, strong, selects) if _is_weak(x) else x for x in operands]
 
+    def settled(x):
+        dtype, number = x.dtype, x.value.item()
+        if not strong:
+            dtype = "int64" if x.kind == "i" and not selects else dtype
+        elif np.result_type(number, *strong) == np.result_type(dtype, *strong):
+            return x
+        return Constant(x.value.astype(dtype), x.name)
 
-def _with_dtype(x, strong, selects):
-    if strong:
-        together = np.result_type(*strong)
-        if x.kind == "f":
-            natural = x.dtype == "float64"
-        else:
-            natural = together.kind in "iu" and np.result_type(together, x.dtype) == together
-        return x if natural else Constant(x.value.astype(x.dtype), x.name)
-    dtype = "int64" if x.kind == "i" and not selects else x.dtype
-    return Constant(x.value.astype(dtype), x.name)
-
-
-def _float_of(dtype):
-    return "float32" if dtype in ("bool", "int8", "int16", "uint8", "uint16") else "float64"
+    return [settled(x) if is_weak(x) else x for x in operands]
 
 
 def broadcast(name: str, *inputs: Variable) -> tuple:
@@ -229,12 +197,7 @@ def broadcast(name: str, *inputs: Variable) -> tuple:
 
 
 class Cast(Operation):
-    """The same numbers in another dtype.
-
-    Parameters
-    ----------
-    dtype : str
-    """
+    """The same numbers in another dtype."""
 
     name = "cast"
     view = True
@@ -265,7 +228,7 @@ def cast(x, dtype) -> Variable:
         If there is no such dtype of numbers, or `x` is complex and the dtype isn't.
     """
     x, dtype = as_variable(x), checked_dtype(dtype)
-    if _is_weak(x):
+    if is_weak(x):
         return Constant(np.asarray(x.value).astype(dtype), x.name)
     return x if x.dtype == dtype else Cast(dtype)(x)
 
@@ -273,11 +236,6 @@ def cast(x, dtype) -> Variable:
 def clip(x, low, high) -> Variable:
     """Return the elements of `x`, limited to the range from `low` to `high`."""
     return minimum(maximum(x, low), high)
-
-
-def _tie(g, first, second, wins):
-    """Return g where `first` wins over `second`, g / 2 where they are equal, 0 elsewhere."""
-    return switch(eq(first, second), 0.5 * g, switch(wins(first, second), g, 0))
 
 
 def _pow_base(g, a, b):
@@ -291,109 +249,80 @@ def _pow_base(g, a, b):
 def _pow_exponent(g, y, a):
     """Return g aᵇ log a; 0 where a isn't positive, since the power is no function of b there."""
     positive = gt(a, 0)
-    return g * switch(positive, y * log(switch(positive, a, 1)), 0)
+    return g * switch(positive, y * log(switch(positive, cast(a, y.dtype), 1)), 0)
 
 
+def _to_winner(g, one, other, wins):
+    """Return g where `one` wins over `other`, g / 2 where they are equal, 0 elsewhere."""
+    return switch(eq(one, other), 0.5 * g, switch(wins(one, other), g, 0))
+
+
+def infinite(f):
+    """Return where `f` is infinite or NaN."""
+    return isnan(f) | isinf(f)
+
+
+def _unless_ignored(g, f):
+    """Return f, but 0 where g is 0 and f infinite: the second derivative must ignore it, too."""
+    return switch(eq(g, 0) & infinite(f), 0, f)
+
+
+LN2, LN10 = np.log([2, 10]).tolist()
+
+# fmt: off
 # Arithmetic
 
-add = Elementwise(
-    "add", "{0} + {1}", result_dtype, lambda g, y, a, b: g, lambda g, y, a, b: g, bounded=True
-)
-sub = Elementwise(
-    "sub", "{0} - {1}", result_dtype, lambda g, y, a, b: g, lambda g, y, a, b: -g, bounded=True
-)
-mul = Elementwise(
-    "mul", "{0} * {1}", result_dtype, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a
-)
-true_div = Elementwise(
-    "true_div", "{0} / {1}", floating_dtype, lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b
-)
+add = Elementwise("add", "{0} + {1}", result_dtype,
+                  lambda g, y, a, b: g, lambda g, y, a, b: g, bounded=True)
+sub = Elementwise("sub", "{0} - {1}", result_dtype,
+                  lambda g, y, a, b: g, lambda g, y, a, b: -g, bounded=True)
+mul = Elementwise("mul", "{0} * {1}", result_dtype,
+                  lambda g, y, a, b: g * b, lambda g, y, a, b: g * a)
+true_div = Elementwise("true_div", "{0} / {1}", floating_dtype,
+                       lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b)
 int_div = Elementwise("int_div", "{0} // {1}", result_dtype)
-mod = Elementwise(
-    "mod", "{0} % {1}", result_dtype, lambda g, y, a, b: g, lambda g, y, a, b: -g * (a // b)
-)
-pow = Elementwise(
-    "pow",
-    "np.power({0}, {1})",
-    result_dtype,
-    lambda g, y, a, b: _pow_base(g, a, b),
-    lambda g, y, a, b: _pow_exponent(g, y, a),
-)
+mod = Elementwise("mod", "{0} % {1}", result_dtype,
+                  lambda g, y, a, b: g, lambda g, y, a, b: -g * (a // b))
+pow = Elementwise("pow", "np.power({0}, {1})", result_dtype,
+                  lambda g, y, a, b: _pow_base(g, a, b), lambda g, y, a, b: _pow_exponent(g, y, a))
 neg = Elementwise("neg", "-{0}", result_dtype, lambda g, y, x: -g, bounded=True)
-abs = Elementwise("abs", "np.abs({0})", result_dtype, lambda g, y, x: g * sgn(x), bounded=True)
+abs = Elementwise("abs", "np.abs({0})", result_dtype, lambda g, y, x: g * sgn(x))
 sgn = Elementwise("sgn", "np.sign({0})", result_dtype)
 inv = Elementwise("inv", "1 / {0}", floating_dtype, lambda g, y, x: -g * sqr(y))
-sqr = Elementwise("sqr", "np.square({0})", result_dtype, lambda g, y, x: g * (2 * x), bounded=True)
+sqr = Elementwise("sqr", "np.square({0})", result_dtype, lambda g, y, x: g * (2 * x))
 sqrt = Elementwise("sqrt", "np.sqrt({0})", floating_dtype, lambda g, y, x: g / (2 * y))
 floor = Elementwise("floor", "np.floor({0})", floating_dtype)
 ceil = Elementwise("ceil", "np.ceil({0})", floating_dtype)
-trunc = Elementwise("trunc", "np.trunc({0})", floating_dtype)
 round = Elementwise("round", "np.rint({0})", floating_dtype)
 
 # Exponentials, logarithms, and functions of angles in radians
 
 exp = Elementwise("exp", "np.exp({0})", floating_dtype, lambda g, y, x: g * y)
-exp2 = Elementwise(
-    "exp2", "np.exp2({0})", floating_dtype, lambda g, y, x: g * (y * np.log(2).item())
-)
 expm1 = Elementwise("expm1", "np.expm1({0})", floating_dtype, lambda g, y, x: g * exp(x))
 log = Elementwise("log", "np.log({0})", floating_dtype, lambda g, y, x: g / x)
 log1p = Elementwise("log1p", "np.log1p({0})", floating_dtype, lambda g, y, x: g / (1 + x))
-log2 = Elementwise(
-    "log2", "np.log2({0})", floating_dtype, lambda g, y, x: g / (x * np.log(2).item())
-)
-log10 = Elementwise(
-    "log10", "np.log10({0})", floating_dtype, lambda g, y, x: g / (x * np.log(10).item())
-)
-sin = Elementwise("sin", "np.sin({0})", floating_dtype, lambda g, y, x: g * cos(x), bounded=True)
-cos = Elementwise("cos", "np.cos({0})", floating_dtype, lambda g, y, x: -g * sin(x), bounded=True)
+log2 = Elementwise("log2", "np.log2({0})", floating_dtype, lambda g, y, x: g / (x * LN2))
+log10 = Elementwise("log10", "np.log10({0})", floating_dtype, lambda g, y, x: g / (x * LN10))
+sin = Elementwise("sin", "np.sin({0})", floating_dtype, lambda g, y, x: g * cos(x))
+cos = Elementwise("cos", "np.cos({0})", floating_dtype, lambda g, y, x: -g * sin(x))
 tan = Elementwise("tan", "np.tan({0})", floating_dtype, lambda g, y, x: g * (1 + sqr(y)))
-arcsin = Elementwise(
-    "arcsin", "np.arcsin({0})", floating_dtype, lambda g, y, x: g / sqrt(1 - sqr(x))
-)
-arccos = Elementwise(
-    "arccos", "np.arccos({0})", floating_dtype, lambda g, y, x: -g / sqrt(1 - sqr(x))
-)
+arcsin = Elementwise("arcsin", "np.arcsin({0})", floating_dtype,
+                     lambda g, y, x: g / sqrt(1 - sqr(x)))
+arccos = Elementwise("arccos", "np.arccos({0})", floating_dtype,
+                     lambda g, y, x: -g / sqrt(1 - sqr(x)))
 arctan = Elementwise("arctan", "np.arctan({0})", floating_dtype, lambda g, y, x: g / (1 + sqr(x)))
-arctan2 = Elementwise(
-    "arctan2",
-    "np.arctan2({0}, {1})",
-    floating_dtype,
-    lambda g, y, a, b: g * b / (sqr(a) + sqr(b)),
-    lambda g, y, a, b: -g * a / (sqr(a) + sqr(b)),
-)
 sinh = Elementwise("sinh", "np.sinh({0})", floating_dtype, lambda g, y, x: g * cosh(x))
 cosh = Elementwise("cosh", "np.cosh({0})", floating_dtype, lambda g, y, x: g * sinh(x))
-tanh = Elementwise(
-    "tanh", "np.tanh({0})", floating_dtype, lambda g, y, x: g * (1 - sqr(y)), bounded=True
-)
-arcsinh = Elementwise(
-    "arcsinh", "np.arcsinh({0})", floating_dtype, lambda g, y, x: g / sqrt(1 + sqr(x))
-)
-arccosh = Elementwise(
-    "arccosh", "np.arccosh({0})", floating_dtype, lambda g, y, x: g / sqrt(sqr(x) - 1)
-)
-arctanh = Elementwise(
-    "arctanh", "np.arctanh({0})", floating_dtype, lambda g, y, x: g / (1 - sqr(x))
-)
+tanh = Elementwise("tanh", "np.tanh({0})", floating_dtype, lambda g, y, x: g * (1 - sqr(y)))
 
 # Activation functions. The derivative of the sigmoid is y − y², since a factor 1 − y would be
 # rewritten as a second sigmoid.
 
-sigmoid = Elementwise(
-    "sigmoid", "sigmoid({0})", floating_dtype, lambda g, y, x: g * (y - sqr(y)), bounded=True
-)
-softplus = Elementwise(
-    "softplus", "np.logaddexp({0}, 0)", floating_dtype, lambda g, y, x: g * sigmoid(x), bounded=True
-)
-relu = Elementwise(
-    "relu",
-    "np.maximum({0}, 0)",
-    result_dtype,
-    lambda g, y, x: g * gt(y, 0),
-    bounded=True,
-    selects=True,
-)
+sigmoid = Elementwise("sigmoid", "sigmoid({0})", floating_dtype, lambda g, y, x: g * (y - sqr(y)))
+softplus = Elementwise("softplus", "np.logaddexp({0}, 0)", floating_dtype,
+                       lambda g, y, x: g * sigmoid(x))
+relu = Elementwise("relu", "np.maximum({0}, 0)", result_dtype,
+                   lambda g, y, x: g * gt(y, 0), selects=True)
 
 # Comparisons and logic. On integers & | ^ ~ work bit by bit.
 
@@ -412,48 +341,21 @@ invert = Elementwise("invert", "~{0}", result_dtype)
 
 # Choices. Where two elements are equal, maximum and minimum give each half of the gradient.
 
-maximum = Elementwise(
-    "maximum",
-    "np.maximum({0}, {1})",
-    result_dtype,
-    lambda g, y, a, b: _tie(g, a, b, gt),
-    lambda g, y, a, b: _tie(g, b, a, gt),
-    bounded=True,
-    selects=True,
-)
-minimum = Elementwise(
-    "minimum",
-    "np.minimum({0}, {1})",
-    result_dtype,
-    lambda g, y, a, b: _tie(g, a, b, lt),
-    lambda g, y, a, b: _tie(g, b, a, lt),
-    bounded=True,
-    selects=True,
-)
-switch = Elementwise(
-    "switch",
-    "np.where({0}, {1}, {2})",
-    result_dtype,
-    None,
-    lambda g, y, c, a, b: switch(c, g, 0),
-    lambda g, y, c, a, b: switch(c, 0, g),
-    bounded=True,
-    selects=True,
-)
+maximum = Elementwise("maximum", "np.maximum({0}, {1})", result_dtype,
+                      lambda g, y, a, b: _to_winner(g, a, b, gt),
+                      lambda g, y, a, b: _to_winner(g, b, a, gt), selects=True)
+minimum = Elementwise("minimum", "np.minimum({0}, {1})", result_dtype,
+                      lambda g, y, a, b: _to_winner(g, a, b, lt),
+                      lambda g, y, a, b: _to_winner(g, b, a, lt), selects=True)
+switch = Elementwise("switch", "np.where({0}, {1}, {2})", result_dtype, None,
+                     lambda g, y, c, a, b: switch(c, g, 0),
+                     lambda g, y, c, a, b: switch(c, 0, g), selects=True)
 
 # g times a local derivative f that may be infinite where g is 0: the product is 0 there.
-zero_or_product = Elementwise(
-    "zero_or_product",
-    "zero_or_product({0}, {1})",
-    result_dtype,
-    lambda G, y, g, f: zero_or_product(G, f),
-    lambda G, y, g, f: zero_or_product(G, g),
-    bounded=True,
-)
+zero_or_product = Elementwise("zero_or_product", "zero_or_product({0}, {1})", result_dtype,
+                              lambda G, y, g, f: zero_or_product(G, _unless_ignored(g, f)),
+                              lambda G, y, g, f: zero_or_product(G, g), selects=True)
+# fmt: on
 
 # The table, by name.
-ELEMENTWISE = {
-    operation.name: operation
-    for operation in list(globals().values())
-    if isinstance(operation, Elementwise)
-}
+ELEMENTWISE = {f.name: f for f in list(globals().values()) if isinstance(f, Elementwise)}

@@ -23,6 +23,7 @@ from common.symbolic.graph import (
     made_here,
     users_place,
 )
+from common.symbolic.products import Dot, Softmax, ignores_slices
 from common.symbolic.rewrites import stabilized
 
 __all__ = ["Adjoints", "Walk", "disconnected_grad", "grad", "hessian", "jacobian", "zero_grad"]
@@ -185,7 +186,8 @@ class Walk:
                         self._users[x].append((v, i))
         self._place = {v: i for i, v in enumerate(self._order)}
         self._adjoint = {cost: Constant(1.0, dtype=cost.dtype) if cost.kind == "f" else ZERO}
-        self._masked = set()
+        self._masked = set()  # variables of which some elements may be ignored
+        self._sliced = set()  # those of which whole rows or columns may be
         self.contributions = {}
 
     def adjoint(self, v: Variable) -> Variable | None:
@@ -226,13 +228,19 @@ class Walk:
                 raise TypeError(f"complex numbers can't be differentiated through: {described(v)}")
         if g is ZERO or user.kind != "f" or not operation.differentiable:
             return ZERO
+        sums = isinstance(operation, Dot | Softmax)  # so it ignores none or all of a row or column
+        if user in self._sliced or ignores_slices(operation, x):
+            self._sliced.add(x)
         masked = user in self._masked
-        if masked or operation.selects:
+        if x in self._sliced or operation.selects or (masked and not sums):
             self._masked.add(x)
         unbounded = isinstance(operation, Elementwise) and not operation.bounded
-        if unbounded and (masked or operation.name in ("sqrt", "pow")) and _may_be_zero(g):
+        smooth = operation.name == "pow" and i == 0 and _at_least_1(user.inputs[1])
+        steep = operation.name in ("sqrt", "pow") and not smooth
+        if unbounded and (masked or steep) and _may_be_zero(g):
             return self._careful(operation, i, g, user)
-        result = operation.vjp(i, user, g, *user.inputs)
+        guard = {"guarded": True} if sums and user in self._sliced else {}
+        result = operation.vjp(i, user, g, *user.inputs, **guard)
         return ZERO if result is None else _like(result, x)
 
     def _careful(self, operation, i, g, user):
@@ -240,8 +248,6 @@ class Walk:
 
         Elements that a choice ignored have an adjoint of 0. They must not count.
         """
-        if operation.name == "pow" and i == 0 and _at_least_1(user.inputs[1]):
-            return _like(operation.vjp(i, user, g, *user.inputs), user.inputs[i])
         local = operation.vjp(i, user, Constant(1.0, dtype=g.dtype), *user.inputs)
         if local is None:
             return ZERO

@@ -6,13 +6,14 @@ import numpy as np
 
 from common.symbolic import arrays
 from common.symbolic import elementwise as ew
-from common.symbolic.graph import Constant, Dim, Operation, Variable, as_variable
+from common.symbolic.arrays import ArrayOperation
+from common.symbolic.graph import Constant, Dim, Variable, as_variable
 
 __all__ = ["Index", "Put", "SetAt", "diag", "inc_subtensor", "index", "set_subtensor", "take"]
 
 
-class _Indexed(Operation):
-    """Base of operations on x[…].
+class Index(ArrayOperation):
+    """x[…], a part of the first input.
 
     Parameters
     ----------
@@ -24,39 +25,10 @@ class _Indexed(Operation):
         Whether it is certain that no element is named twice.
     """
 
-    selects = True
-    first_index = 1  # of the inputs
-
-    def __init__(self, pattern: tuple, unique: bool):
-        self.pattern = pattern
-        self.unique = unique
-        self.parameters = (pattern, unique)
-
-    def brackets(self, inputs):
-        """Return the text of what stands between the brackets."""
-        inputs = iter(inputs)
-        parts = []
-        for kind, *rest in self.pattern:
-            if kind == "new":
-                parts.append("None")
-            elif kind == "int":
-                parts.append(str(rest[0]))
-            elif kind == "slice":
-                bounds = ["" if b is None else b if b != "input" else next(inputs) for b in rest]
-                start, stop, step = bounds
-                parts.append(f"{start}:{stop}" + (f":{step}" if step != "" else ""))
-            else:
-                parts.append(next(inputs))
-        return ", ".join(parts) or "..."
-
-    def connected(self, i):
-        return i < self.first_index
-
-
-class Index(_Indexed):
-    """x[…], a part of the first input."""
-
     name = "index"
+    fields = ("pattern", "unique")
+    n_values = 1
+    selects = True
 
     @property
     def view(self):
@@ -73,18 +45,32 @@ class Index(_Indexed):
     def code(self, x, *inputs):
         return f"{x}[{self.brackets(inputs)}]"
 
+    def brackets(self, inputs):
+        """Return the text of what stands between the brackets."""
+        inputs = iter(inputs)
+        parts = []
+        for kind, *rest in self.pattern:
+            if kind in ("new", "ellipsis"):
+                parts.append("None" if kind == "new" else "...")
+            elif kind == "int":
+                parts.append(str(rest[0]))
+            elif kind == "slice":
+                bounds = ["" if b is None else b if b != "input" else next(inputs) for b in rest]
+                parts.append(":".join(map(str, bounds[: 2 + (bounds[2] != "")])))
+            else:
+                parts.append(next(inputs))
+        return ", ".join(parts) or "..."
 
-class Put(_Indexed):
+
+class Put(Index):
     """Zeros in the shape of the second input, with the first one added at […]."""
 
     name = "put"
+    view = False
     selects = False
 
     def infer(self, g, x, *inputs):
         return g.dtype, x.dims
-
-    def connected(self, i):
-        return i == 0
 
     def vjp(self, i, out, gg, g, x, *inputs):
         """Return gg[…]."""
@@ -95,23 +81,15 @@ class Put(_Indexed):
         return f"{function}({g}, {x}.shape, np.index_exp[{self.brackets(inputs)}])"
 
 
-class SetAt(_Indexed):
-    """The first input with the second one at […], or, if `adds`, added there."""
+class SetAt(Index):
+    """The first input with the second one at […], or, if it is inc_subtensor, added there."""
 
-    first_index = 2
-
-    def __init__(self, pattern: tuple, unique: bool, adds: bool):
-        super().__init__(pattern, unique)
-        self.adds = adds
-        self.parameters = (pattern, unique, adds)
-
-    @property
-    def name(self):
-        """The name that Theano gave it."""
-        return "inc_subtensor" if self.adds else "set_subtensor"
+    fields = ("pattern", "unique", "name")
+    view = False
+    n_values = 2
 
     def infer(self, x, y, *inputs):
-        if np.result_type(x.dtype, y.dtype) != x.dtype and not ew._is_weak(y):
+        if np.result_type(x.dtype, y.dtype) != x.dtype and not ew.is_weak(y):
             raise TypeError(f"{self.name}: {y!r} of {y.dtype} doesn't fit into {x.dtype} of {x!r}")
         return x.dtype, x.dims
 
@@ -119,10 +97,10 @@ class SetAt(_Indexed):
         """Return g[…] for y; for x g, without what was replaced."""
         if i == 1:
             return Index(self.pattern, self.unique)(g, *inputs)
-        return g if self.adds else SetAt(self.pattern, self.unique, False)(g, 0, *inputs)
+        return g if self.name == "inc_subtensor" else self(g, 0, *inputs)
 
     def code(self, x, y, *inputs):
-        function = "add_at" if self.adds else "set_at"
+        function = "add_at" if self.name == "inc_subtensor" else "set_at"
         return f"{function}({x}, np.index_exp[{self.brackets(inputs)}], {y})"
 
 
@@ -137,31 +115,36 @@ def index(x: Variable, key) -> Variable:
         If a part isn't a slice, an integer, an array of integers or booleans, None or an ellipsis.
     """
     parts = list(key) if isinstance(key, tuple) else [key]
-    if isinstance(x.operation, arrays.ShapeVector) and len(parts) == 1:
-        [array], [part] = x.inputs, parts
-        if isinstance(part, (int, np.integer)):
-            if not -array.ndim <= part < array.ndim:
-                raise IndexError(f"{array!r} has {array.ndim} axes, so it has no shape[{part}]")
-            return arrays.ShapeOf(int(part) % array.ndim)(array)
-        if isinstance(part, slice) and range(array.ndim)[part]:
-            return arrays.stack([x[i] for i in range(array.ndim)[part]])
-    of_stack = isinstance(x.operation, arrays.MakeVector) and type(parts[0]) is int
-    if of_stack and len(parts) == 1 and -len(x.inputs) <= parts[0] < len(x.inputs):
-        return x.inputs[parts[0]]
+    if isinstance(x.operation, arrays.MakeVector) and len(parts) == 1:
+        known = _known_part(x, parts[0])
+        if known is not None:
+            return known
     pattern, inputs = _parsed(x, parts)
+    if all(part[0] not in ("array", "mask") for part in pattern):
+        pattern = tuple(part for part in pattern if part != ("ellipsis",))
     if all(part in (("new",), ("slice", None, None, None)) for part in pattern):
-        new = tuple(k for k, part in enumerate(pattern) if part == ("new",))
-        return arrays.expand(x, new)
-    return Index(pattern, _unique(x, pattern, inputs))(x, *inputs)
+        return arrays.expand(x, tuple(k for k, part in enumerate(pattern) if part == ("new",)))
+    return Index(pattern, _unique(pattern, inputs))(x, *inputs)
+
+
+def _known_part(x, part):
+    """Return x[part] of scalars that were stacked, such as a shape, without indexing; or None."""
+    n = len(x.inputs)
+    if isinstance(part, int | np.integer) and not isinstance(part, bool):
+        if not -n <= part < n:
+            raise IndexError(f"{x!r} has {n} elements, so it has no element {part}")
+        return x.inputs[part]
+    if isinstance(part, slice) and not isinstance(part.start or part.stop, Variable):
+        return arrays.stack(list(x.inputs[part])) if x.inputs[part] else None
+    return None
 
 
 def _parsed(x, parts):
     """Return the pattern of an index, and the variables in it."""
-    parts = _without_ellipsis(x, parts)
     pattern, inputs = [], []
-    for part in parts:
-        if part is None:
-            pattern.append(("new",))
+    for part in _without_ellipsis(x, parts):
+        if part is None or part is Ellipsis:
+            pattern.append(("new",) if part is None else ("ellipsis",))
         elif isinstance(part, slice):
             bounds = []
             for bound in (part.start, part.stop, part.step):
@@ -173,7 +156,7 @@ def _parsed(x, parts):
                 else:
                     bounds.append(None if bound is None else operator.index(bound))
             pattern.append(("slice", *bounds))
-        elif isinstance(part, (int, np.integer)) and not isinstance(part, bool):
+        elif isinstance(part, int | np.integer) and not isinstance(part, bool):
             pattern.append(("int", int(part)))
         else:
             part = _integers(part)
@@ -186,9 +169,7 @@ def _parsed(x, parts):
 def _n_axes(part):
     if part is None or part is Ellipsis:
         return 0
-    if isinstance(part, (np.ndarray, Variable)) and part.dtype == "bool":
-        return part.ndim
-    return 1
+    return part.ndim if getattr(part, "dtype", None) == "bool" else 1
 
 
 def _without_ellipsis(x, parts):
@@ -200,31 +181,31 @@ def _without_ellipsis(x, parts):
     if len(at) > 1:
         raise IndexError("an index can have only one ellipsis")
     for i in at:
-        parts = parts[:i] + [slice(None)] * (x.ndim - n_axes) + parts[i + 1 :]
+        # If it stands for no axes, it still separates arrays.
+        parts[i : i + 1] = [slice(None)] * (x.ndim - n_axes) or [Ellipsis]
     return parts
 
 
 def _integers(part):
-    variable = as_variable(part)
-    if variable.kind not in "biu" or (variable.kind == "b" and variable.ndim == 0):
-        raise TypeError(
-            f"an index must be integers or a mask, got {variable!r} of {variable.dtype}"
-        )
-    return variable
+    x = as_variable(part)
+    if x.kind not in "biu" or (x.kind == "b" and x.ndim == 0):
+        raise TypeError(f"an index must be integers or a mask, got {x!r} of {x.dtype}")
+    return x
 
 
-def _unique(x, pattern, inputs):
+def _unique(pattern, inputs):
     """Return whether no element is named twice: slices, masks, and rows 0, 1, 2, … in order."""
-    if not any(part == ("array",) for part in pattern):
+    if ("array",) not in pattern:
         return True
-    if pattern[0] != ("array",):
-        return False
-    rows = inputs[0].operation
-    counts = isinstance(rows, arrays.Arange) and arrays.counts_from_zero(*inputs[0].inputs[::2])
-    return counts and all(i.ndim <= 1 for i in inputs)
+    rows = inputs[0]
+    counts = isinstance(rows.operation, arrays.Arange) and arrays.counts_from_zero(
+        *rows.inputs[::2]
+    )
+    return pattern[0] == ("array",) and counts and all(i.ndim <= 1 for i in inputs)
 
 
 def _dims(x, pattern, inputs):
+    """Return the shape of x[…]."""
     dims, inputs = iter(x.dims), iter(inputs)
     result, index_arrays, at = [], [], []
     for place, (kind, *rest) in enumerate(pattern):
@@ -234,15 +215,13 @@ def _dims(x, pattern, inputs):
             result.append(_slice_dim(next(dims), rest))
             for _ in range(rest.count("input")):
                 next(inputs)
-        else:
+        elif kind != "ellipsis":
             at.append((place, len(result)))  # beside an array an integer counts as one, too
             for _ in range(rest[0] if kind == "mask" else 1):
                 next(dims)
-            if kind == "mask":
-                next(inputs)
-                index_arrays.append((Dim(),))
-            elif kind != "int":
-                index_arrays.append(next(inputs).dims)
+            if kind != "int":
+                array = next(inputs)
+                index_arrays.append((Dim(),) if kind == "mask" else array.dims)
     result += list(dims)
     if any(index_arrays):
         together = at[-1][0] - at[0][0] == len(at) - 1
@@ -255,55 +234,45 @@ def _dims(x, pattern, inputs):
 
 
 def _slice_dim(n, bounds):
-    if list(bounds) == [None, None, None] or list(bounds) == [None, None, -1]:
+    if list(bounds) in ([None, None, None], [None, None, -1]):
         return n
     if isinstance(n, int) and "input" not in bounds:
         return len(range(*slice(*bounds).indices(n)))
     return Dim()
 
 
-def _subtensor(name, x, y, adds):
-    operation = getattr(x, "operation", None)
-    y = as_variable(y)
-    if isinstance(operation, Index):
-        base, *inputs = x.inputs
-        y = y if ew._is_weak(y) else ew.cast(y, np.result_type(base.dtype, y.dtype))
-        return SetAt(operation.pattern, operation.unique, adds)(base, y, *inputs)
-    if isinstance(operation, arrays.ShapeOf):
-        return _subtensor(name, Index((("int", operation.axis),), True)(x.inputs[0].shape), y, adds)
-    raise TypeError(f"{name}: the first argument must be an indexed variable, x[…], got {x!r}")
+def _subtensor(name, x, y):
+    operation, y = getattr(x, "operation", None), as_variable(y)
+    if isinstance(operation, arrays.ShapeOf):  # which stands for x.shape[i]
+        vector, pattern, unique, inputs = x.inputs[0].shape, (("int", operation.axis),), True, ()
+    elif type(operation) is Index:
+        (vector, *inputs), (pattern, unique) = x.inputs, operation.parameters
+    else:
+        raise TypeError(f"{name}: the first argument must be an indexed variable, x[…], got {x!r}")
+    y = y if ew.is_weak(y) else ew.cast(y, np.result_type(vector.dtype, y.dtype))
+    return SetAt(pattern, unique, name)(vector, y, *inputs)
 
 
 def set_subtensor(x, y) -> Variable:
     """Return the array that `x` is a part of, with that part replaced by `y`."""
-    return _subtensor("set_subtensor", x, y, adds=False)
+    return _subtensor("set_subtensor", x, y)
 
 
 def inc_subtensor(x, y) -> Variable:
     """Return the array that `x` is a part of, with `y` added to that part."""
-    return _subtensor("inc_subtensor", x, y, adds=True)
+    return _subtensor("inc_subtensor", x, y)
 
 
-class Nonzero(Operation):
-    """Indices of the nonzero elements along one axis.
-
-    Parameters
-    ----------
-    axis : int
-    """
+class Nonzero(ArrayOperation):
+    """Indices of the nonzero elements along one axis."""
 
     name = "nonzero"
+    template = "np.nonzero({0})[{op.axis}]"
+    fields = ("axis",)
     differentiable = False
-
-    def __init__(self, axis: int):
-        self.axis = axis
-        self.parameters = (axis,)
 
     def infer(self, x):
         return "int64", (Dim(),)
-
-    def code(self, x):
-        return f"np.nonzero({x})[{self.axis}]"
 
 
 def nonzero(x) -> tuple[Variable, ...]:
@@ -315,24 +284,17 @@ def nonzero(x) -> tuple[Variable, ...]:
 def take(x, indices, axis=None) -> Variable:
     """Return the elements of `x` at `indices` along `axis`; by default of `x` flattened."""
     x = arrays.flatten(x) if axis is None else as_variable(x)
-    axis = arrays.as_axes("take", x, 0 if axis is None else axis)[0]
-    return x[(slice(None),) * axis + (indices,)]
+    [axis] = arrays.as_axes("take", x, 0 if axis is None else axis)
+    return arrays.at(x, axis, indices)
 
 
 def diag(x) -> Variable:
     """Return the diagonal of a matrix, or the matrix with the diagonal `x`."""
     x = as_variable(x)
     if x.ndim == 1:
-        places = arrays.arange(x.shape[0])
-        where = ew.eq(arrays.expand(places, (1,)), arrays.expand(places, (0,)))
-        return ew.switch(where, arrays.expand(x, (0,)), 0)
+        diagonal = arrays.eye(x.shape[0], dtype="bool")
+        return ew.switch(diagonal, arrays.expand(x, (0,)), 0)
     if x.ndim != 2:
         raise TypeError(f"diag takes a vector or a matrix, got {x!r} with {x.ndim} axes")
-    n = arrays.ShapeOf(0)(x), arrays.ShapeOf(1)(x)
-    places = arrays.arange(ew.minimum(*n))
+    places = arrays.arange(ew.minimum(arrays.ShapeOf(0)(x), arrays.ShapeOf(1)(x)))
     return x[places, places]
-
-
-def trace(x) -> Variable:
-    """Return the sum of the diagonal of a matrix."""
-    return arrays.sum(diag(x))

@@ -1,66 +1,77 @@
-"""Products that sum: matrix products and their kin; and softmax, which divides by a sum."""
+"""Products that sum: matrix products and their kin; and softmax, which divides by a sum.
 
-import builtins
+Their VJPs multiply the adjoint g by a value f that other elements share. If f is infinite or NaN
+because of elements that a later choice ignores, g is 0 there, and the product must be 0, too. So
+they can be asked for a `guarded` VJP, which makes it so.
+"""
+
+import math
 
 import numpy as np
 
 from common.symbolic import arrays
 from common.symbolic import elementwise as ew
+from common.symbolic.arrays import ArrayOperation
 from common.symbolic.graph import Operation, Variable, as_variable, readable_shape
 
 __all__ = ["Dot", "LogSoftmax", "LogSumExp", "Softmax", "batched_dot", "dot", "outer", "tensordot"]
 
 
-class Dot(Operation):
-    """The product of matrices, vectors, or both, Σₖ a[…, k] b[k, …]; of two batches, one by one."""
+def _product(f, g, guarded):
+    """Return f g, or, if it is guarded, 0 where g is 0 even if f is infinite there."""
+    return ew.zero_or_product(g, f) if guarded else f * g
+
+
+class Dot(ArrayOperation):
+    """The product of matrices, vectors, or both, Σₖ a[…, k] b[k, …]; of two batches, one by one.
+
+    Parameters
+    ----------
+    guarded : bool
+        Whether terms count as 0 where a slice a[…, k] is 0, even if b[k, …] is infinite.
+    """
 
     name = "dot"
+    fields = ("guarded",)
+
+    @property
+    def selects(self):
+        return self.guarded
 
     def infer(self, a, b):
-        batches = (a.ndim, b.ndim) == (3, 3)
-        if not batches and not (1 <= a.ndim <= 2 and 1 <= b.ndim <= 2):
+        if (a.ndim, b.ndim) not in ((1, 1), (1, 2), (2, 1), (2, 2), (3, 3)):
             raise TypeError(
                 f"dot takes vectors and matrices, got {a!r} with {a.ndim} axes and {b!r} with "
                 f"{b.ndim}"
             )
-        inner = a.dims[-1], b.dims[-2 if batches else 0]
-        if builtins.all(isinstance(n, int) for n in inner) and inner[0] != inner[1]:
+        n, m = a.dims[-1], b.dims[-2:][0]
+        if isinstance(n, int) and isinstance(m, int) and n != m:
             raise ValueError(
                 f"dot: the last axis of {a!r} {readable_shape(a.dims)} must have the size of the "
                 f"first axis of {b!r} {readable_shape(b.dims)}"
             )
-        dims = (*a.dims[:-1], b.dims[-1]) if batches else (*a.dims[:-1], *b.dims[1:])
+        dims = (*a.dims[:-1], *b.dims[1:][-1:])
         return np.result_type(a.dtype, b.dtype).name, dims
 
-    def vjp(self, i, out, g, a, b):
+    def vjp(self, i, out, g, a, b, guarded=False):
         """Return g bᵀ or aᵀ g."""
-        if a.ndim == 3:
-            turned = arrays.swapaxes(b if i == 0 else a, 1, 2)
-            return Dot()(g, turned) if i == 0 else Dot()(turned, g)
-        if (a.ndim, b.ndim) == (1, 1):
-            return g * (b if i == 0 else a)
+        if self.guarded:  # then the terms with infinite factors have been ignored
+            guarded, b = True, ew.switch(ew.infinite(b), 0, b)
+        if i == 0 and b.ndim == 1:
+            return _product(b, arrays.shape_padright(g), guarded)
+        if i == 1 and a.ndim == 1:
+            return _product(arrays.shape_padright(a, g.ndim), g, guarded)
         if i == 0:
-            return Outer()(g, b) if b.ndim == 1 else Dot()(g, b.T)
-        return Outer()(a, g) if a.ndim == 1 else Dot()(a.T, g)
+            return Dot(guarded)(g, _turned(b))
+        return _turned(Dot(True)(_turned(g), a)) if guarded else Dot(False)(_turned(a), g)
 
     def code(self, a, b):
-        return f"{a} @ {b}"
+        return f"zero_or_dot({a}, {b})" if self.guarded else f"{a} @ {b}"
 
 
-class Outer(Operation):
-    """The outer product of two vectors, a[i] b[j]."""
-
-    name = "outer"
-
-    def infer(self, a, b):
-        return np.result_type(a.dtype, b.dtype).name, (*a.dims, *b.dims)
-
-    def vjp(self, i, out, g, a, b):
-        """Return g b or a g."""
-        return Dot()(g, b) if i == 0 else Dot()(a, g)
-
-    def code(self, a, b):
-        return f"np.multiply.outer({a}, {b})"
+def _turned(x):
+    """Return the transpose of a matrix or of each in a batch; a vector as it is."""
+    return x if x.ndim == 1 else arrays.transpose(x, [*range(x.ndim - 2), -1, -2])
 
 
 def dot(a, b) -> Variable:
@@ -76,15 +87,14 @@ def dot(a, b) -> Variable:
     a, b = as_variable(a), as_variable(b)
     if 0 in (a.ndim, b.ndim):
         return a * b
-    if builtins.max(a.ndim, b.ndim) > 2:
-        return tensordot(a, b, [[a.ndim - 1], [builtins.max(b.ndim - 2, 0)]])
-    return Dot()(a, b)
+    if max(a.ndim, b.ndim) > 2:
+        return tensordot(a, b, [[a.ndim - 1], [max(b.ndim - 2, 0)]])
+    return Dot(False)(a, b)
 
 
 def outer(a, b) -> Variable:
     """Return the product of each element of `a` with each one of `b`, a matrix."""
-    a, b = (arrays.flatten(x) if as_variable(x).ndim != 1 else as_variable(x) for x in (a, b))
-    return Outer()(a, b)
+    return arrays.expand(arrays.flatten(a), (1,)) * arrays.expand(arrays.flatten(b), (0,))
 
 
 def batched_dot(a, b) -> Variable:
@@ -92,10 +102,8 @@ def batched_dot(a, b) -> Variable:
     a, b = as_variable(a), as_variable(b)
     left = arrays.shape_padaxis(a, 1) if a.ndim == 2 else a
     right = arrays.shape_padright(b) if b.ndim == 2 else b
-    result = Dot()(left, right)
-    drop = {1} if a.ndim == 2 else set()
-    drop |= {2} if b.ndim == 2 else set()
-    return arrays.dimshuffle(result, [k for k in range(3) if k not in drop])
+    kept = [0] + [1] * (a.ndim > 2) + [2] * (b.ndim > 2)
+    return arrays.dimshuffle(Dot(False)(left, right), kept)
 
 
 def tensordot(a, b, axes=2) -> Variable:
@@ -108,63 +116,49 @@ def tensordot(a, b, axes=2) -> Variable:
     """
     a, b = as_variable(a), as_variable(b)
     if isinstance(axes, int):
-        axes = list(range(a.ndim - axes, a.ndim)), list(range(axes))
+        axes = range(a.ndim - axes, a.ndim), range(axes)
     of_a, of_b = ([k] if isinstance(k, int) else list(k) for k in axes)
     of_a, of_b = [k % a.ndim for k in of_a], [k % b.ndim for k in of_b]
     rest_a = [k for k in range(a.ndim) if k not in of_a]
     rest_b = [k for k in range(b.ndim) if k not in of_b]
-    sizes = [arrays.ShapeOf(k)(a) for k in rest_a] + [arrays.ShapeOf(k)(b) for k in rest_b]
-    inner = as_variable(np.int64(1))
-    for k in of_a:
-        inner = inner * arrays.ShapeOf(k)(a)
-    left = arrays.reshape(arrays.transpose(a, [*rest_a, *of_a]), [-1, inner])
-    right = arrays.reshape(arrays.transpose(b, [*of_b, *rest_b]), [inner, -1])
-    return arrays.reshape(Dot()(left, right), sizes)
+    rows, inner, columns = (
+        [arrays.ShapeOf(k)(x) for k in axes] for x, axes in ((a, rest_a), (a, of_a), (b, rest_b))
+    )
+    n, k, m = (math.prod(sizes, start=as_variable(np.int64(1))) for sizes in (rows, inner, columns))
+    left = arrays.reshape(arrays.transpose(a, [*rest_a, *of_a]), [n, k])
+    right = arrays.reshape(arrays.transpose(b, [*of_b, *rest_b]), [k, m])
+    return arrays.reshape(Dot(False)(left, right), rows + columns)
 
 
-class _AlongAxes(Operation):
-    """Base of the softmax family.
+class Softmax(ArrayOperation):
+    """exp(xₖ) / Σⱼ exp(xⱼ), where the sum goes over `axes`."""
 
-    Parameters
-    ----------
-    axes : tuple of int
-        Along which exponentials are summed.
-    """
-
-    def __init__(self, axes: tuple[int, ...]):
-        self.axes = axes
-        self.parameters = (axes,)
+    name = "softmax"
+    template = "{op.name}({0}, {op.axes})"
+    fields = ("axes",)
 
     def infer(self, x):
         if x.ndim == 0 or x.kind != "f":
             raise TypeError(f"{self.name} takes arrays of real numbers, got {x!r} of {x.dtype}")
         return x.dtype, x.dims
 
-    def code(self, x):
-        return f"{self.name}({x}, {self.axes})"
-
-
-class Softmax(_AlongAxes):
-    """exp(xₖ) / Σⱼ exp(xⱼ)."""
-
-    name = "softmax"
-
-    def vjp(self, i, y, g, x):
+    def vjp(self, i, y, g, x, guarded=False):
         """Return y (g − Σ g y)."""
-        return y * (g - arrays.sum(g * y, self.axes, keepdims=True))
+        mean = arrays.sum(_product(y, g, guarded), self.axes, keepdims=True)
+        return _product(y, g - mean, guarded)
 
 
-class LogSoftmax(_AlongAxes):
+class LogSoftmax(Softmax):
     """xₖ − log Σⱼ exp(xⱼ): the logarithm of the softmax, accurate also where that is 0."""
 
     name = "log_softmax"
 
-    def vjp(self, i, y, g, x):
+    def vjp(self, i, y, g, x, guarded=False):
         """Return g − exp(y) Σ g."""
-        return g - ew.exp(y) * arrays.sum(g, self.axes, keepdims=True)
+        return g - _product(ew.exp(y), arrays.sum(g, self.axes, keepdims=True), guarded)
 
 
-class LogSumExp(_AlongAxes):
+class LogSumExp(Softmax):
     """log Σₖ exp(xₖ), without overflow."""
 
     name = "logsumexp"
@@ -173,9 +167,9 @@ class LogSumExp(_AlongAxes):
         dtype, dims = super().infer(x)
         return dtype, tuple(n for a, n in enumerate(dims) if a not in self.axes)
 
-    def vjp(self, i, out, g, x):
+    def vjp(self, i, out, g, x, guarded=False):
         """Return g softmax(x)."""
-        return arrays.expand(g, self.axes) * Softmax(self.axes)(x)
+        return _product(Softmax(self.axes)(x), arrays.expand(g, self.axes), guarded)
 
 
 def along_axis(operation, x, axis=-1) -> Variable:
@@ -185,3 +179,14 @@ def along_axis(operation, x, axis=-1) -> Variable:
     if x.ndim == 0:
         raise TypeError(f"{operation.name} takes vectors, matrices, …, got the scalar {x!r}")
     return operation(arrays.as_axes(operation.name, x, axis))(x)
+
+
+def ignores_slices(operation: Operation, x: Variable) -> bool:
+    """Return whether `operation` may ignore whole rows or columns of its input `x`.
+
+    All operations that select may, but for two: ReLU chooses by the sign of each element, and
+    picking a label from each row of a softmax needs the whole row, by way of its sum.
+    """
+    if operation.name == "index" and isinstance(x.operation, Softmax):
+        return not (operation.unique and operation.pattern == (("array",), ("array",)))
+    return operation.selects and operation.name != "relu"

@@ -243,7 +243,9 @@ def _zero_or_product(operation, see, g, f):
 
 def _switch(operation, see, condition, a, b):
     if _is_scalar(condition):
-        return a if condition.value else b
+        chosen, dims = (a if condition.value else b), ew.broadcast("switch", a, b)
+        if all(n != 1 or m == 1 for n, m in zip(chosen.dims, dims, strict=False)):
+            return chosen
     return None
 
 

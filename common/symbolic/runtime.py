@@ -21,6 +21,21 @@ def zero_or_product(g, f):
     return np.where(np.equal(g, 0), product.dtype.type(0), product)
 
 
+def zero_or_dot(g, f):
+    """Return g @ f, without the terms of which all of g is 0, even if f is infinite there."""
+    used = g.any(axis=-2) if g.ndim > 1 else g != 0
+    return g @ (f if used.all() else np.where(used[..., None], f, f.dtype.type(0)))
+
+
+def prod_of_others(x, axis):
+    """Return, for each element, the product of the others along an axis."""
+    x = np.moveaxis(x, axis, 0)
+    one = np.ones_like(x[:1])
+    before = np.cumprod(np.concatenate([one, x[:-1]]), axis=0)
+    after = np.cumprod(np.concatenate([one, x[:0:-1]]), axis=0)[::-1]
+    return np.moveaxis(before * after, 0, axis)
+
+
 def _first(x, axes):
     """Return a copy with `axes` moved to the front: NumPy is slow at reducing a short last axis."""
     if x.ndim == 2 and axes == (1,):
@@ -108,14 +123,6 @@ def draw(kind, dtype, seed, call, size, *parameters):
     return np.asarray(drawn, dtype)
 
 
-def check_ones(x, axes):
-    """Return `x`, of which each of `axes` must have size 1."""
-    for a in axes:
-        if x.shape[a] != 1:
-            raise ValueError(f"axis {a} must have size 1, got shape {x.shape}")
-    return x
-
-
 def show(x, message):
     """Print `message` and the value of `x`, and return `x`."""
     print(message, "__str__ =", x)
@@ -124,8 +131,8 @@ def show(x, message):
 
 # What programs can use: nothing else. NumPy imports parts of itself late, which needs __import__.
 _FUNCTIONS = (
-    *(sigmoid, zero_or_product, softmax, log_softmax, logsumexp),
-    *(put, put_add, set_at, add_at, check_ones, draw, show),
+    *(sigmoid, zero_or_product, zero_or_dot, prod_of_others, softmax, log_softmax, logsumexp),
+    *(put, put_add, set_at, add_at, draw, show),
 )
 NAMESPACE = {
     "np": np,

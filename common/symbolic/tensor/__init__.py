@@ -10,17 +10,17 @@ or ``T.dscalars("xy")``. An axis of size 1 of a row or col broadcasts; other axe
 # fmt: off
 from common.symbolic.absent import absent_from as _absent_from
 from common.symbolic.arrays import (
-    Print, addbroadcast, all, alloc, any, arange, argmax, argmin, concatenate, cumsum, dimshuffle,
-    eye, fill, flatten, join, max, mean, min, ones, ones_like, prod, repeat, reshape, shape,
-    shape_padaxis, shape_padleft, shape_padright, size, squeeze, stack, stacklists, std, sum,
-    swapaxes, tile, transpose, var, zeros, zeros_like,
+    Print, addbroadcast, all, alloc, any, arange, argmax, argmin, concatenate, dimshuffle, eye,
+    fill, flatten, join, max, mean, min, ones, ones_like, prod, repeat, reshape, shape,
+    shape_padaxis, shape_padleft, shape_padright, size, stack, stacklists, std, sum, tile,
+    transpose, var, zeros, zeros_like,
 )
 from common.symbolic.config import config
 from common.symbolic.elementwise import (
-    abs, add, and_, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, cast, ceil, clip,
-    cos, cosh, eq, exp, exp2, expm1, floor, ge, gt, int_div, inv, invert, isinf, isnan, le, log,
-    log1p, log2, log10, lt, maximum, minimum, mod, mul, neg, neq, or_, pow, round, sgn, sin, sinh,
-    sqr, sqrt, sub, switch, tan, tanh, true_div, trunc, xor,
+    abs, add, and_, arccos, arcsin, arctan, cast, ceil, clip, cos, cosh, eq, exp, expm1, floor,
+    ge, gt, int_div, inv, invert, isinf, isnan, le, log, log1p, log2, log10, lt, maximum,
+    minimum, mod, mul, neg, neq, or_, pow, round, sgn, sin, sinh, sqr, sqrt, sub, switch, tan,
+    tanh, true_div, xor,
 )
 from common.symbolic.gradient import grad, hessian, jacobian
 from common.symbolic.graph import AXES as _AXES

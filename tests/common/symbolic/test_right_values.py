@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import common.symbolic.tensor as T
 from common import symbolic as theano
+from common.symbolic.elementwise import ELEMENTWISE
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 BIG = np.array([1000.0, 0.0])
@@ -39,24 +42,116 @@ UNCHOSEN = {
 @pytest.mark.parametrize("name", UNCHOSEN)
 def test_branch_that_is_not_chosen(name):
     make, at, expected = UNCHOSEN[name]
-    x = T.dscalar("x")
+    x, v = T.dscalar("x"), T.dvector("v")
     assert value(T.grad(make(x), x), (x, at)) == expected
-
-
-@pytest.mark.parametrize("name", UNCHOSEN)
-def test_branch_that_is_not_chosen_among_others(name):
-    make, at, expected = UNCHOSEN[name]
-    if name in ("index", "join", "max"):
-        pytest.skip("takes scalars")
-    v = T.dvector("v")
-    g = value(T.grad(T.sum(make(v)[:1]), v), (v, [at, 3.0]))
-    np.testing.assert_array_equal(g, [expected, 0])
+    if name not in ("index", "join", "max"):  # which take scalars
+        g = value(T.grad(T.sum(make(v)[:1]), v), (v, [at, 3.0]))
+        np.testing.assert_array_equal(g, [expected, 0])
 
 
 def test_a_scalar_that_only_an_unchosen_branch_uses():
     x, v = T.dscalar("x"), T.dvector("v")
     cost = T.sum(T.switch(v > 0, T.exp(x) * v, v))
     assert value(T.grad(cost, x), (x, 1000), (v, [-1.0, -2.0])) == 0
+
+
+SPECIAL = [0.0, 1.0, -1.0, 1000.0, -1000.0, np.inf, -np.inf, np.nan]
+UNARY = [f for f in ELEMENTWISE.values() if f.differentiable and f.n_inputs == 1]
+BINARY = [f for f in ELEMENTWISE.values() if f.differentiable and f.n_inputs == 2]
+many = settings(max_examples=200, deadline=None, database=None, derandomize=True)
+
+
+@given(st.lists(st.sampled_from(UNARY), min_size=1, max_size=3), st.sampled_from(BINARY))
+@many
+def test_any_branch_that_is_not_chosen(chain, binary):
+    """First and second derivatives, wherever the branch is infinite or not a number."""
+    x, w = T.dvectors("x", "w")
+    y = x
+    for f in chain:
+        y = f(y)
+    cost = T.sum(T.switch(w > 9, binary(y, w), 3 * w) * w)
+    gradients = T.grad(cost, [x, w])
+    second = T.grad(T.sum(gradients[0] + gradients[1]), [x, w])
+    f = theano.function([x, w], [*gradients, *second])
+    at = np.array([*SPECIAL, *SPECIAL])
+    v = np.repeat([0.0, 2.0], len(SPECIAL))
+    dx, dw, dxx, dww = f(at, v)
+    np.testing.assert_array_equal(dx, 0)
+    np.testing.assert_array_equal(dw, 6 * v)
+    np.testing.assert_array_equal(dxx, 0)
+    np.testing.assert_array_equal(dww, 6)
+
+
+PRODUCTS = {
+    "dot": T.dot,
+    "dot of transposes": lambda X, W: T.dot(W.T, X.T).T,
+    "dot with a vector": lambda X, W: T.dot(X, W[:, 0])[:, None],
+    "dot with itself": lambda X, W: T.dot(X[:, :1] * W[0, 0], X[1:2]),
+    "batched_dot": lambda X, W: T.batched_dot(X, T.stack([W, W + 1, W - 1])),
+    "outer": lambda X, W: T.outer(X[:, 0], W[0]),
+    "tensordot": lambda X, W: T.tensordot(X, W, 1),
+    "prod": lambda X, W: T.prod(X, axis=1, keepdims=True) * W[0, 0],
+    "softmax": lambda X, W: T.nnet.softmax(T.dot(X, W)),
+    "log_softmax": lambda X, W: T.nnet.log_softmax(T.dot(X, W)),
+    "logsumexp": lambda X, W: T.log(T.sum(T.exp(T.dot(X, W)), axis=1, keepdims=True)),
+    "norm": lambda X, W: T.sqrt(T.sum(T.dot(X, W) ** 2, axis=1, keepdims=True)),
+    "dot of exp": lambda X, W: T.dot(T.exp(X), W),
+    "layers": lambda X, W: T.dot(T.tanh(T.dot(T.exp(X), W)), W.T),
+    "maximum": lambda X, W: T.max(T.dot(X, W), axis=1, keepdims=True),
+}
+ROWS = {
+    "switch": lambda y, bad: T.switch(bad[:, None], 0, y),
+    "slice": lambda y, bad: y[1:],
+    "rows": lambda y, bad: y[[2, 1, 1]],
+    "mask": lambda y, bad: y[~bad],
+    "set_subtensor": lambda y, bad: T.set_subtensor(y[0], 0),
+    "elements": lambda y, bad: T.stack([y[1, 0], y[2, -1]]),
+    "labels": lambda y, bad: y[1:][T.arange(2), [0, 0]],
+    "softmax": lambda y, bad: T.log(T.nnet.softmax(y))[T.arange(1, 3), [0, 0]],
+}
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_rows_that_are_not_chosen(name, rows):
+    """What row 0 is makes no difference to the gradients, even if it is infinite."""
+    X, W, bad = T.dmatrix("X"), T.dmatrix("W"), T.TensorType("bool", [False])("bad")
+    y = ROWS[rows](PRODUCTS[name](X, W), bad)
+    gradients = T.grad(T.sum(y * y), [X, W])
+    for g in gradients[:2]:
+        gradients += T.grad(T.sum(T.sin(g)), [X, W], disconnected_inputs="ignore")
+    f = theano.function([X, W, bad], gradients, on_unused_input="ignore")
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(3, 2)), rng.normal(size=(2, 2))
+    expected = f(x, w, [True, False, False])
+    for row in ([np.inf, 1], [-np.inf, np.inf], [np.nan, 0], [1000, -1000]):
+        x[0] = row
+        for result, e in zip(f(x, w, [True, False, False]), expected, strict=True):
+            np.testing.assert_array_equal(result, e)
+
+
+def test_columns_that_are_not_chosen():
+    X, W = T.dmatrix("X"), T.dmatrix("W")
+    g = T.grad(T.sum(T.dot(X, W)[:, 1:]), X)
+    np.testing.assert_array_equal(
+        value(g, (X, np.ones((2, 2))), (W, [[np.inf, 1], [1, 2]])), 2 * [[1, 2]]
+    )
+
+
+def test_second_derivative_of_a_product_of_which_a_row_is_not_chosen():
+    X, W = T.dmatrix("X"), T.dmatrix("W")
+    first = T.grad(T.sum(T.dot(T.exp(X), W)[1:]), W)
+    second = value(T.grad(T.sum(T.sin(first)), X), (X, [[1000, 0], [1, 2]]), (W, np.ones((2, 2))))
+    np.testing.assert_array_equal(second[0], 0)
+    assert second[1].all()
+
+
+def test_a_classifier_needs_no_guard():
+    """In it nothing is ignored but what ReLU makes 0."""
+    X, t, W, V = T.dmatrix("X"), T.lvector("t"), T.dmatrix("W"), T.dmatrix("V")
+    p = T.nnet.softmax(T.dot(T.nnet.relu(T.dot(T.tanh(X), W)), V))
+    f = theano.function([X, t, W, V], T.grad(-T.mean(T.log(p)[T.arange(t.shape[0]), t]), [X, W, V]))
+    assert "zero_or" not in f.source
 
 
 def test_second_derivative_where_the_first_one_is_0():
@@ -117,7 +212,8 @@ MOVES = {
     "rows": lambda p: p[[0, 0]],
     "step": lambda p: p[:, ::-1],
     "cast": lambda p: T.cast(p, "float32"),
-    "broadcast": lambda p: T.fill(T.dmatrix("m"), 1.0) * 0 + p if False else p[:, :1],
+    "column": lambda p: p[:, :1],
+    "broadcast": lambda p: T.fill(T.zeros((3, p.shape[1])), T.addbroadcast(p, 0)),
 }
 
 
@@ -203,6 +299,22 @@ def test_unknown_axes_do_not_broadcast():
     f(np.ones((2, 3)), np.ones((2, 3)))
     with pytest.raises(ValueError, match=r"x of shape \(1, 3\) and y of shape \(2, 3\)"):
         f(np.ones((1, 3)), np.ones((2, 3)))
+
+
+def test_a_choice_that_is_known_has_the_shape_of_both():
+    r, m = T.drow("r"), T.dmatrix("m")
+    at = (r, np.ones((1, 3))), (m, np.zeros((2, 3)))
+    for y in (T.switch(True, r, m), T.switch(False, m, r), T.fill(m, r)):
+        np.testing.assert_array_equal(value(y, *at), np.ones((2, 3)))
+
+
+def test_fill_does_not_broadcast_unknown_axes():
+    x, y = T.dmatrix("x"), T.dmatrix("y")
+    f = theano.function([x, y], [T.fill(x, y), T.grad(T.sum(T.fill(x, y)), y)])
+    for result in f(np.zeros((2, 3)), np.ones((2, 3))):
+        np.testing.assert_array_equal(result, np.ones((2, 3)))
+    with pytest.raises(ValueError, match="doesn't broadcast"):
+        f(np.zeros((2, 3)), np.ones((1, 3)))
 
 
 def test_intermediate_axes_do_not_broadcast():

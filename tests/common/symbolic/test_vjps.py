@@ -1,68 +1,510 @@
-"""First and second derivatives of operations, along random directions, by central differences."""
+"""The VJP of every operation: first and second derivatives, along random directions.
 
+Shapes and dtypes are drawn. Values and derivatives are compared with HIPS autograd, and in float64
+with central differences.
+"""
+
+import itertools
+from functools import partial
+from types import SimpleNamespace
+
+import autograd.numpy as anp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 
 import common.symbolic.tensor as T
 from common import symbolic as theano
 from common.symbolic.elementwise import ELEMENTWISE
 
-SMOOTH = [name for name, op in ELEMENTWISE.items() if op.differentiable and name != "switch"]
-ARRAYS = {
-    "sum": lambda x: x.sum(axis=1),
-    "mean": lambda x: x.mean(axis=0, keepdims=True),
-    "prod": lambda x: x.prod(axis=1),
-    "max": lambda x: x.max(axis=1),
-    "min": lambda x: x.min(axis=0),
-    "var": lambda x: x.var(axis=1),
-    "cumsum": lambda x: T.cumsum(x, axis=1),
-    "dot": lambda x: T.dot(x, x.T),
-    "outer": lambda x: T.outer(x[0], x[1]),
-    "tensordot": lambda x: T.tensordot(x, x, [[0, 1], [0, 1]]),
-    "batched_dot": lambda x: T.batched_dot(x, x * x),
-    "softmax": T.nnet.softmax,
-    "log_softmax": T.nnet.log_softmax,
-    "logsumexp": lambda x: T.log(T.sum(T.exp(x), axis=0)),
-    "broadcast": lambda x: x[:, 0][:, None] * x + x[0],
-    "index": lambda x: x[[0, 0, 1], [1, 1, 2]],
-    "mask": lambda x: x[x > 1.3],
-    "set_subtensor": lambda x: T.set_subtensor(x[1:, ::2], x[0, 0] ** 2),
-    "inc_subtensor": lambda x: T.inc_subtensor(x[[0, 0]], x[[1, 0]]),
-    "join": lambda x: T.concatenate([x, x[::-1] ** 2], axis=1),
-    "reshape": lambda x: x.reshape((-1, 2)) ** 2,
-    "repeat": lambda x: T.repeat(x, 2, axis=1),
-    "tile": lambda x: T.tile(x, (2, 1)),
-    "diag": lambda x: T.diag(x),
+seeds = st.integers(0, 2**32 - 1)
+few = settings(max_examples=10, deadline=None, database=None, derandomize=True)
+many = settings(few, max_examples=100)
+ONE = array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3).map(lambda shape: [shape])
+DTYPES = [np.float64, np.float64, np.float32]
+
+
+def broadcast(n):
+    shapes = mutually_broadcastable_shapes(num_shapes=n, max_dims=3, min_side=0, max_side=3)
+    return shapes.map(lambda drawn: drawn.input_shapes)
+
+
+def shaped(*words, least=1):
+    """Return a strategy of shapes, in letters: one letter is one size wherever it stands."""
+    letters = sorted(set("".join(words)))
+    return st.tuples(*(st.integers(least, 3) for _ in letters)).map(
+        lambda ns: [tuple(dict(zip(letters, ns, strict=True))[a] for a in word) for word in words]
+    )
+
+
+def real(rng, *shapes):
+    return [rng.normal(size=shape) for shape in shapes]
+
+
+def between(low, high):
+    return lambda rng, *shapes: [rng.uniform(low, high, shape) for shape in shapes]
+
+
+def distinct(rng, *shapes):
+    """Return numbers 0.1 apart and 0.025 from integers and halves: no ties, kinks or jumps."""
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    numbers = 0.1 * (rng.permutation(sum(sizes)) - sum(sizes) // 2) + 0.025
+    parts = np.split(numbers, np.cumsum(sizes)[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def not_multiples(rng, dividend, divisor):
+    sign = rng.choice([-1, 1], divisor)
+    return [rng.integers(-3, 3, dividend) + 0.5, rng.uniform(0.95, 1.05, divisor) * sign]
+
+
+def with_zeros(rng, *shapes):
+    return [rng.normal(size=shape) * rng.integers(0, 2, shape) for shape in shapes]
+
+
+def variable(value, known=True):
+    return T.TensorType(value.dtype, [known and n == 1 for n in value.shape])()
+
+
+def close(ref, actual, expected, tolerance):
+    for a, e in zip(actual, expected, strict=True):
+        ref.assert_close(a, e, tolerance, scale=1)
+
+
+def check(ref, rng, symbolic, numpy, values, known=True):
+    """Compare value, gradient and second derivative along a direction with all references."""
+    xs = [variable(v, known) for v in values]
+    y = symbolic(*xs)
+    doubles = [v.astype(np.float64) for v in values]
+    expected = numpy(*doubles)
+    weight, *directions = (rng.normal(size=np.shape(a)) for a in (expected, *values))
+    first = T.grad(T.sum(weight * y), xs, disconnected_inputs="ignore")
+    along = sum(T.sum(d * g) for d, g in zip(directions, first, strict=True))
+    second = T.grad(along, xs, disconnected_inputs="ignore")
+    f = theano.function(xs, [y, *first, *second], on_unused_input="ignore")
+    results = f(*values)
+    assert [r.dtype for r in results] == [y.dtype, *(x.dtype for x in [*xs, *xs])]
+    double = all(v.dtype == np.float64 for v in values)
+    ref.assert_close(results[0], expected, 1e-12 if double else 1e-5, scale=1)
+
+    gradients = ref.autograd_gradients(lambda *xs: anp.sum(weight * numpy(*xs)))
+    slope = ref.autograd_gradients(
+        lambda *xs: sum(anp.sum(d * g) for d, g in zip(directions, gradients(*xs), strict=True))
+    )
+    close(ref, results[1:], [*gradients(*doubles), *slope(*doubles)], 1e-9 if double else 1e-4)
+    if not double:
+        return
+    n = len(values)
+    for order, gs in ((0, results[1 : n + 1]), (1, results[n + 1 :])):
+
+        def number(*xs, order=order):
+            if order == 0:
+                return np.sum(weight * f(*xs)[0])
+            return sum(np.sum(d * g) for d, g in zip(directions, f(*xs)[1:], strict=False))
+
+        products = [g * d for g, d in zip(gs, directions, strict=True)]
+        scale = 1 + sum(np.abs(p).sum() for p in products)
+        difference = ref.central_difference(number, values, directions, h=3e-4)
+        ref.assert_close(sum(p.sum() for p in products), difference, 1e-6, scale)
+
+
+# Elementwise operations. autograd evaluates their own programs, with derivatives of its own.
+
+DOMAINS = {
+    **dict.fromkeys(("log", "log1p", "log2", "log10", "sqrt", "inv", "pow"), between(0.5, 3)),
+    **dict.fromkeys(("arcsin", "arccos", "tan"), between(-0.9, 0.9)),
+    **dict.fromkeys(("maximum", "minimum", "switch", "relu", "abs", "sgn"), distinct),
+    **dict.fromkeys(("floor", "ceil", "round"), distinct),
+    **dict.fromkeys(("int_div", "mod"), not_multiples),
+    "true_div": between(0.5, 2),
+}
+SPACE = {
+    "np": anp,
+    "sigmoid": lambda x: 1 / (1 + anp.exp(-x)),
+    "zero_or_product": lambda g, f: g * f,
+    "switch": lambda c, a, b: (c != 0) * a + (c == 0) * b,  # autograd's where doesn't broadcast
+}
+LOGIC = {"and_", "or_", "xor", "invert"}
+NAMES = [name for name, f in ELEMENTWISE.items() if not f.is_comparison and name not in LOGIC]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(data=st.data(), seed=seeds)
+@few
+def test_elementwise(ref, name, data, seed):
+    operation, rng = ELEMENTWISE[name], np.random.default_rng(seed)
+    shapes = data.draw(broadcast(operation.n_inputs))
+    values = DOMAINS.get(name, real)(rng, *shapes)
+    names = [f"x{i}" for i in range(len(values))]
+    program = {"int_div": "np.floor_divide({0}, {1})", "switch": "switch({0}, {1}, {2})"}.get(
+        name, operation.program
+    )
+    code = f"lambda {', '.join(names)}: {program.format(*names)}"
+    values = [v.astype(rng.choice(DTYPES)) for v in values]
+    check(ref, rng, operation, eval(code, SPACE), values)
+
+
+# Other operations. A row has a name, shapes, a domain, and an expression in m: this library or
+# autograd's NumPy, with what has another name or signature there.
+
+
+def softmax(x):
+    e = anp.exp(x - anp.max(x, axis=-1, keepdims=True))
+    return e / anp.sum(e, axis=-1, keepdims=True)
+
+
+def last(x):
+    return np.arange(len(x))[:, None] == len(x) - 1
+
+
+SYMBOLIC = SimpleNamespace(
+    softmax=T.nnet.softmax,
+    copy=lambda x: x.copy(),
+    set=lambda x, y: T.set_subtensor(x[-1:], y),
+    increase=lambda x, y: T.inc_subtensor(x[-1:], y),
+    increase_twice=lambda x, y: T.inc_subtensor(x[[0, 0]], y),
+    **{name: getattr(T, name) for name in dir(T)},
+)
+NUMPY = SimpleNamespace(
+    **vars(anp)
+    | {
+        "softmax": softmax,
+        "copy": lambda x: x,
+        "set": lambda x, y: anp.where(last(x), y, x),
+        "increase": lambda x, y: x + last(x) * y,
+        "increase_twice": lambda x, y: x + np.eye(len(x))[:, :1] * anp.sum(y, axis=0),
+        "fill": lambda x, y: y + 0 * x,
+        "alloc": lambda x, *shape: x * np.ones(shape),
+        "addbroadcast": lambda x, axis: x,
+        "batched_dot": lambda a, b: anp.einsum("bnk,bkm->bnm", a, b),
+    }
+)
+OF_ANY_SHAPE = [
+    ("2 + x", real, lambda m, x: 2 + x),
+    ("2.5 - x", real, lambda m, x: 2.5 - x),
+    ("-3 * x", real, lambda m, x: -3 * x),
+    ("2 / x", between(0.5, 2), lambda m, x: 2 / x),
+    ("2 ** x", real, lambda m, x: 2**x),
+    ("x / 3", real, lambda m, x: x / 3),
+    ("x % 1", distinct, lambda m, x: x % 1),
+    *((f"x ** {n}", between(-2, -0.5), lambda m, x, n=n: x**n) for n in (0, 1, 2, 3, -1, -2)),
+    *((f"x ** {n}", between(0.5, 2), lambda m, x, n=n: x**n) for n in (0.5, -1.5, np.array(2.5))),
+    ("clip", distinct, lambda m, x: m.clip(x, -0.2, 0.3) * x),
+    ("where", distinct, lambda m, x: m.where(x > 0, x**3, -1)),
+    ("flatten", real, lambda m, x: x.flatten() ** 2),
+    (".T", real, lambda m, x: x.T**2),
+    ("copy", real, lambda m, x: m.copy(x) ** 2),
+    ("fill", real, lambda m, x: m.fill(x, m.sum(x) ** 2)),
+]
+DOTS = [*itertools.product(("", "k", "nk"), ("", "k", "km"))]
+DOTS += [("nkm", word) for word in ("", "m", "mk", "nmk")]
+OF_SOME_SHAPES = [
+    *((f"dot {a} {b}", (a, b), real, lambda m, a, b: m.dot(a, b)) for a, b in DOTS),
+    ("a @ b", ("nk", "km"), real, lambda m, a, b: a @ b),
+    ("outer", ("n", "m"), real, lambda m, a, b: m.outer(a, b)),
+    ("tensordot", ("nk", "mk"), real, lambda m, a, b: m.tensordot(a, b, [[1], [1]])),
+    ("tensordot 2", ("nkm", "kmn"), real, lambda m, a, b: m.tensordot(a, b, 2)),
+    ("batched_dot", ("bnk", "bkm"), real, lambda m, a, b: m.batched_dot(a, b)),
+    ("x @ x.T", ["nk"], real, lambda m, x: x @ x.T),
+    ("repeat", ["nk"], real, lambda m, x: m.repeat(x, 2) ** 2),
+    ("dimshuffle", ["nk"], real, lambda m, x: x.T[:, None] ** 2),
+    ("transpose", ["nkm"], real, lambda m, x: m.transpose(x, (2, 0, 1)) ** 2),
+    ("concatenate", ["nk"], real, lambda m, x: m.concatenate([x, x[::-1] ** 2], axis=-1)),
+    ("stack", ["nk"], real, lambda m, x: m.stack([x, x**2], axis=1)),
+    ("nonzero", ["nk"], distinct, lambda m, x: x[m.nonzero(x > 0)] ** 2),
+    ("mask", ["nk"], distinct, lambda m, x: x[x > 0] ** 2),
+    ("diag of a vector", ["n"], real, lambda m, x: m.diag(x) ** 2),
+    ("alloc", [""], real, lambda m, x: m.alloc(x, 2, 3) ** 2),
+]
+NOT_EMPTY = [
+    ("stack scalars", ["n"], real, lambda m, x: m.stack([x[0] ** 2, 2 * x[-1]])),
+    ("addbroadcast", ["n"], real, lambda m, x: m.addbroadcast(x[:1], 0) * x),
+    ("reshape", ["nkm"], real, lambda m, x: x.reshape((x.shape[1], -1)) ** 2),
+    ("tile", ["nk"], real, lambda m, x: m.tile(x, (2, 1)) ** 2),
+    ("diag", ["nn"], real, lambda m, x: m.diag(x) ** 2),
+    ("set", ["nk"], real, lambda m, x: m.set(x, x[:1] ** 2)),
+    ("increase", ["nk"], real, lambda m, x: m.increase(x, x[:1] ** 2)),
+    ("increase rows twice", ["nk"], real, lambda m, x: m.increase_twice(x, x[[-1, 0]] ** 2)),
+    ("softmax", ["nk"], real, lambda m, x: m.softmax(x)),
+    ("softmax of a vector", ["n"], real, lambda m, x: m.softmax(x)),
+    ("log softmax", ["nk"], real, lambda m, x: m.log(m.softmax(x))),
+    ("logsumexp", ["nk"], real, lambda m, x: m.log(m.sum(m.exp(x), axis=0))),
+    (
+        *("labels", ["nk"], between(0.1, 0.9)),
+        lambda m, p: m.log(p)[m.arange(p.shape[0]), m.arange(p.shape[0]) % p.shape[1]],
+    ),
+]
+TABLE = [(name, ONE, *rest) for name, *rest in OF_ANY_SHAPE]
+TABLE += [(name, shaped(*words, least=0), *rest) for name, words, *rest in OF_SOME_SHAPES]
+TABLE += [(name, shaped(*words), *rest) for name, words, *rest in NOT_EMPTY]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row[0])
+@given(data=st.data(), seed=seeds)
+@few
+def test_arrays(ref, row, data, seed):
+    _, shapes, domain, f = row
+    rng = np.random.default_rng(seed)
+    values = [v.astype(rng.choice(DTYPES)) for v in domain(rng, *data.draw(shapes))]
+    check(ref, rng, partial(f, SYMBOLIC), partial(f, NUMPY), values, rng.random() < 0.5)
+
+
+# Reductions, over every choice of axes.
+
+
+REDUCTIONS = {
+    "sum": (anp.sum, real),
+    "mean": (anp.mean, real),
+    "var": (anp.var, real),
+    "std": (anp.std, real),
+    "prod": (anp.prod, between(0.5, 2)),
+    "max": (anp.max, distinct),
+    "min": (anp.min, distinct),
+}
+WITH_AXES = array_shapes(min_dims=0, max_dims=3, max_side=3)
+
+
+def an_axis(data, ndim):
+    """Draw an axis, several, or None for all."""
+    several = [c for n in range(1, ndim + 1) for c in itertools.combinations(range(ndim), n)]
+    return data.draw(st.sampled_from([None, *range(-ndim, ndim), *several]))
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+@given(data=st.data(), keepdims=st.booleans(), seed=seeds)
+@settings(few, max_examples=15)
+def test_reductions(ref, name, data, keepdims, seed):
+    numpy, domain = REDUCTIONS[name]
+    shape = data.draw(WITH_AXES)
+    axis, rng = an_axis(data, len(shape)), np.random.default_rng(seed)
+    [x] = domain(rng, shape)
+    if name == "std" and x.var(axis=axis).min() < 1e-3:
+        return  # where the square root has no derivative
+    check(
+        *(ref, rng),
+        lambda x: getattr(x, name)(axis=axis, keepdims=keepdims),
+        lambda x: numpy(x, axis=axis, keepdims=keepdims),
+        [x],
+        known=rng.random() < 0.5,
+    )
+
+
+@given(data=st.data(), keepdims=st.booleans(), seed=seeds)
+@many
+def test_reductions_without_a_derivative(data, keepdims, seed):
+    name = data.draw(st.sampled_from(["argmax", "argmin", "all", "any"]))
+    shape = data.draw(WITH_AXES)
+    axis = an_axis(data, len(shape))
+    if name.startswith("arg") and isinstance(axis, tuple):
+        axis = None  # NumPy takes one or all
+    x = np.random.default_rng(seed).integers(-1, 2, shape).astype(float)  # with equals
+    v = variable(x)
+    y = getattr(T, name)(v, axis, keepdims=keepdims)
+    result, gradient = theano.function([v], [y, T.grad(T.sum(0.5 * y), v)])(x)
+    expected = getattr(np, name)(x, axis=axis, keepdims=keepdims)
+    assert result.dtype == expected.dtype == y.dtype
+    np.testing.assert_array_equal(result, expected)
+    np.testing.assert_array_equal(gradient, np.zeros(shape))
+
+
+@pytest.mark.parametrize("name", ["argmax", "argmin"])
+def test_index_of_an_extremum_over_several_axes_counts_as_if_they_were_flattened(name):
+    x = np.random.default_rng(0).normal(size=(2, 3, 4))
+    result = getattr(T, name)(T.constant(x), axis=(0, 2)).eval()
+    expected = getattr(np, name)(x.transpose(1, 0, 2).reshape(3, 8), axis=1)
+    np.testing.assert_array_equal(result, expected)
+
+
+@given(n=st.integers(0, 4), seed=seeds)
+@many
+def test_product_at_zeros(ref, n, seed):
+    """None, one or several in a row; to the third order by the second one of a product's square."""
+
+    def numpy(x):
+        result = np.ones(len(x))
+        for i in range(n):
+            result = result * x[:, i]
+        return result * (1 + result)
+
+    rng = np.random.default_rng(seed)
+    values = with_zeros(rng, (3, n))
+    check(ref, rng, lambda x: T.prod(x, axis=1) * (1 + T.prod(x, axis=1)), numpy, values)
+
+
+def test_third_derivative_of_a_product_at_zeros():
+    x = T.dvector("x")
+    gradient = T.prod(x)
+    for i in (0, 2, 1):
+        gradient = T.grad(gradient, x)[i]
+    assert gradient.eval({x: [0.0, 0.0, 0.0, 5.0]}) == 5
+
+
+@pytest.mark.parametrize("axis", [(0, 0), (1, -1)], ids=str)
+def test_axes_named_twice_are_an_error_as_in_numpy(axis):
+    with pytest.raises(ValueError, match="twice"):
+        T.sum(T.dmatrix(), axis=axis)
+
+
+# Indices.
+
+INDICES = [
+    *(np.s_[0], np.s_[-1], np.s_[1:], np.s_[:-1], np.s_[::-1], np.s_[2:0:-1], np.s_[9:]),
+    *(np.s_[::2, 1::2], np.s_[-3:-1, ::-2, 1:], np.s_[...], np.s_[:, 1], np.s_[1, 2, 0]),
+    *(np.s_[None], np.s_[:, None, 1], np.s_[..., 0], np.s_[0, ..., None], np.s_[..., None]),
+    *(np.s_[[0, 2]], np.s_[[0, 2, 0]], np.s_[[-1, 2]], np.s_[[[0, 1], [2, 0]]]),
+    *(np.s_[[0, 1, 0], [1, 3, 1]], np.s_[[0, 1], [[1], [1]]], np.s_[:, [0, 0, 3]]),
+    *(np.s_[..., [1, 1, 0]], np.s_[::-1, [3, 0]], np.s_[[2, 2], ::2], np.s_[[0], None, [1]]),
+    # An array and a number, or two arrays, with a slice between them: their axes come first.
+    *(np.s_[[0, 1], :, [1, 0]], np.s_[0, :, [1, 0]], np.s_[[2, 0], :, 1], np.s_[:, 0, [1, 1]]),
+    *(np.s_[0, [1, 1]], np.s_[:, None, [0, 0], 1], np.s_[:, 1, None, [0, 0]]),
+]
+
+
+def symbolic_key(key, kinds):
+    """Return `key` with what `kinds` gives another dtype than None made a shared variable."""
+
+    def part(p):
+        if isinstance(p, slice):
+            return slice(part(p.start), part(p.stop), part(p.step))
+        if p is None or p is Ellipsis:
+            return p
+        dtype = next(kinds)
+        return p if dtype is None else theano.shared(np.array(p, dtype))
+
+    return tuple(map(part, key)) if isinstance(key, tuple) else part(key)
+
+
+def check_index(ref, rng, shape, key, kinds):
+    variables = symbolic_key(key, kinds)
+
+    def part(x):  # autograd can't index a number
+        return x[key] if shape else anp.reshape(x, np.zeros(())[key].shape)
+
+    check(  # the sine so that there is a second derivative, the sum so that gradients add up
+        *(ref, rng),
+        lambda x: T.sin(x[variables]) * T.sum(x**2),
+        lambda x: anp.sin(part(x)) * anp.sum(x**2),
+        [rng.normal(size=shape)],
+        known=False,
+    )
+
+
+@pytest.mark.parametrize("dtype", [None, "int8"], ids=["constant", "variable"])
+@pytest.mark.parametrize("key", INDICES, ids=str)
+def test_indices(ref, key, dtype):
+    check_index(ref, np.random.default_rng(0), (3, 4, 2), key, itertools.repeat(dtype))
+
+
+@st.composite
+def keys(draw, shape):
+    """Return an index of an array of this shape: numbers, slices, arrays, None, an ellipsis."""
+    n = draw(st.integers(0, len(shape)))
+    first = draw(st.integers(0, n))
+    ellipsis = draw(st.booleans())
+    sizes = [*shape[:first], *shape[len(shape) - n + first :]] if ellipsis else shape[:n]
+    common = draw(st.sampled_from([(2,), (3,), (1,), (2, 3)]))
+    parts = []
+    for n in sizes:
+        numbers, size = st.integers(-n, n - 1), int(np.prod(common))
+        arrays = st.lists(numbers, min_size=size, max_size=size)
+        arrays = arrays.map(lambda ns: np.reshape(ns, common))
+        parts.append(draw(st.one_of(st.slices(n), numbers, arrays)))
+    if ellipsis:
+        parts.insert(first, ...)
+    for _ in range(draw(st.integers(0, 2))):
+        parts.insert(draw(st.integers(0, len(parts))), None)
+    return tuple(parts)
+
+
+@given(data=st.data(), seed=seeds)
+@many
+def test_random_indices(ref, data, seed):
+    rng, shape = np.random.default_rng(seed), data.draw(WITH_AXES)
+    kinds = (rng.choice([None, "int64", "int32", "int8"]) for _ in itertools.count())
+    check_index(ref, rng, shape, data.draw(keys(shape)), kinds)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 0], [2, 2, 2], [[0, 1, 2], [0, 1, 2]]], ids=str)
+def test_one_element_of_each_row(ref, labels):
+    t, rng = theano.shared(np.array(labels)), np.random.default_rng(0)
+    check(
+        *(ref, rng),
+        lambda p: T.sin(p[T.arange(p.shape[0]), t]),
+        lambda p: anp.sin(p[np.arange(3), np.array(labels)]),
+        [rng.normal(size=(3, 4))],
+    )
+
+
+def test_ellipsis_without_axes_separates_arrays():
+    """As in NumPy, which puts the axes of separated arrays first."""
+    x, rows, columns = np.zeros((2, 3, 4)), np.array([0, 1, 1]), np.array([1, 2, 0])
+    v = T.dtensor3()
+    result = theano.function([v], v[:, rows, ..., columns])(x)
+    assert result.shape == x[:, rows, ..., columns].shape == (3, 2)
+
+
+@pytest.mark.parametrize("args", [(5,), (0,), (-2,), (2, 7), (1, 8, 3), (5, 0, -2)], ids=str)
+def test_arange(args):
+    by_numbers = theano.function([], T.arange(*args))()
+    numbers = [T.lscalar() for _ in args]
+    by_variables = theano.function(numbers, T.arange(*numbers))(*args)
+    np.testing.assert_array_equal(by_numbers, np.arange(*args))
+    np.testing.assert_array_equal(by_variables, np.arange(*args))
+
+
+# What has no derivative, or one by agreement.
+
+
+@pytest.mark.parametrize(
+    "constant", [T.zeros_like, T.ones_like, lambda x: T.arange(x.shape[0]), lambda x: x.shape]
+)
+def test_costs_are_disconnected_from_what_gives_only_its_shape(constant):
+    x = T.dvector()
+    with pytest.raises(theano.DisconnectedInputError):
+        T.grad(T.sum(0.5 * constant(x)), x)
+
+
+# Ties: central differences halve between the derivatives of both sides.
+
+TIES = {
+    "maximum": (lambda x: T.maximum(x[0], x[1]), [2.0, 2.0]),
+    "maximum with a number": (lambda x: T.maximum(x, 0).sum(), [0.0, 1.0, -1.0]),
+    "minimum": (lambda x: T.minimum(x[0], x[1]), [2.0, 2.0]),
+    "minimum that broadcasts": (lambda x: T.minimum(x[0], x).sum(), [2.0, 2.0, 1.0, 3.0]),
+    "max": (lambda x: x.max(), [1.0, 3.0, 2.0, 3.0]),
+    "min": (lambda x: x.min(), [1.0, 3.0, 1.0]),
+    "max over an axis": (lambda x: x.reshape((2, 2)).max(axis=0).sum(), [1.0, 2, 1, 3]),
+    "clip": (lambda x: x.clip(-1, 2).sum(), [-1.0, 2.0, 0.5, 5.0]),
+    "abs": (lambda x: abs(x).sum(), [0.0, -1.0, 1.0]),
 }
 
 
-def check(cost, inputs, values, rng):
-    for order in (1, 2):
-        grads = T.grad(cost, inputs, disconnected_inputs="ignore")
-        f = theano.function(inputs, [cost, *grads], on_unused_input="ignore")
-        along = [rng.normal(size=v.shape) for v in values]
-        h = 1e-4
-        ends = [f(*(v + s * h * d for v, d in zip(values, along, strict=True)))[0] for s in (1, -1)]
-        slope = sum((g * d).sum() for g, d in zip(f(*values)[1:], along, strict=True))
-        expected = (ends[0] - ends[1]) / (2 * h)
-        np.testing.assert_allclose(slope, expected, rtol=1e-5, atol=1e-5, err_msg=f"order {order}")
-        weights = [rng.normal(size=v.shape) for v in values]
-        cost = sum(T.sum(g * w) for g, w in zip(grads, weights, strict=True))
+@pytest.mark.parametrize("name", TIES)
+def test_ties_agree_with_central_differences(ref, name):
+    symbolic, x = TIES[name]
+    x, v = np.array(x), T.dvector()
+    cost, gradient = (theano.function([v], f) for f in (symbolic(v), T.grad(symbolic(v), v)))
+    differences = [ref.central_difference(cost, [x], [e]) for e in np.eye(len(x))]
+    ref.assert_close(gradient(x), differences, 1e-10)
 
 
-@pytest.mark.parametrize("name", SMOOTH)
-def test_elementwise(name):
-    operation, rng = ELEMENTWISE[name], np.random.default_rng(0)
-    low, high = {"arccosh": (1.2, 3)}.get(name, (0.2, 0.9))
-    shapes = [(2, 3), (1, 3)][: operation.n_inputs]
-    values = [rng.uniform(low, high, shape) for shape in shapes]
-    inputs = [T.dmatrix(), T.drow()][: operation.n_inputs]
-    check(T.sum(operation(*inputs) * rng.normal(size=(2, 3))), inputs, values, rng)
+SPECIAL_POINTS = {
+    "0 ** 0 by the base": (lambda a, b: a**b, (0, 0), (0, 0)),
+    "0 ** 1": (lambda a, b: a**b, (0, 1), (1, 0)),
+    "0 ** 2": (lambda a, b: a**b, (0, 2), (0, 0)),
+    "(-2) ** 3": (lambda a, b: a**b, (-2, 3), (12, 0)),
+    "0 ** number 0": (lambda a, b: a**0 + b, (0, 0), (0, 1)),
+    "0 ** number 1": (lambda a, b: a**1 + b, (0, 0), (1, 1)),
+    "relu of 0": (lambda a, b: T.nnet.relu(a) + b, (0, 0), (0, 1)),
+    "three equal": (lambda a, b: T.max(T.stack([a, b, a])), (1, 1), (2 / 3, 1 / 3)),
+}
 
 
-@pytest.mark.parametrize("name", ARRAYS)
-def test_arrays(name, request):
-    if name == "prod":
-        request.applymarker(pytest.mark.xfail(reason="its second derivative is wrong", strict=True))
-    rng, x = np.random.default_rng(1), T.dmatrix()
-    check(T.sum(T.sin(ARRAYS[name](x))), [x], [rng.uniform(1, 2, (2, 4))], rng)
+@pytest.mark.parametrize("name", SPECIAL_POINTS)
+def test_gradients_at_special_points(name):
+    symbolic, point, expected = SPECIAL_POINTS[name]
+    a, b = T.dscalars("a", "b")
+    gradient = theano.function([a, b], T.grad(symbolic(a, b), [a, b]), on_unused_input="ignore")
+    np.testing.assert_allclose(gradient(*point), expected, rtol=1e-15)
