@@ -4,27 +4,106 @@
 rewritten inputs, unless
 
 - an equal one is there already: common-subexpression elimination;
-- a rule knows a stable form: softmax, its logarithm and the like overflow as they are written;
-- a rule knows something cheaper;
+- there is a stable form: softmax, its logarithm and the like overflow as they are written;
+- there is a cheaper form;
 - all its inputs are constants: constant folding. A folded constant keeps the expression that it was
   computed from, so that log(sigmoid(-800)) is still found.
 
-The rules are two tables, STABLE and CHEAPER: from the name of an operation to a function of its
-inputs that returns a variable, or None. What it returns is rewritten in turn.
+Rules of elementwise operations are equations; others are functions that return a variable or None.
 """
 
-import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
 from common.symbolic import arrays, runtime
 from common.symbolic import elementwise as ew
 from common.symbolic.elementwise import Elementwise
-from common.symbolic.graph import Constant, Variable, ancestors, count_variables, rebuilt
+from common.symbolic.graph import Constant, Input, Variable, ancestors, count_variables, rebuilt
 from common.symbolic.products import LogSoftmax, LogSumExp, Softmax
 
-__all__ = ["rewrite", "stabilized", "substitute"]
+__all__ = ["SHAPE_ONLY", "rewrite", "stabilized", "substitute"]
+
+
+# Equations: what the left side matches is replaced by the right side. They are tried in this order,
+# and the inputs of + and * in both orders. Constants stand first, since they fail soonest.
+
+
+def _table(*equations):
+    """Return lists of equations by the operation of their left side."""
+    table = {}
+    for left, right in equations:
+        table.setdefault(left.operation, []).append((left, right))
+    return table
+
+
+X, Y = Input("float64", (), "x"), Input("float64", (), "y")
+
+STABLE = _table(
+    (ew.log(ew.exp(X)), X),
+    (ew.log(ew.sigmoid(X)), -ew.softplus(-X)),
+    (ew.log(1 + X), ew.log1p(X)),
+    (ew.log(1 - X), ew.log1p(-X)),
+    (ew.log1p(ew.exp(X)), ew.softplus(X)),
+    (ew.log1p(-ew.sigmoid(X)), -ew.softplus(X)),
+    (1 - ew.sigmoid(X), ew.sigmoid(-X)),
+    (1 / (1 + ew.exp(X)), ew.sigmoid(-X)),
+    (ew.inv(1 + ew.exp(X)), ew.sigmoid(-X)),
+    ((1 + ew.exp(X)) ** -1, ew.sigmoid(-X)),
+    (ew.exp(X) / (1 + ew.exp(X)), ew.sigmoid(X)),
+)
+CHEAPER = _table(
+    (0 + X, X),
+    (-Y + X, X - Y),
+    (X - 0, X),
+    (X - -Y, X + Y),
+    (1 * X, X),
+    (-1 * X, -X),
+    (X / 1, X),
+    (-X / Y, -(X / Y)),
+    (X**1, X),
+    (X**2, ew.sqr(X)),
+    (ew.neg(-X), X),
+    (-(X - Y), Y - X),
+)
+
+
+def _by_equation(table, x, inputs, look):
+    """Return the right side of the first equation whose left side `x` matches, or None."""
+    for left, right in table.get(x.operation, ()):
+        found = {}
+        matches = _match_inputs(left, inputs, look, found)
+        if matches and all(y.dtype == x.dtype for y in found.values()):
+            return _filled_in(right, found)
+    return None
+
+
+def _match_inputs(pattern, inputs, look, found):
+    orders = (inputs, inputs[::-1]) if pattern.operation in (ew.add, ew.mul) else (inputs,)
+    for order in orders:
+        if all(_matches(p, x, look, found) for p, x in zip(pattern.inputs, order, strict=True)):
+            return True
+    return False
+
+
+def _matches(pattern, x, look, found):
+    """Return whether `x` is what a pattern describes; `found` gets what its variables stand for."""
+    if isinstance(pattern, Constant):
+        return _is(x, pattern.value)
+    if pattern.operation is None:
+        return _equal(found.setdefault(pattern, x), x)
+    y, moved = look(x)
+    if y.operation is not pattern.operation:
+        return False
+    inputs = [z if isinstance(z, Constant) and z.ndim == 0 else moved(z) for z in y.inputs]
+    return _match_inputs(pattern, inputs, look, found)
+
+
+def _filled_in(right, found):
+    if right.operation is None:
+        return found.get(right, right)
+    return right.operation(*[_filled_in(x, found) for x in right.inputs])
 
 
 def _name(x):
@@ -33,10 +112,6 @@ def _name(x):
 
 def _is(x, number):
     return isinstance(x, Constant) and x.ndim == 0 and x.value == number
-
-
-def _both_orders(a, b):
-    return (a, b), (b, a)
 
 
 def _unfolded(x):
@@ -62,13 +137,13 @@ def _equal(a, b, most=50):
     return True
 
 
-# Stable forms of real numbers. `see` tells what an input is computed by; operations that only move
-# elements are looked through.
+# Stable forms are found through operations that only move elements. `see` tells what an input is
+# computed by.
 
 MOVES = {"index", "dimshuffle", "reshape", "reshape_like", "broadcast", "copy", "cast"}
 
 
-def _through(x, see):
+def _through(see, x):
     """Return what `x` shows elements of, and a function that moves elements in the same way."""
     moves = []
     while True:
@@ -87,67 +162,51 @@ def _through(x, see):
     return x, moved
 
 
-def _argument(x, function, see):
-    """Return z if `x` is function(z), moved as `x` is; else None."""
-    y, moved = _through(x, see)
-    return moved(y.inputs[0]) if _name(y) == function else None
+def _as_it_is(x):
+    return x, lambda y: y
 
 
-def _one_plus(x):
-    """Return z if `x` is 1 + z, else None."""
-    if _name(x) == "add":
-        for one, z in _both_orders(*x.inputs):
-            if _is(one, 1):
-                return z
-    return None
+def _stable(x, inputs, see):
+    """Return the stable form of what the operation of `x` computes from `inputs`, or None."""
+    if x.kind != "f" or x.operation is None:
+        return None
+    rule = ALONG_AXES.get(x.operation.name)
+    found = _by_equation(STABLE, x, inputs, partial(_through, see))
+    if found is None and rule is not None:
+        found = rule(see, *inputs)
+    return found if _fits(found, x) else None
+
+
+def _fits(found, x):
+    return (
+        found is not None
+        and (found.dtype, found.ndim) == (x.dtype, x.ndim)
+        and not (isinstance(found, Constant) and found.weak)
+    )
 
 
 def _log(see, x):
-    y, moved = _through(x, see)
+    """Return the logarithm of a softmax or of a sum of exponentials."""
+    y, moved = _through(see, x)
     if _name(y) == "softmax":
         return moved(LogSoftmax(y.operation.axes)(*y.inputs))
-    if _name(y) == "sigmoid":
-        return moved(-ew.softplus(-y.inputs[0]))  # log σ(z) = −log(1 + exp(−z))
-    if _name(y) == "exp":
-        return moved(y.inputs[0])
     if _name(y) == "sum":
-        z = _argument(y.inputs[0], "exp", see)
-        return None if z is None else moved(LogSumExp(y.operation.axes)(z))
-    if _name(y) == "sub" and _is(y.inputs[0], 1):
-        return moved(ew.log1p(-y.inputs[1]))
-    z = _one_plus(y)
-    return None if z is None else moved(ew.log1p(z))
-
-
-def _log1p(see, x):
-    z = _argument(x, "exp", see)
-    if z is not None:
-        return ew.softplus(z)  # log(1 + exp z)
-    z = _argument(x, "neg", see)
-    z = None if z is None else _argument(z, "sigmoid", see)
-    return None if z is None else -ew.softplus(z)  # log(1 − σ(z))
-
-
-def _sub(see, a, b):
-    z = _argument(b, "sigmoid", see) if _is(a, 1) else None
-    return None if z is None else ew.sigmoid(-z)  # 1 − σ(z) = σ(−z)
-
-
-def _true_div(see, a, b):
-    below, moved = _through(b, see)
-    power = _one_plus(below)
-    z = None if power is None else _argument(power, "exp", see)
-    if z is not None and _is(a, 1):
-        return moved(ew.sigmoid(-z))  # 1 / (1 + exp z) = σ(−z)
-    if z is not None and _equal(a, moved(power)):
-        return moved(ew.sigmoid(z))  # exp z / (1 + exp z) = σ(z)
-    z, total = _argument(a, "exp", see), _sum_beside(b, a.ndim, see)
-    if z is not None and total is not None and _equal(total.inputs[0], a):
-        return Softmax(total.operation.axes)(z)
+        power, moved_inside = _through(see, y.inputs[0])
+        if _name(power) == "exp":
+            return moved(LogSumExp(y.operation.axes)(moved_inside(power.inputs[0])))
     return None
 
 
-def _sum_beside(b, ndim, see):
+def _softmax(see, a, b):
+    """Return exp(z) / Σ exp(z) as a softmax."""
+    power, moved = _through(see, a)
+    total = _sum_beside(see, b, a.ndim)
+    if _name(power) == "exp" and total is not None and _equal(total.inputs[0], a):
+        return Softmax(total.operation.axes)(moved(power.inputs[0]))
+    return None
+
+
+def _sum_beside(see, b, ndim):
     """Return the sum that `b` is, if its axes stand where they were before summing; else None."""
     axes = list(range(ndim - b.ndim, ndim))
     b = see(b)
@@ -164,89 +223,20 @@ def _sum_beside(b, ndim, see):
     return b if axes == [a for a in range(ndim) if a not in b.operation.axes] else None
 
 
-def _inverse(see, a, b=None):
-    return _true_div(see, Constant(1.0), a) if b is None or _is(b, -1) else None
+ALONG_AXES = {"log": _log, "true_div": _softmax}
 
 
-STABLE = {
-    "log": _log,
-    "log1p": _log1p,
-    "sub": _sub,
-    "true_div": _true_div,
-    "inv": _inverse,
-    "pow": _inverse,
-}
-
-
-def _stable(x, inputs, see):
-    """Return the stable form of what the operation of `x` computes from `inputs`, or None."""
-    rule = STABLE.get(_name(x))
-    found = rule(see, *inputs) if rule is not None and x.kind == "f" else None
-    return found if _fits(found, x) else None
-
-
-def _fits(found, x):
-    return (
-        found is not None
-        and (found.dtype, found.ndim) == (x.dtype, x.ndim)
-        and not (isinstance(found, Constant) and found.weak)
-    )
-
-
-# Cheaper forms: arithmetic that needn't be done.
-
-
-def _add(operation, a, b):
-    for x, y in _both_orders(a, b):
-        if _is(x, 0):
-            return y
-        if _name(x) == "neg":
-            return ew.sub(y, x.inputs[0])
-    return None
-
-
-def _subtract(operation, a, b):
-    if _is(b, 0):
-        return a
-    return ew.add(a, b.inputs[0]) if _name(b) == "neg" else None
+# Cheaper forms that aren't equations: choices, shapes, and arrays that are filled with one scalar.
 
 
 def _mul(operation, a, b):
-    for c, x in _both_orders(a, b):
-        if _is(c, 1):
-            return x
-        if _is(c, -1) and x.kind != "b":
-            return ew.neg(x)
-        if _name(x) == "mul":
-            for d, y in _both_orders(*x.inputs):
-                if _is_ordinary_product(c, d):
-                    return ew.mul(y, ew.mul(d, c))  # c (d y) = (c d) y
+    """Return c (d y) as (c d) y, of constant scalars whose product is neither huge nor tiny."""
+    for c, x in ((a, b), (b, a)):
+        for d, y in (x.inputs, x.inputs[::-1]) if _name(x) == "mul" else ():
+            known = [isinstance(k, Constant) and k.ndim == 0 and k.kind == "f" for k in (c, d)]
+            if all(known) and 1e-30 < abs(float(c.value) * float(d.value)) < 1e30:
+                return ew.mul(y, ew.mul(d, c))
     return None
-
-
-def _is_ordinary_product(*factors):
-    """Return whether these are constant scalars whose product neither overflows nor vanishes."""
-    if any(not isinstance(f, Constant) or f.ndim or f.kind != "f" for f in factors):
-        return False
-    return 1e-30 < abs(math.prod(float(f.value) for f in factors)) < 1e30
-
-
-def _divide(operation, a, b):
-    if _is(b, 1):
-        return a
-    return ew.neg(ew.true_div(a.inputs[0], b)) if _name(a) == "neg" else None
-
-
-def _pow(operation, a, b):
-    if _is(b, 1):
-        return a
-    return ew.sqr(a) if _is(b, 2) and a.kind != "b" else None
-
-
-def _neg(operation, x):
-    if _name(x) == "neg":
-        return x.inputs[0]
-    return ew.sub(*x.inputs[::-1]) if _name(x) == "sub" else None
 
 
 def _zero_or_product(operation, g, f):
@@ -260,8 +250,6 @@ def _switch(operation, condition, a, b):
         return a if condition.value else b
     return None
 
-
-# Cheaper forms: shapes, and arrays that are filled with one scalar.
 
 FILLERS = ("broadcast", "dimshuffle", "alloc")
 SHAPE_ONLY = {"broadcast": 1, "reshape_like": 1, "put": 1, "size": 0, "shape": 0, "count": 0}
@@ -342,8 +330,7 @@ def _itself(operation, x):
     return x
 
 
-CHEAPER = {
-    "add": _add,
+RULES = {
     "broadcast": _broadcast,
     "cast": _itself,  # only a cast to the dtype that it has: other results don't fit
     "copy": _itself,
@@ -351,15 +338,11 @@ CHEAPER = {
     "dimshuffle": _dimshuffle,
     "disconnected_grad": _itself,
     "mul": _mul,
-    "neg": _neg,
-    "pow": _pow,
     "put": _put,
     "reshape": _reshape,
     "reshape_like": _reshape_like,
     "size": _size,
-    "sub": _subtract,
     "switch": _switch,
-    "true_div": _divide,
     "zero_grad": _itself,
     "zero_or_product": _zero_or_product,
 }
@@ -421,8 +404,9 @@ class _Rewriter:
             source = self.same_shape.get(inputs[i])
             if source is not None:
                 return operation(*inputs[:i], source, *inputs[i + 1 :])
-        rule = CHEAPER.get(operation.name)
-        found = None if rule is None else rule(operation, *inputs)
+        found = _by_equation(CHEAPER, x, inputs, _as_it_is)
+        if found is None and operation.name in RULES:
+            found = RULES[operation.name](operation, *inputs)
         if _fits(found, x):
             return found
         if x.ndim and isinstance(operation, Elementwise):
@@ -467,7 +451,7 @@ def stabilized(outputs: Sequence[Variable], keep: Sequence[Variable]) -> dict[Va
             continue
         inputs = tuple([image.get(y, y) for y in x.inputs])
         unchanged = all(a is b for a, b in zip(inputs, x.inputs, strict=True))
-        before = count_variables() if x.operation.name in STABLE else 0
+        before = count_variables() if x.operation in STABLE else 0
         found = new = x if unchanged else rebuilt(x, inputs)
         while found is not None:  # log(1 + exp x) takes two steps
             new, found = found, _stable(found, found.inputs, see)
