@@ -83,7 +83,7 @@ class Program:
 
         sizes = {n: f"{self._texts[x]}.shape[{i}]" for x in inputs for i, n in enumerate(x.dims)}
         self._sizes = {n: str(n) if isinstance(n, int) else text for n, text in sizes.items()}
-        self._equal = _Partition()
+        self._asserted = set()
         for x in checked or order:
             self._guard(x, inputs_only=True)
         for x in order:
@@ -126,9 +126,10 @@ class Program:
     def _guard(self, x, inputs_only=False):
         """Assert that axes have the same size where NumPy would broadcast, unless that is known."""
         for (a, i), (b, j) in _must_agree(x):
-            n, m = a.dims[i], b.dims[j]
-            known = all(isinstance(size, int) or size in self._sizes for size in (n, m))
-            if (known or not inputs_only) and self._equal.join(n, m):
+            pair = frozenset((a.dims[i], b.dims[j]))
+            known = all(isinstance(n, int) or n in self._sizes for n in pair)
+            if len(pair) == 2 and (known or not inputs_only) and pair not in self._asserted:
+                self._asserted.add(pair)
                 self._lines.append((f"assert {self._size(a, i)} == {self._size(b, j)}", x))
 
     def _size(self, x, axis):
@@ -221,30 +222,6 @@ class Program:
         name = self._new_name(x.name, "constant")
         self._data[name] = x.value.item() if x.weak else x.value[()]
         return name
-
-
-class _Partition:
-    """Which sizes are known to be equal, by union and find."""
-
-    def __init__(self):
-        self._parent = {}
-
-    def _root(self, n):
-        root = n
-        while root in self._parent:
-            root = self._parent[root]
-        if root is not n:
-            self._parent[n] = root  # a shorter path for the next time
-        return root
-
-    def join(self, n, m):
-        """Record that two sizes are equal; return whether that is new."""
-        n, m = self._root(n), self._root(m)
-        if n == m:
-            return False
-        n, m = (m, n) if isinstance(n, int) else (n, m)
-        self._parent[n] = m
-        return True
 
 
 def _must_agree(x):
