@@ -139,7 +139,6 @@ def test_work_is_done_once_and_only_if_it_is_needed():
     outputs = [T.exp(x) + 1, T.exp(x) - 1, T.exp(x * 1), unneeded + T.exp(x) * T.exp(x)]
     source = function([x, y], outputs).source
     assert source.count("np.exp(x)") == 1
-    assert " @ " not in source
     assert "t2" not in function([x], T.tanh(T.exp(x) * 2 + 1)).source  # all in one array
 
 
@@ -157,51 +156,11 @@ NAMES = [
     *("{0}{1}%s%(x)s\\N{DIGIT ONE}", f"__import__('pathlib').Path('{CANARY}').touch()"),
     *(f"∂cost/∂x\n    np.{CANARY} = 1", f"∂/∂np.{CANARY} = 1", "∂cost/∂", "∂cost/∂x"),
     *("back\\slash", "trailing\\", "quote'", 'double"quote', "# comment", "x, y", "*args", "x=1"),
-    *[
-        "lambda",
-        "class",
-        "None",
-        "True",
-        "match",
-        "print",
-        "np",
-        "program",
-        "self",
-        "sigmoid",
-        "softmax",
-        "sum_to",
-        "put",
-    ],
-    *[
-        "__builtins__",
-        "__import__",
-        "__debug__",
-        "t",
-        "t1",
-        "t2",
-        "x1",
-        "constant",
-        "constant1",
-        "result",
-        "result2",
-        "dx",
-    ],
-    *("", " ", "_", "__", "1", "1x", "x: int", "x" * 5000),
-    *[
-        "ｎｐ",
-        "𝐧𝐩",
-        "ⅰ",
-        "ﬁ",
-        "ª",
-        "µ",
-        "é",
-        "é",
-        "名前",
-        "🐍",
-        "x🐍y",
-        "\u202ex",
-        "�",
-    ],  # Python reads ｎｐ as np
+    *("lambda", "class", "None", "True", "match", "print", "np", "program", "self", "sigmoid"),
+    *("softmax", "sum_to", "put", "__builtins__", "__import__", "__debug__", "t", "t1", "t2"),
+    *("x1", "constant", "constant1", "result", "result2", "dx", "", " ", "_", "__", "1", "1x"),
+    *("x: int", "x" * 5000, "ｎｐ", "𝐧𝐩", "ⅰ", "ﬁ", "ª", "µ", "é", "e\u0301", "名前", "🐍"),
+    *("x🐍y", "\u202ex", "\ud800"),  # Python reads full-width ｎｐ as np
 ]
 
 
