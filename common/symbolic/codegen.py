@@ -1,15 +1,15 @@
 """Code generation: from an expression to a straight-line NumPy program.
 
-One statement for each operation, in topological order. An array that isn't needed any more is
-overwritten where the next operation can (buffer reuse). A variable keeps the name that the user
-gave it. No text of the user's is executed: names are reduced to identifiers, and constants other
+One statement per operation, in topological order. An operation writes into the array of an input
+that isn't needed any more where it can (buffer reuse). A variable keeps the name that the user gave
+it, but no text of the user's is executed: names are reduced to identifiers, and constants other
 than plain numbers are handed to the program as data.
 
 NumPy would broadcast any axis of size 1. Where two axes must have the same size and the shapes
-alone don't prove it, the program asserts it: for axes of arguments at its beginning, for others in
-front of the statement.
+alone don't prove it, the program asserts it: a shape guard.
 """
 
+import ast
 import itertools
 import keyword
 import linecache
@@ -17,36 +17,29 @@ import re
 import unicodedata
 import weakref
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
 from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Constant, Variable, ancestors
 from common.symbolic.printing import formula, without_parentheses
+from common.symbolic.rewrites import SHAPE_ONLY
 from common.symbolic.runtime import NAMESPACE
 
 __all__ = ["Program"]
 
-AUGMENTED = {"add": "+=", "sub": "-=", "mul": "*=", "true_div": "/="}
-COMMUTATIVE = ("add", "mul")
-# Functions with an argument out=, for operators.
-FUNCTIONS = {
-    "add": "np.add",
-    "sub": "np.subtract",
-    "mul": "np.multiply",
-    "true_div": "np.true_divide",
-    "int_div": "np.floor_divide",
-    "mod": "np.remainder",
-    "neg": "np.negative",
-    "and_": "np.bitwise_and",
-    "or_": "np.bitwise_or",
-    "lt": "np.less",
-    "le": "np.less_equal",
-    "gt": "np.greater",
-    "ge": "np.greater_equal",
-    "eq": "np.equal",
-    "neq": "np.not_equal",
+# Operators: the augmented assignment, and the function with an argument out=.
+IN_PLACE = {
+    "add": ("+=", "np.add"),
+    "sub": ("-=", "np.subtract"),
+    "mul": ("*=", "np.multiply"),
+    "true_div": ("/=", "np.true_divide"),
+    "int_div": ("//=", "np.floor_divide"),
+    "mod": ("%=", "np.remainder"),
+    "neg": (None, "np.negative"),
 }
+COMMUTATIVE = ("add", "mul")
 MOST_INLINED = 4  # operations
 COMMENT_COLUMN = 40
 LONGEST_COMMENT = 60
@@ -64,7 +57,7 @@ class Program:
         Leaves, in the order of the arguments.
     outputs : sequence of Variable
     checked : sequence of Variable, optional
-        Expressions whose shapes are checked as well, by assertions on the inputs.
+        Variables whose operations are guarded as well, as far as the shapes of the inputs tell.
 
     Attributes
     ----------
@@ -82,33 +75,27 @@ class Program:
         self.inputs = inputs
         order = ancestors(outputs)
         self._inlined = _inlined(order, outputs)
-        self._owner = _owners(order)
-        self._taken = set(NAMESPACE) | {"program"}
-        self._counters = {}
-        self._data = {}
-        self._names = {x: self._new_name(x.name, "x") for x in inputs}
-        statements = [x for x in order if x.operation is not None and x not in self._inlined]
-        self._over = self._reused(statements, [self._owner[x] for x in outputs])
-        self._texts = dict(self._names)
-        sizes = _Sizes(inputs, checked or order)
-        self._lines = [(f"assert {self._condition(c)}", x) for c, x in sizes.of_inputs]
+        owner = _owners(order)
+        self._over = _reused(order, self._inlined, owner, outputs)
+        self._taken, self._counters, self._data = {*NAMESPACE, "program"}, {}, {}
+        self._texts = {x: self._new_name(x.name, "x") for x in inputs}
+        self._lines = []
+
+        sizes = {n: f"{self._texts[x]}.shape[{i}]" for x in inputs for i, n in enumerate(x.dims)}
+        self._sizes = {n: str(n) if isinstance(n, int) else text for n, text in sizes.items()}
+        self._asserted = set()
+        for x in checked or order:
+            self._guard(x, inputs_only=True)
         for x in order:
-            if x.operation is None:
-                if isinstance(x, Constant):
-                    self._texts[x] = self._constant(x)
-                continue
-            checks = [
-                f"assert {self._texts[a]}.shape[{i}] == {self._texts[b]}.shape[{j}]"
-                if b is not None
-                else f"assert {self._texts[a]}.shape[{i}] == {j}"
-                for (a, i), (b, j) in sizes.unproven(x)
-            ]
-            self._lines += [(check, x) for check in checks]
-            if x in self._inlined:
-                self._texts[x] = self._expression(x)
-            else:
-                self._lines.append((self._statement(x), x))
-        self._return(outputs)
+            if isinstance(x, Constant):
+                self._texts[x] = self._constant(x)
+            elif x.operation is not None:
+                self._guard(x)
+                if x in self._inlined:
+                    self._texts[x] = self._expression(x)
+                else:
+                    self._lines.append((self._statement(x), x))
+        self._return(outputs, owner)
         self.run = self._compile()
 
     @property
@@ -116,7 +103,7 @@ class Program:
         """The program, with comments that name what a statement computes."""
         lines = [*(_definition(*pair) for pair in self._data.items()), self._head()]
         for code, x in self._lines:
-            comment = "" if code.startswith("assert ") else self._comment(x)
+            comment = "" if code.startswith("assert ") else _comment(x)
             if comment in ("", code):
                 lines.append(f"    {code}")
             else:
@@ -134,56 +121,66 @@ class Program:
     # Statements
 
     def _head(self):
-        return f"def program({', '.join(self._names[x] for x in self.inputs)}):"
+        return f"def program({', '.join(self._texts[x] for x in self.inputs)}):"
+
+    def _guard(self, x, inputs_only=False):
+        """Assert that axes have the same size where NumPy would broadcast, unless that is known."""
+        for (a, i), (b, j) in _must_agree(x):
+            pair = frozenset((a.dims[i], b.dims[j]))
+            known = all(isinstance(n, int) or n in self._sizes for n in pair)
+            if len(pair) == 2 and (known or not inputs_only) and pair not in self._asserted:
+                self._asserted.add(pair)
+                self._lines.append((f"assert {self._size(a, i)} == {self._size(b, j)}", x))
+
+    def _size(self, x, axis):
+        n = x.dims[axis]
+        text = str(n) if isinstance(n, int) else self._sizes.get(n)
+        return text or f"{self._texts[x]}.shape[{axis}]"
 
     def _expression(self, x):
-        code = x.operation.code(*self._arguments(x))
-        is_operator = isinstance(x.operation, Elementwise) and not _called(code)
-        return f"({code})" if is_operator or x.operation.name == "dot" else code
+        code, operation = x.operation.code(*self._arguments(x)), x.operation
+        is_operator = isinstance(operation, Elementwise) and not _function(operation.program)
+        return f"({code})" if is_operator or operation.name == "dot" else code
 
     def _arguments(self, x):
         """Return the texts of the inputs, constants of the dtype of others as plain numbers."""
-        plain = isinstance(x.operation, Elementwise) and any(
-            y.dtype == x.dtype and not isinstance(y, Constant) for y in x.inputs
-        )
-        texts = []
-        for y in x.inputs:
-            bare = plain and isinstance(y, Constant) and y.ndim == 0 and y.dtype == x.dtype
-            bare = bare and y.name is None and y.kind in "if"
-            text = _number(y.value.item()) if bare else self._texts[y]
-            is_size = isinstance(x.operation, Elementwise) and y.operation is not None
-            # NumPy's shapes hold Python integers; in arithmetic they must be of int64.
-            is_size = is_size and y.operation.name == "size"
-            texts.append(f"np.int64({text})" if is_size else text)
+        texts = [self._texts[y] for y in x.inputs]
+        if isinstance(x.operation, Elementwise):
+            dtypes = [y.dtype for y in x.inputs if not isinstance(y, Constant)]
+            for i, y in enumerate(x.inputs):
+                if isinstance(y, Constant):
+                    plain = y.ndim == 0 and y.dtype == x.dtype and not y.name and y.kind in "if"
+                    if plain and x.dtype in dtypes:
+                        texts[i] = _number(y.value.item())
+                elif y.operation is not None and y.operation.name == "size":
+                    # NumPy's shapes hold Python integers; in arithmetic they must be int64.
+                    texts[i] = f"np.int64({texts[i]})"
         return texts
 
     def _statement(self, x):
         args, operation, over = self._arguments(x), x.operation, self._over.get(x)
-        if over is None or (x.name and _identifier(x.name)):
-            name = self._new_name(x.name)
-        else:
-            name = self._names[over]
-        self._names[x] = self._texts[x] = name
-        if over is None:
+        buffer = None if over is None else self._texts[over]
+        named = x.name is not None and _identifier(x.name)
+        name = self._texts[x] = self._new_name(x.name) if named or not buffer else buffer
+        if buffer is None:
             return f"{name} = {without_parentheses(operation.code(*args))}"
-        buffer = self._names[over]
-        if name == buffer and operation.name in AUGMENTED:
-            for k in (0, 1) if operation.name in COMMUTATIVE else (0,):
-                if x.inputs[k] is over:
-                    other = without_parentheses(args[1 - k])
-                    return f"{name} {AUGMENTED[operation.name]} {other}"
-        if operation.name in FUNCTIONS:
-            bare = ", ".join(map(without_parentheses, args))
-            call = f"{FUNCTIONS[operation.name]}({bare}, out={buffer})"
+        sign, function = IN_PLACE.get(operation.name, (None, None))
+        if sign and name == buffer:
+            if x.inputs[0] is over:
+                return f"{name} {sign} {without_parentheses(args[1])}"
+            if operation.name in COMMUTATIVE:
+                return f"{name} {sign} {without_parentheses(args[0])}"
+        if function:
+            call = f"{function}({', '.join(map(without_parentheses, args))}, out={buffer})"
         else:
             call = f"{operation.code(*args)[:-1]}, out={buffer})"
         return call if name == buffer else f"{name} = {call}"
 
-    def _return(self, outputs):
+    def _return(self, outputs, owner):
         """Return the outputs; what isn't a new array of the program's own is copied."""
         texts, returned = [], set()
         for x in outputs:
-            if self._owner[x] is not x or x.operation is None or x in returned:
+            if owner[x] is not x or x.operation is None or x in returned:
                 name = self._new_name("result")
                 self._lines.append((f"{name} = np.array({self._texts[x]})", x))
             else:
@@ -191,21 +188,6 @@ class Program:
             returned.add(x)
             texts.append(name)
         self._lines.append((f"return ({', '.join(texts)}{',' if len(texts) == 1 else ''})", None))
-
-    def _condition(self, places):
-        parts = [
-            str(place) if isinstance(place, int) else f"{self._names[place[0]]}.shape[{place[1]}]"
-            for place in places
-        ]
-        return " == ".join(parts)
-
-    def _comment(self, x):
-        if x is None or x.name is None:
-            return ""
-        name = "".join(c if c.isprintable() else " " for c in x.name)
-        what = "".join(c if c.isprintable() else " " for c in formula(x))
-        text = name if name.startswith("∂") else f"{name} = {what}"
-        return text if len(text) <= LONGEST_COMMENT else name[:LONGEST_COMMENT]
 
     def _compile(self):
         file = f"<compiled program {next(_numbers)}>"
@@ -217,39 +199,6 @@ class Program:
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         weakref.finalize(run, linecache.cache.pop, file, None)
         return run
-
-    # Buffer reuse
-
-    def _reused(self, statements, needed):
-        """Return, for variables that can be written into an input's memory, that input.
-
-        An input's memory is free if this is the last statement that reads it, no view of it is
-        needed, and it has the right dtype and shape.
-        """
-        reads = {x: self._memory_read(x) for x in statements}
-        left = {}
-        for memory in [*(m for x in statements for m in reads[x]), *needed]:
-            left[memory] = left.get(memory, 0) + 1
-        result = {}
-        for x in statements:
-            for y in x.inputs:
-                mine = y.operation is not None and y not in self._inlined
-                if mine and left.get(y) == reads[x].count(y) == x.inputs.count(y) and _fits(x, y):
-                    result[x] = y
-                    break
-            for memory in reads[x]:
-                left[memory] -= 1
-        return result
-
-    def _memory_read(self, x):
-        result, stack = [], list(x.inputs)
-        while stack:
-            y = stack.pop()
-            if y in self._inlined:
-                stack.extend(y.inputs)
-            else:
-                result.append(self._owner[y])
-        return result
 
     # Names and constants
 
@@ -275,80 +224,19 @@ class Program:
         return name
 
 
-class _Sizes:
-    """Which axes must have the same size: a partition by union and find.
-
-    Attributes
-    ----------
-    of_inputs : list of (list, Variable)
-        Places of which all sizes must be equal, each (input, axis) or an integer, and an operation
-        that needs it.
-    """
-
-    def __init__(self, inputs, order):
-        place = {n: (x, i) for x in inputs for i, n in enumerate(x.dims) if not isinstance(n, int)}
-        self._parent = {}
-        groups, self._pairs = [], {}
-        for x in order:
-            pairs = list(_same_sizes(x))
-            if not pairs:
-                continue
-            self._pairs[x] = pairs
-            for (_, _, n), (_, _, m) in pairs:
-                if all(isinstance(d, int) or d in place for d in (n, m)) and self.join(n, m):
-                    groups.append((n, m, x))
-        self.of_inputs = [
-            ([n if isinstance(n, int) else place[n] for n in (n, m)], x) for n, m, x in groups
-        ]
-
-    def find(self, n):
-        """Return the representative of the sizes that are equal to `n`."""
-        self._parent.setdefault(n, n)
-        while self._parent[n] != n:
-            self._parent[n] = self._parent[self._parent[n]]
-            n = self._parent[n]
-        return n
-
-    def join(self, n, m):
-        """Record that two sizes are equal; return whether that is new."""
-        n, m = self.find(n), self.find(m)
-        if n == m:
-            return False
-        if isinstance(n, int):
-            n, m = m, n
-        self._parent[n] = m
-        return True
-
-    def unproven(self, x):
-        """Yield pairs of places whose sizes must be equal for `x`, and aren't known to be yet."""
-        for (a, i, n), (b, j, m) in self._pairs.get(x, ()):
-            if self.join(n, m):
-                if isinstance(n, int):
-                    yield (b, j), (None, n)
-                elif isinstance(m, int):
-                    yield (a, i), (None, m)
-                else:
-                    yield (a, i), (b, j)
-
-
-def _same_sizes(x):
-    """Yield pairs of (input, axis, size) that must be equal and that NumPy might broadcast."""
-    if isinstance(x.operation, Elementwise):
-        if x.ndim and len(x.inputs) > 1:
-            yield from _aligned(x.inputs)
-    elif x.operation is not None and x.operation.name == "index" and len(x.inputs) > 2:
-        kinds = [part[0] for part in x.operation.pattern if "input" not in part]
-        if set(kinds) <= {"array", "scalar", "int", "new", "slice"}:
-            yield from _aligned([y for y in x.inputs[1:] if y.ndim])
-
-
-def _aligned(inputs):
-    for back in range(1, max((y.ndim for y in inputs), default=0) + 1):
-        axes = [(y, y.ndim - back, y.dims[-back]) for y in inputs if y.ndim >= back]
-        wide = [axis for axis in axes if axis[2] != 1]
-        for other in wide[1:]:
-            if other[2] != wide[0][2]:
-                yield wide[0], other
+def _must_agree(x):
+    """Yield pairs of (input, axis) that must have the same size, but that NumPy may broadcast."""
+    inputs = x.inputs
+    if x.operation is not None and x.operation.name == "index":
+        masked = any(part[0] == "mask" for part in x.operation.pattern)
+        inputs = () if masked else [y for y in inputs[1:] if y.ndim]
+    elif not isinstance(x.operation, Elementwise):
+        return
+    if len(inputs) < 2 or all(y.dims == inputs[0].dims for y in inputs):
+        return
+    for back in range(1, max(y.ndim for y in inputs) + 1):
+        wide = [(y, y.ndim - back) for y in inputs if y.ndim >= back and y.dims[-back] != 1]
+        yield from ((wide[0], other) for other in wide[1:])
 
 
 def _inlined(order, outputs):
@@ -356,20 +244,22 @@ def _inlined(order, outputs):
 
     That is what has no name, is used once, and costs next to nothing: views, scalars, comparisons.
     """
-    times = {}
-    for x in [*outputs, *(x for v in order for x in v.inputs)]:
-        times[x] = times.get(x, 0) + 1
-    last = set(outputs)
-    result, length = set(), {}
+    times = dict.fromkeys(outputs, 2)
     for x in order:
-        if x.operation is None or x.name is not None or times.get(x, 0) != 1 or x in last:
+        for y in x.inputs:
+            times[y] = times.get(y, 0) + 1
+    length = {}
+    for x in order:
+        if x.operation is None or x.name is not None or times[x] != 1:
             continue
         cheap = x.operation.view or x.ndim == 0 or x.dtype == "bool"
-        size = 1 + sum(length.get(y, 0) for y in x.inputs)
+        size = 1 + sum([length.get(y, 0) for y in x.inputs])
         if cheap and size <= MOST_INLINED and x.operation.name != "print":
-            result.add(x)
             length[x] = size
-    return result
+    return length.keys()
+
+
+# Buffer reuse
 
 
 def _owners(order):
@@ -380,37 +270,79 @@ def _owners(order):
     return owner
 
 
+def _reused(order, inlined, owner, outputs):
+    """Return, for variables that can be written into an input's memory, that input.
+
+    An input's memory is free if this is the last statement that reads it, no view of it is needed
+    later, and it has the right dtype and shape.
+    """
+    reads, left = {}, {}
+    for x in order:
+        if x.operation is not None and x not in inlined:
+            reads[x] = [owner[y] for y in _read_by(x, inlined)]
+    for memory in itertools.chain(*reads.values(), (owner[x] for x in outputs)):
+        left[memory] = left.get(memory, 0) + 1
+    over = {}
+    for x, memories in reads.items():
+        for y in x.inputs:
+            last = left.get(y) == memories.count(y) == x.inputs.count(y)
+            if last and y in reads and _fits(x, y):
+                over[x] = y
+                break
+        for memory in memories:
+            left[memory] -= 1
+    return over
+
+
+def _read_by(x, inlined):
+    """Return the variables whose elements the statement of `x` reads, as often as it does."""
+    result, stack = [], [x]
+    while stack:
+        x = stack.pop()
+        shape_only = SHAPE_ONLY.get(x.operation.name)
+        for i, y in enumerate(x.inputs):
+            if i != shape_only:
+                (stack if y in inlined else result).append(y)
+    return result
+
+
 def _fits(x, y):
     """Return whether `x` can be written into the memory of its input `y`."""
-    operation = x.operation
     return (
-        isinstance(operation, Elementwise)
-        and (operation.name in FUNCTIONS or _takes_out(operation.program))
-        and y.ndim > 0
+        isinstance(x.operation, Elementwise)
+        and y.ndim == x.ndim > 0
         and y.dtype == x.dtype
-        and y.ndim == x.ndim
         and all(n != 1 or m == 1 for n, m in zip(y.dims, x.dims, strict=True))
+        and (x.operation.name in IN_PLACE or _takes_out(x.operation.program))
     )
 
 
+@cache
+def _function(program):
+    """Return the function that a NumPy expression calls, if all of it is one call; else None."""
+    call = ast.parse(program, mode="eval").body
+    return ast.unparse(call.func) if isinstance(call, ast.Call) else None
+
+
 def _takes_out(program):
-    function = program.partition("(")[0]
-    if not _called(program):
-        return False
-    return function == "sigmoid" or isinstance(getattr(np, function[3:], None), np.ufunc)
+    function = _function(program)
+    ufunc = function and getattr(np, function.removeprefix("np."), None)
+    return function == "sigmoid" or isinstance(ufunc, np.ufunc)
 
 
-def _called(code):
-    """Return whether all of an expression is one call, such as np.maximum(x, 0)."""
-    name, parenthesis, rest = code.partition("(")
-    if not parenthesis or not name.replace(".", "").isidentifier():
-        return False
-    depth = 1
-    for i, character in enumerate(rest):
-        depth += (character == "(") - (character == ")")
-        if depth == 0:
-            return i == len(rest) - 1
-    return False
+# Text
+
+
+def _comment(x):
+    if x is None or x.name is None:
+        return ""
+    name = _printable(x.name)
+    text = name if name.startswith("∂") else f"{name} = {_printable(formula(x))}"
+    return text if len(text) <= LONGEST_COMMENT else name[:LONGEST_COMMENT]
+
+
+def _printable(text):
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _number(value):

@@ -1,10 +1,10 @@
-"""The gradient of an expression, as an expression: reverse mode on the graph.
+"""The gradient of an expression, as an expression: reverse-mode automatic differentiation.
 
-The adjoint of a variable v is ∂cost/∂v. The adjoint of the cost is 1. That of any other variable is
-the sum of one contribution for each operation that uses it: the vector-Jacobian product of the
-operation with the adjoint of its output. The walk goes through the graph in reverse topological
-order, so each adjoint is complete when it is used, and is derived once, however many paths lead
-through it: dynamic programming, with one entry for each variable in its table.
+The adjoint of a variable v is ∂cost/∂v. That of the cost is 1. That of any other variable is the
+sum of one contribution per operation that uses it: the operation's vector-Jacobian product (VJP)
+with the adjoint of its output. The graph is walked in reverse topological order, so an adjoint is
+complete before it is used, and is derived once however many paths lead through it: dynamic
+programming with one table entry per variable.
 """
 
 import warnings
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from common.symbolic import arrays
 from common.symbolic import elementwise as ew
-from common.symbolic.elementwise import Elementwise, cast, zero_or_product
+from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import (
     Constant,
     DisconnectedInputError,
@@ -39,7 +39,10 @@ def grad(
     wrt: Variable | Sequence[Variable],
     consider_constant: Sequence[Variable] = (),
     disconnected_inputs: str = "raise",
-    **unused,
+    add_names: bool = True,
+    known_grads=None,
+    return_disconnected: str = "zero",
+    null_gradients: str = "raise",
 ):
     """Return ∂cost/∂wrt, an expression.
 
@@ -53,6 +56,8 @@ def grad(
         What not to differentiate through.
     disconnected_inputs : {"raise", "warn", "ignore"}
         What to do if the cost doesn't depend on a variable of `wrt`. The gradient is then 0.
+    add_names, return_disconnected, null_gradients
+        Accepted for Theano's sake; they have no effect.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def grad(
     Raises
     ------
     TypeError
-        If the cost isn't a scalar, or depends on a variable by way of complex numbers.
+        If the cost isn't a scalar, or depends on a variable through complex numbers.
     DisconnectedInputError
         If the cost doesn't depend on a variable of `wrt`; a ValueError.
 
@@ -73,18 +78,16 @@ def grad(
     >>> T.grad((x + 2 * y) ** 2, y).eval({x: 1, y: 2})
     array(20.)
     """
-    if set(unused) - {"known_grads", "return_disconnected", "add_names", "null_gradients"}:
-        raise TypeError(f"grad doesn't know the arguments {', '.join(unused)}")
-    if unused.get("known_grads"):
+    if known_grads:
         raise NotImplementedError("grad: known_grads isn't part of this small Theano")
-    return Adjoints(cost, consider_constant or ()).grad(wrt, disconnected_inputs)
+    return Adjoints(cost, consider_constant).grad(wrt, disconnected_inputs)
 
 
 class Adjoints:
     """The adjoints of one cost, derived when they are asked for, and kept.
 
-    Asked for the gradients one by one, it does no more work than if asked for all at once. `grad`
-    begins anew each time, as Theano does.
+    Asking for gradients one at a time then takes no more work than asking for all at once. `grad`
+    starts anew each time, as Theano does.
 
     Parameters
     ----------
@@ -112,8 +115,8 @@ class Adjoints:
         if cost.kind == "c":
             raise TypeError(f"cost must be real, got {cost.dtype}: {described(cost)}")
         self.cost = cost
-        self.constant = _variables("consider_constant", consider_constant)
-        self._inner = {}
+        self.constant = _variables("consider_constant", consider_constant or ())
+        self._asked = {}
         self._begin()
 
     def grad(self, wrt: Variable | Sequence[Variable], disconnected_inputs: str = "raise"):
@@ -123,10 +126,10 @@ class Adjoints:
                 "disconnected_inputs must be 'raise', 'warn' or 'ignore', "
                 f"got {disconnected_inputs!r}"
             )
-        variables = _variables("wrt", [wrt] if isinstance(wrt, Variable) else wrt)
-        new = [v for v in variables if v.operation is not None and v not in self._inner]
+        variables = _variables("wrt", wrt)
+        new = [v for v in variables if v.operation is not None and v not in self._asked]
         if new:
-            self._inner |= dict.fromkeys(new)
+            self._asked |= dict.fromkeys(new)
             self._begin()
         with made_here():
             images = [self._image.get(v, v) for v in variables]
@@ -136,15 +139,13 @@ class Adjoints:
                 g = self._walk.adjoint(image)
                 grads.append(self._disconnected(v, disconnected_inputs) if g is None else g)
                 cost_of[grads[-1]] = self.cost
-        if isinstance(wrt, Variable):
-            return grads[0]
-        return tuple(grads) if isinstance(wrt, tuple) else grads
+        return _like_asked(wrt, grads)
 
     def _begin(self):
-        """Begin a walk: from stable forms, in which all that is asked for can still be found."""
-        kept = [*self._inner, *(v for v in self.constant if v.operation is not None)]
+        """Start a walk from stable forms, in which all that was asked for can still be found."""
+        keep = [*self._asked, *(v for v in self.constant if v.operation is not None)]
         with made_here():
-            self._image = stabilized([self.cost, *kept], kept)
+            self._image = stabilized([self.cost, *keep], keep)
         constant = {self._image.get(v, v) for v in self.constant}
         self._walk = Walk(self._image.get(self.cost, self.cost), self.cost.name, constant)
 
@@ -158,7 +159,7 @@ class Adjoints:
 
 
 class Walk:
-    """The walk back through one expression.
+    """The backward pass through one expression.
 
     Parameters
     ----------
@@ -167,7 +168,7 @@ class Walk:
     called : str, optional
         What to call the cost in the names of adjoints.
     constant : set of Variable
-        What not to go through.
+        What not to differentiate through.
 
     Attributes
     ----------
@@ -177,14 +178,14 @@ class Walk:
 
     def __init__(self, cost: Variable, called: str | None = None, constant=frozenset()):
         self._called = called or "cost"
-        self._order = ancestors([cost])
-        self._users = {v: [] for v in self._order}
-        for v in self._order:
+        order = ancestors([cost])
+        self._place = {v: i for i, v in enumerate(order)}
+        self._users = {v: [] for v in order}
+        for v in order:
             if v.operation is not None and v not in constant:
                 for i, x in enumerate(v.inputs):
                     if v.operation.connected(i):
                         self._users[x].append((v, i))
-        self._place = {v: i for i, v in enumerate(self._order)}
         self._adjoint = {cost: Constant(1.0, dtype=cost.dtype) if cost.kind == "f" else ZERO}
         self._masked = set()  # variables of which some elements may be ignored
         self._sliced = set()  # those of which whole rows or columns may be
@@ -221,7 +222,11 @@ class Walk:
             self._adjoint[v] = total
 
     def _contribution(self, user, i):
-        """Return what `user` contributes to the adjoint of its input `i`."""
+        """Return what `user` contributes to the adjoint of its input `i`: the VJP.
+
+        Where a choice ignored an element its adjoint is 0, and must stay 0 even if the next local
+        derivative is infinite.
+        """
         g, x, operation = self._adjoint[user], user.inputs[i], user.operation
         for v in (user, x):
             if v.kind == "c":
@@ -234,34 +239,25 @@ class Walk:
         masked = user in self._masked
         if x in self._sliced or operation.selects or (masked and not sums):
             self._masked.add(x)
-        unbounded = isinstance(operation, Elementwise) and not operation.bounded
-        smooth = operation.name == "pow" and i == 0 and _at_least_1(user.inputs[1])
-        steep = operation.name in ("sqrt", "pow") and not smooth
-        if unbounded and (masked or steep) and _may_be_zero(g):
-            return self._careful(operation, i, g, user)
-        guard = {"guarded": True} if sums and user in self._sliced else {}
-        result = operation.vjp(i, user, g, *user.inputs, **guard)
-        return ZERO if result is None else _like(result, x)
-
-    def _careful(self, operation, i, g, user):
-        """Return the VJP, but 0 where g is 0, even if the local derivative is infinite there.
-
-        Elements that a choice ignored have an adjoint of 0. They must not count.
-        """
-        local = operation.vjp(i, user, Constant(1.0, dtype=g.dtype), *user.inputs)
-        if local is None:
+        guarded = (masked or operation.name in ("sqrt", "pow")) and _may_be_infinite(user, i)
+        if guarded and _may_be_zero(g):
+            local = operation.vjp(i, user, Constant(1.0, dtype=g.dtype), *user.inputs)
+            result = None if local is None else ew.zero_or_product(g, local)
+        else:
+            guard = {"guarded": True} if sums and user in self._sliced else {}
+            result = operation.vjp(i, user, g, *user.inputs, **guard)
+        if result is None:
             return ZERO
-        return _like(zero_or_product(g, local), user.inputs[i])
+        result = arrays.sum_to(result, x)  # x may have been broadcast, or converted
+        return ew.cast(result, x.dtype) if x.kind == "f" else result
 
 
-def _like(g, x):
-    """Return a contribution in the shape and dtype of `x`, which may have been broadcast."""
-    g = arrays.sum_to(g, x)
-    return cast(g, x.dtype) if g.dtype != x.dtype and x.kind == "f" else g
-
-
-def _zeros(x):
-    return arrays.zeros_like(x, x.dtype if x.kind == "f" else "floatX")
+def _may_be_infinite(user, i):
+    """Return whether the derivative with respect to input `i` can be infinite at finite values."""
+    operation = user.operation
+    if operation.name == "pow" and i == 0 and isinstance(user.inputs[1], Constant):
+        return bool((user.inputs[1].value < 1).any())
+    return isinstance(operation, Elementwise) and not operation.bounded
 
 
 def _may_be_zero(g):
@@ -270,13 +266,12 @@ def _may_be_zero(g):
     return not (isinstance(g, Constant) and g.value.all())
 
 
-def _at_least_1(b):
-    return isinstance(b, Constant) and bool((b.value >= 1).all())
+def _zeros(x):
+    return arrays.zeros_like(x, x.dtype if x.kind == "f" else "floatX")
 
 
 def _variables(name, values):
-    if isinstance(values, Variable):
-        return [values]
+    """Return one variable or several as a list, or raise TypeError."""
     values = list(values) if isinstance(values, (list, tuple, set, frozenset)) else [values]
     for value in values:
         if not isinstance(value, Variable):
@@ -284,8 +279,15 @@ def _variables(name, values):
     return values
 
 
+def _like_asked(wrt, results):
+    """Return one result, a tuple or a list, whichever `wrt` is."""
+    if isinstance(wrt, Variable):
+        return results[0]
+    return tuple(results) if isinstance(wrt, tuple) else results
+
+
 def jacobian(expression, wrt, consider_constant=(), disconnected_inputs="raise"):
-    """Return the Jacobian of a vector of known length, a row for each element.
+    """Return the Jacobian of a vector of known length, with one row per element.
 
     Parameters
     ----------
@@ -293,28 +295,20 @@ def jacobian(expression, wrt, consider_constant=(), disconnected_inputs="raise")
         A scalar or a vector. Its length must be known when it is defined, since each element is
         differentiated by itself; Theano used scan here.
     wrt : Variable, or list or tuple of them
+    consider_constant, disconnected_inputs
+        As `grad` takes them.
     """
-    if expression.ndim == 0:
-        rows = [expression]
-    elif expression.ndim == 1 and isinstance(expression.dims[0], int):
-        rows = list(expression)
-    else:
+    if expression.ndim > 1 or (expression.ndim and not isinstance(expression.dims[0], int)):
         raise NotImplementedError(
             "jacobian: expression must be a scalar or a vector whose length is known, such as a "
             "stack of scalars or x[:3] of a constant length; a loop over an unknown length would "
             "need scan, which isn't part of this small Theano"
         )
-    variables = _variables("wrt", [wrt] if isinstance(wrt, Variable) else wrt)
-    adjoints = [
-        Adjoints(row, consider_constant).grad(variables, disconnected_inputs) for row in rows
-    ]
-    result = [
-        grads[0] if expression.ndim == 0 else arrays.stack(list(grads))
-        for grads in zip(*adjoints, strict=True)
-    ]
-    if isinstance(wrt, Variable):
-        return result[0]
-    return tuple(result) if isinstance(wrt, tuple) else result
+    variables = _variables("wrt", wrt)
+    if expression.ndim == 0:
+        return grad(expression, wrt, consider_constant, disconnected_inputs)
+    rows = [grad(row, variables, consider_constant, disconnected_inputs) for row in expression]
+    return _like_asked(wrt, [arrays.stack(list(grads)) for grads in zip(*rows, strict=True)])
 
 
 def hessian(cost, wrt, consider_constant=(), disconnected_inputs="raise"):
@@ -322,16 +316,15 @@ def hessian(cost, wrt, consider_constant=(), disconnected_inputs="raise"):
 
     The length of the vector must be known when it is defined, as for `jacobian`.
     """
-    variables = _variables("wrt", [wrt] if isinstance(wrt, Variable) else wrt)
-    grads = grad(cost, variables, consider_constant, disconnected_inputs)
-    result = []
-    for g, v in zip(grads, variables, strict=True):
+    variables = _variables("wrt", wrt)
+    for v in variables:
         if v.ndim != 1:
             raise TypeError(f"hessian: wrt must be vectors, got {v!r} with {v.ndim} axes")
-        result.append(jacobian(g, v, consider_constant, "ignore"))
-    if isinstance(wrt, Variable):
-        return result[0]
-    return tuple(result) if isinstance(wrt, tuple) else result
+    grads = grad(cost, variables, consider_constant, disconnected_inputs)
+    rows = [
+        jacobian(g, v, consider_constant, "ignore") for g, v in zip(grads, variables, strict=True)
+    ]
+    return _like_asked(wrt, rows)
 
 
 class _Stopped(arrays.Copy):

@@ -23,7 +23,7 @@ BINARY = {
     "matmul": products.dot,
 }
 METHODS = {
-    arrays: "sum prod mean var std max min argmax argmin all any repeat squeeze swapaxes",
+    arrays: "sum prod mean var std max min argmax argmin all any repeat",
     ew: "clip round",
     indexing: "nonzero take",
     products: "dot",
