@@ -239,7 +239,8 @@ class Walk:
         masked = user in self._masked
         if x in self._sliced or operation.selects or (masked and not sums):
             self._masked.add(x)
-        guarded = (masked or operation.name in ("sqrt", "pow")) and _may_be_infinite(user, i)
+        unbounded = isinstance(operation, Elementwise) and not operation.bounded
+        guarded = unbounded and (masked or _may_be_infinite(user, i))
         if guarded and _may_be_zero(g):
             local = operation.vjp(i, user, Constant(1.0, dtype=g.dtype), *user.inputs)
             result = None if local is None else ew.zero_or_product(g, local)
@@ -253,11 +254,10 @@ class Walk:
 
 
 def _may_be_infinite(user, i):
-    """Return whether the derivative with respect to input `i` can be infinite at finite values."""
-    operation = user.operation
-    if operation.name == "pow" and i == 0 and isinstance(user.inputs[1], Constant):
+    """Return whether a root or power, at a finite value, can have an infinite derivative."""
+    if user.operation.name == "pow" and i == 0 and isinstance(user.inputs[1], Constant):
         return bool((user.inputs[1].value < 1).any())
-    return isinstance(operation, Elementwise) and not operation.bounded
+    return user.operation.name in ("sqrt", "pow")
 
 
 def _may_be_zero(g):
