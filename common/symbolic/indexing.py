@@ -134,7 +134,8 @@ def _known_part(x, part):
         if not -n <= part < n:
             raise IndexError(f"{x!r} has {n} elements, so it has no element {part}")
         return x.inputs[part]
-    if isinstance(part, slice) and not isinstance(part.start or part.stop, Variable):
+    bounds = (part.start, part.stop, part.step) if isinstance(part, slice) else [x]
+    if not any(isinstance(bound, Variable) for bound in bounds):
         return arrays.stack(list(x.inputs[part])) if x.inputs[part] else None
     return None
 

@@ -437,6 +437,18 @@ def test_one_element_of_each_row(ref, labels):
     )
 
 
+def test_parts_of_a_shape():
+    x, n = T.dtensor3("x"), T.lscalar("n")
+    parts = [x.shape[1], x.shape[-1], *x.shape[:2], x.shape[1:n].sum(), x.shape[n:].sum()]
+    f = theano.function([x, n], [*parts, x.shape[9:], T.stack([n, n + 1])[[1, 0]]])
+    *results, empty, turned = f(np.zeros((2, 3, 4)), 2)
+    assert [int(r) for r in results] == [3, 4, 2, 3, 3, 4]
+    assert empty.shape == (0,)
+    assert turned.tolist() == [3, 2]
+    with pytest.raises(IndexError, match="no element 3"):
+        x.shape[3]
+
+
 def test_ellipsis_without_axes_separates_arrays():
     """As in NumPy, which puts the axes of separated arrays first."""
     x, rows, columns = np.zeros((2, 3, 4)), np.array([0, 1, 1]), np.array([1, 2, 0])
