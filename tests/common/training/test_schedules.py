@@ -102,7 +102,7 @@ def test_the_order_of_the_shares_does_not_matter():
 
 @pytest.mark.parametrize("at", [(-0.1,), (0.5, 1.1), (math.nan,)])
 def test_shares_outside_of_0_to_1_are_refused(at):
-    with pytest.raises(ValueError, match="at must hold shares between 0 and 1, got"):
+    with pytest.raises(ValueError, match="at must hold fractions between 0 and 1, got"):
         step_decay(at)
 
 
