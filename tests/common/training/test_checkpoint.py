@@ -224,7 +224,7 @@ def test_no_single_altered_byte_gives_other_numbers(tmp_path):
 # The state of random numbers
 
 
-KINDS = ["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"]
+KINDS = ["PCG64", "MT19937", "SFC64"]
 SOURCES = {"global": None} | {
     kind: np.random.Generator(getattr(np.random, kind)(0)) for kind in KINDS
 }
@@ -255,7 +255,7 @@ def test_random_numbers_go_on_from_json(source, drawn_before):
 
 @pytest.mark.parametrize("source", ["global", "PCG64"])
 @pytest.mark.parametrize(
-    "state", [None, {}, {"bit_generator": "PCG64"}, "PCG64", [1, 2], *KINDS[1:2], *KINDS[3:]]
+    "state", [None, {}, {"bit_generator": "PCG64"}, "PCG64", [1, 2], *KINDS[2:]]
 )
 def test_what_is_no_state_or_that_of_another_generator_is_refused(source, state):
     rng = SOURCES[source]
