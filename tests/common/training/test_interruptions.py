@@ -9,6 +9,7 @@ import pytest
 
 from common.multi_layer_net_extend import MultiLayerNetExtend
 from common.optimizer import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSprop
+from common.support.errors import DivergenceWarning
 from common.support.files import load_arrays
 from common.training import (
     Callback,
@@ -367,3 +368,16 @@ def test_early_stopping_takes_effect_in_a_loop_by_hand():
     with Training(network(), 9, callbacks=around) as training:
         assert list(training.steps()) == [1, 2, 3]
     assert training.stop_reason == "the best test accuracy was that of epoch 1"
+
+
+@pytest.mark.parametrize("loss", [np.inf, -np.inf, np.nan])
+def test_a_loss_that_is_not_finite_ends_a_loop_by_hand(loss):
+    with (
+        pytest.raises(DivergenceWarning, match=f"the loss is {loss}"),
+        Training(network(), 9) as training,
+    ):
+        for step in training.steps():
+            training.record(loss=loss if step == 3 else 1.0)
+    assert training.step == 3
+    assert training.losses[:2] == [1.0, 1.0]
+    assert np.isnan(training.losses[2])
