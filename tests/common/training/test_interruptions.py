@@ -372,12 +372,15 @@ def test_early_stopping_takes_effect_in_a_loop_by_hand():
 
 @pytest.mark.parametrize("loss", [np.inf, -np.inf, np.nan])
 def test_a_loss_that_is_not_finite_ends_a_loop_by_hand(loss):
-    with (
-        pytest.raises(DivergenceWarning, match=f"the loss is {loss}"),
-        Training(network(), 9) as training,
-    ):
-        for step in training.steps():
-            training.record(loss=loss if step == 3 else 1.0)
+    training = Training(network(), 9)
+
+    def loop():
+        with training:
+            for step in training.steps():
+                training.record(loss=loss if step == 3 else 1.0)
+
+    with pytest.raises(DivergenceWarning, match=f"the loss is {loss}"):
+        loop()
     assert training.step == 3
     assert training.losses[:2] == [1.0, 1.0]
     assert np.isnan(training.losses[2])
