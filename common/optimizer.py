@@ -18,7 +18,9 @@ The conventions are the book's. ``torch.optim`` differs in three:
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -329,3 +331,37 @@ class AdamW(Adam):
         m, v = self._moments(key, p, g)
         m_hat, v_hat = m / (1 - self.beta1**self.iter), v / (1 - self.beta2**self.iter)
         p -= self.lr * (m_hat / (np.sqrt(v_hat) + self.epsilon) + self.weight_decay * p)
+
+
+OPTIMIZERS = {
+    kind.__name__.lower(): kind for kind in (SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam, AdamW)
+}
+
+
+def make_optimizer(optimizer: Any, param: Mapping[str, Any] | None = None) -> Any:
+    """Return an optimizer by its name, made with `param`; one that is given itself is returned.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is none of that name, it doesn't take `param`, or what is given is no optimizer.
+
+    Examples
+    --------
+    >>> make_optimizer("ADAM", {"lr": 0.001}).lr
+    0.001
+    """
+    if not isinstance(optimizer, str):
+        is_class = isinstance(optimizer, type)  # Adam in place of Adam()
+        if is_class or not (hasattr(optimizer, "update") and hasattr(optimizer, "lr")):
+            raise TypeError(
+                "optimizer must be a name, or an object with update(params, grads) and lr, "
+                f"got {optimizer!r}"
+            )
+        if param is not None:
+            raise ValueError("optimizer_param needs the name of an optimizer, got an optimizer")
+        return optimizer
+    if optimizer.lower() not in OPTIMIZERS:
+        names = ", ".join(kind.__name__ for kind in OPTIMIZERS.values())
+        raise ValueError(f"optimizer must be one of {names}, got {optimizer!r}")
+    return OPTIMIZERS[optimizer.lower()](**({"lr": 0.01} if param is None else param))

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from common.optimizer import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSprop
+from common.optimizer import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop, make_optimizer
 from common.support.checks import check_rng, check_size
 from common.support.errors import DivergenceWarning, NonFiniteError, warn_caller
 from common.training.callbacks import (
@@ -27,8 +27,7 @@ from common.training.callbacks import (
     LearningRate,
     Progress,
     Table,
-    best_row,
-    check_columns,
+    best_epoch,
 )
 from common.training.checkpoint import save_checkpoint
 from common.training.loop import Callback, Training
@@ -44,9 +43,6 @@ COLUMNS = {
     "train_acc": "9.4f",
     "test_acc": "8.4f",
 }
-OPTIMIZERS = {
-    kind.__name__.lower(): kind for kind in (SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam, AdamW)
-}
 
 
 class Trainer:
@@ -58,39 +54,36 @@ class Trainer:
         Anything with ``params`` (a dict of arrays), ``loss(x, t)``, ``gradient(x, t)`` and
         ``accuracy(x, t)``, like `common.networks.network.Network`.
     x_train, t_train, x_test, t_test : ndarray
-        Examples and labels to train on, and to measure the accuracy on. Early stopping and the best
-        parameters look at the accuracy on ``x_test``: if you use them, let it be a validation set,
-        and keep another one for the final test.
+        Examples and labels to train on, and to measure the accuracy on. With `patience` or
+        `keep_best`, let ``x_test`` be a validation set, and keep another one for the final test.
     epochs : int
         How often to go through the training examples.
     mini_batch_size : int
         Examples in a mini-batch.
     optimizer : str or object
-        ``"SGD"``, ``"Momentum"``, ``"Nesterov"``, ``"AdaGrad"``, ``"RMSprop"``, ``"Adam"`` or
-        ``"AdamW"``, in any case, or an optimizer: of `common.optimizer`, or anything with
-        ``update(params, grads)`` and ``lr``. What the latter remembers isn't part of a checkpoint,
-        unless it has ``state()`` and ``set_state(state)`` like those.
+        A name, such as ``"SGD"`` or ``"adam"`` (see `common.optimizer.make_optimizer`), or anything
+        with ``update(params, grads)`` and ``lr``; checkpoints hold what its ``state()`` returns.
     optimizer_param : mapping
         What to make it with, if it is given by name; by default ``{"lr": 0.01}``.
     evaluate_sample_num_per_epoch : int, optional
-        How many of the training and of the test examples, the first ones, to measure the accuracy
-        on after an epoch. All by default.
+        Measure the accuracy on so many of the training and of the test examples, the first ones.
     verbose : bool
-        Whether to print a line after each epoch, and to show a progress bar with the time left
-        (where there is a terminal).
+        Whether to print a line after each epoch, and to show a progress bar.
     shuffle : bool
         Whether each epoch goes through all examples once, in a new random order. Otherwise each
         mini-batch is drawn from all examples, as in the book, and one may come up twice.
     schedule : callable, optional
-        From the share of the training that is done, 0 to 1, to a factor for the learning rate; see
-        `common.training.schedules`.
+        From the fraction of the training that is done, 0 to 1, to a factor for the learning rate;
+        see `common.training.schedules`.
     patience : int, optional
         Stop early when the test accuracy hasn't risen for so many epochs.
     keep_best : bool
-        Whether to leave the network with the parameters of the epoch with the highest test accuracy
-        (the first one of several), in place of the last ones.
+        Whether to leave the network with the parameters of the epoch with the highest test
+        accuracy, in place of the last ones.
     checkpoint : path, optional
         File to write all of the state to, every ten seconds and when training ends or is stopped.
+    callbacks, settings
+        See `common.training.Training`.
     rng : numpy.random.Generator, optional
         Source of the mini-batches; NumPy's global state without one.
 
@@ -99,6 +92,12 @@ class Trainer:
     history : list of dict
         For each epoch: epoch, iteration (mini-batches so far), seconds (of training, without the
         measurement), loss (mean over its mini-batches), lr, train_acc, test_acc (0 to 1).
+    train_loss_list, train_acc_list, test_acc_list : list of float
+        The loss of each mini-batch, before its step; the accuracies after each epoch.
+    best_epoch : int or None
+        The epoch with the highest test accuracy, the first one of several.
+    best_params : dict of str to ndarray
+        The network's parameters after that epoch, and running averages if it has any.
 
     Examples
     --------
@@ -151,18 +150,15 @@ class Trainer:
         check_rng(rng)
         if schedule is not None and not callable(schedule):
             raise TypeError(f"schedule must be a function of the share done, got {schedule!r}")
-        self.network = network
-        self.epochs = epochs
+        self.network, self.epochs, self.verbose = network, epochs, verbose
         self.optimizer = make_optimizer(optimizer, optimizer_param)
         self.evaluate_sample_num_per_epoch = evaluate_sample_num_per_epoch
-        self.verbose = verbose
-        self.keep_best = keep_best
-        self.checkpoint = checkpoint
+        self.keep_best, self.checkpoint = keep_best, checkpoint
         self.batches = MiniBatches(len(self.x_train), mini_batch_size, shuffle, rng)
         self.iter_per_epoch = self.batches.per_epoch
         self._best = BestParameters(restore=keep_best)
-        around = [] if schedule is None else [LearningRate(schedule, self.optimizer)]
-        around += [self.batches, Evaluation(self._row, self.iter_per_epoch, diverged=True)]
+        around = [self.batches, Evaluation(self._row, self.iter_per_epoch, diverged=True)]
+        around += [] if schedule is None else [LearningRate(schedule, self.optimizer)]
         around += [Table(COLUMNS), Progress()] if verbose else []
         around += [] if patience is None else [EarlyStopping(patience)]
         around += [] if checkpoint is None else [Checkpoint(checkpoint)]
@@ -193,63 +189,44 @@ class Trainer:
             If a loss, or a prediction after an epoch, isn't finite. That ends the training; the
             history ends with a loss of NaN.
         """
-        training = self.training
-        if training.finished:
-            training.extend(self.epochs * self.iter_per_epoch)
+        self.training.length = self.epochs * self.iter_per_epoch
+        diverged = False
         try:
-            with training:
-                for _ in training.steps():
+            with self.training:
+                for _ in self.training.steps():
                     self._update()
         except DivergenceWarning as error:
-            message = f"training stopped in iteration {training.step:,}: {error}"
+            message = f"training stopped in iteration {self.iteration:,}: {error}"
             warn_caller(message, DivergenceWarning, of=self)
-            self._report(diverged=True)
-        else:
-            self._report(diverged=False)
+            diverged = True
+        self._report(diverged)
 
     def train_step(self) -> None:
         """Take one step, and measure the accuracies if it ends an epoch; `train` goes on later."""
-        self.training.before_step()
         self._update()
         self.training.after_step()
 
     def _update(self):
-        start = time.perf_counter()
-        batch = self.batches.draw(self.training.step)
-        loss, grads = self._loss_and_gradient(self.x_train[batch], self.t_train[batch])
-        self.optimizer.update(self.network.params, grads)
+        start, network = time.perf_counter(), self.network
+        batch = self.batches.draw(self.iteration)
+        x, t = self.x_train[batch], self.t_train[batch]
+        if hasattr(network, "loss_and_gradient"):
+            loss, grads = network.loss_and_gradient(x, t)
+        else:
+            loss, grads = network.loss(x, t), network.gradient(x, t)
         self.training.record(loss=loss)
+        self.optimizer.update(network.params, grads)
         self.batches.seconds += time.perf_counter() - start
-
-    def _loss_and_gradient(self, x, t):
-        try:
-            if hasattr(self.network, "loss_and_gradient"):
-                loss, grads = self.network.loss_and_gradient(x, t)
-            else:
-                loss, grads = self.network.loss(x, t), self.network.gradient(x, t)
-            if not math.isfinite(loss):
-                raise DivergenceWarning(f"the loss is {loss}; a smaller learning rate may help")
-            return loss, grads
-        except (DivergenceWarning, NonFiniteError) as error:
-            self.training.record(loss=math.nan)
-            raise self._diverged(error) from None
 
     def _accuracy(self, x, t):
         n = self.evaluate_sample_num_per_epoch
         try:
             return float(self.network.accuracy(x[:n], t[:n]))
         except NonFiniteError as error:
-            error = self._diverged(error)
-            if not isinstance(error, DivergenceWarning):
+            if self.training.is_finite():
                 raise
-            warnings.warn(error, stacklevel=1)  # which ends the training
-            return math.nan  # that of a network that is known to have diverged
-
-    def _diverged(self, error):
-        """Return `error`, or a DivergenceWarning if it is due to the network, not the examples."""
-        if isinstance(error, DivergenceWarning) or self.training.is_finite():
-            return error
-        return DivergenceWarning(f"{error}; a smaller learning rate may help")
+            warnings.warn(str(error), DivergenceWarning, stacklevel=1)  # which ends the training
+            return math.nan
 
     def _row(self, training):
         since = training.history[-1]["iteration"] if training.history else 0
@@ -265,7 +242,7 @@ class Trainer:
         self.batches.seconds = 0.0
         return row
 
-    def _report(self, *, diverged):
+    def _report(self, diverged):
         if not self.verbose:
             return
         if self.training.stop_reason:
@@ -279,13 +256,7 @@ class Trainer:
             print(f"accuracy on all {len(self.x_test):,} test examples: {accuracy:.4f}")
 
     def save_checkpoint(self, path: str | Path) -> None:
-        """Write the state after the last whole mini-batch to `path`.
-
-        Raises
-        ------
-        OSError
-            If it can't be written.
-        """
+        """Write the state after the last whole mini-batch to `path`, or raise an OSError."""
         if not self.training.return_to_snapshot:
             self.training.take_snapshot()
         save_checkpoint(path, self.training.snapshot)
@@ -294,49 +265,22 @@ class Trainer:
         """Go on from a checkpoint, bit for bit as the trainer that wrote it would have.
 
         This one must have been made in the same way, with the same examples; `epochs` may be
-        larger, and the learning rate another one. Return the settings that have changed.
-
-        Raises
-        ------
-        ValueError
-            If the file is no checkpoint of such a trainer; nothing is changed then.
-        OSError
-            If it can't be read.
+        larger, and the learning rate another one. For errors see `common.training.Training.resume`.
+        Return the settings that have changed.
         """
         path = self.checkpoint if path is None else path
         if path is None:
             raise ValueError("there is no checkpoint to load: path and checkpoint are both None")
         return self.training.resume(path)
 
-    @property
-    def train_loss_list(self) -> list[float]:
-        """The loss of each mini-batch, before the step that it leads to."""
-        return self.training.losses
-
+    best_epoch = property(lambda self: best_epoch(self.history))
+    best_params = property(lambda self: self._best.best)
     history = property(lambda self: self.training.history)
 
-    @property
-    def train_acc_list(self) -> list[float]:
-        """Accuracy on training examples after each epoch."""
-        return [row["train_acc"] for row in self.history]
-
-    @property
-    def test_acc_list(self) -> list[float]:
-        """Accuracy on test examples after each epoch."""
-        return [row["test_acc"] for row in self.history]
-
-    @property
-    def best_epoch(self) -> int | None:
-        """The epoch with the highest test accuracy, the first one of several."""
-        row = best_row(self.history)
-        return None if row is None else row + 1
-
-    @property
-    def best_params(self) -> dict[str, np.ndarray]:
-        """The network's parameters after that epoch, and running averages if it has any."""
-        return self._best.best
-
     # The book's names.
+    train_loss_list = property(lambda self: self.training.losses)
+    train_acc_list = property(lambda self: [row["train_acc"] for row in self.history])
+    test_acc_list = property(lambda self: [row["test_acc"] for row in self.history])
     iteration = current_iter = property(lambda self: self.training.step)
     current_epoch = property(lambda self: len(self.history))
     max_iter = property(lambda self: self.training.last_step)
@@ -370,13 +314,7 @@ class MiniBatches(Callback):
 
     def set_state(self, state: Mapping[str, Any], training: Training) -> None:
         """Go on in that order."""
-        order = state["order"]
-        if order.dtype.kind != "i" or sorted(order.tolist()) != list(range(len(self.order))):
-            raise ValueError("the order of the examples is no permutation of them")
-        if len(training.losses) != training.step:
-            raise ValueError(f"there are {len(training.losses)} losses of {training.step} steps")
-        check_columns(training.history, ("iteration", *COLUMNS))
-        self.order, self.seconds = order, float(state["seconds"])
+        self.order, self.seconds = state["order"], float(state["seconds"])
 
 
 def _examples(kind, x, t):
@@ -387,32 +325,3 @@ def _examples(kind, x, t):
             f"and {t.shape}"
         )
     return x, t
-
-
-def make_optimizer(optimizer: Any, param: Mapping[str, Any] | None = None) -> Any:
-    """Return an optimizer by its name, made with `param`; one that is given itself is returned.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If there is none of that name, it doesn't take `param`, or what is given is no optimizer.
-
-    Examples
-    --------
-    >>> make_optimizer("ADAM", {"lr": 0.001}).lr
-    0.001
-    """
-    if not isinstance(optimizer, str):
-        is_class = isinstance(optimizer, type)  # Adam in place of Adam()
-        if is_class or not (hasattr(optimizer, "update") and hasattr(optimizer, "lr")):
-            raise TypeError(
-                "optimizer must be a name, or an object with update(params, grads) and lr, "
-                f"got {optimizer!r}"
-            )
-        if param is not None:
-            raise ValueError("optimizer_param needs the name of an optimizer, got an optimizer")
-        return optimizer
-    if optimizer.lower() not in OPTIMIZERS:
-        names = ", ".join(kind.__name__ for kind in OPTIMIZERS.values())
-        raise ValueError(f"optimizer must be one of {names}, got {optimizer!r}")
-    return OPTIMIZERS[optimizer.lower()](**({"lr": 0.01} if param is None else param))

@@ -17,7 +17,7 @@ import csv
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -113,20 +113,18 @@ def read_history(folder: Path) -> dict[str, list[float]]:
     CommandError
         If there is none, or it is something else.
     """
-    path = folder / HISTORY
+    path, names = folder / HISTORY, ("loss", *COLUMNS)
     try:
         with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        columns = {name: [float(row[name]) for row in rows] for name in ("loss", *COLUMNS)}
-        if not np.isfinite(list(columns.values())).all():
-            raise ValueError("a number isn't finite")
+            rows = [{name: float(row[name]) for name in names} for row in csv.DictReader(file)]
     except OSError as error:
         raise CommandError(f"{folder} holds no run to draw: {error}") from error
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise CommandError(f"{path} isn't the history of a training run") from error
-    if not rows:
+    finite = [row for row in rows if np.isfinite(list(row.values())).all()]  # until it diverged
+    if not finite:
         raise CommandError(f"{path} is empty")
-    return columns
+    return {name: [row[name] for row in finite] for name in names}
 
 
 def results_folder(folder: Path, *, resume: bool) -> Path:
@@ -149,25 +147,25 @@ def only_run_in(folder: Path) -> Iterator[None]:
     Raises
     ------
     CommandError
-        If another run is writing there.
+        If another run is writing there, or a file can't be written.
     """
-    if fcntl is None:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise CommandError(
-            f"another run is writing to {folder}; wait for it, or choose another --output"
-        ) from None
-    except OSError:  # a network drive without locks
-        pass
-    try:
-        yield
-    finally:
-        os.close(handle)  # which unlocks it
+    with ExitStack() as lock:
+        if fcntl is not None:
+            handle = os.open(folder, os.O_RDONLY)
+            lock.callback(os.close, handle)  # which unlocks it
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                advice = "wait for it, or choose another --output"
+                raise CommandError(f"another run is writing to {folder}; {advice}") from None
+            except OSError:  # a network drive without locks
+                pass
+        try:
+            yield
+        except OSError as error:
+            saved = (folder / CHECKPOINT).exists()
+            advice = "--resume goes on" if saved else "start this run again"
+            raise CommandError(f"{error}; when that is solved, {advice}") from error
 
 
 def begin(training: Training, folder: Path, *, resume: bool) -> None:
@@ -295,12 +293,7 @@ class Results(Callback):
         if isinstance(error, DivergenceWarning):  # draw the network that is written
             training.return_to_snapshot = True
             training.set_network_state(training.snapshot["network"])
-        try:
-            written = list(self._write(training))
-        except OSError as failure:
-            advice = "when that is solved, --resume writes what is missing"
-            raise CommandError(f"{failure}; {advice}") from failure
-        for path in written:  # only now, since printing fails if what reads our output has ended
+        for path in list(self._write(training)):  # printing fails if what reads it has ended
             print(f"wrote {path}")
         done, seconds = kept - training.first_step, time.monotonic() - self._started
         print(f"{done:,} iteration{'' if done == 1 else 's'} in {seconds:.1f} s")
@@ -325,10 +318,7 @@ class Results(Callback):
             writers[HISTORY] = lambda path: write_csv(path, history)
         if drawn:
             writers[CURVE] = draw(lambda: learning_curve(columns, self.title, beside=self.beside))
-        for name in {
-            HISTORY,
-            CURVE,
-        } - writers.keys():  # of an earlier run
+        for name in {HISTORY, CURVE} - writers.keys():  # of an earlier run
             (self.folder / name).unlink(missing_ok=True)
         writers |= {name: draw(make) for name, make in self.plots.items()}
         for name, write in writers.items():

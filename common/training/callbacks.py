@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +75,6 @@ class Table(Callback):
         """Print what came after the last step."""
         self.after_step(training)
 
-    def set_state(self, state: Mapping[str, Any], training: Training) -> None:
-        """Check that the rows have all columns."""
-        check_columns(training.history, self.columns)
-
 
 class Progress(Callback):
     """Show a progress bar with the time left; without a terminal, print a line now and then."""
@@ -117,18 +113,20 @@ class LearningRate(Callback):
     """
 
     def __init__(self, schedule: Callable[[float], float], optimizer: Any):
-        self.schedule, self.base_lr = schedule, optimizer.lr
-        for fraction in np.linspace(0, 1, 101).tolist():  # not only after an hour of training
-            self._factor(fraction)
+        self.schedule, self.optimizer, self.base_lr = schedule, optimizer, optimizer.lr
+        for fraction in (*np.linspace(0, 1, 101).tolist(), 0.0):  # errors now, not after an hour
+            self._set(fraction)
 
-    def before_step(self, training: Training) -> None:
-        """Set the learning rate of this step."""
-        done = (training.step - training.start) / (training.last_step - training.start)
-        training.optimizer.lr = self.base_lr * self._factor(min(done, 1.0))
+    def begin(self, training: Training) -> None:
+        """Set the learning rate of the next step."""
+        if training.step < training.last_step:
+            self._set((training.step - training.start) / training.length)
 
-    def _factor(self, done):
+    after_step = begin
+
+    def _set(self, done):
         name = f"schedule must give a factor: schedule({done:.4g})"
-        return check_number(name, self.schedule(done), 0)
+        self.optimizer.lr = self.base_lr * check_number(name, self.schedule(done), 0)
 
 
 class EarlyStopping(Callback):
@@ -144,10 +142,10 @@ class EarlyStopping(Callback):
     def after_step(self, training: Training) -> None:
         """Stop if the best row is too far back."""
         rows = training.history[training.start_row :]
-        best = best_row(rows)
-        if best is not None and len(rows) - 1 - best >= self.patience:
-            row = training.start_row + best + 1
-            training.stop_reason = f"the best test accuracy was that of epoch {row}"
+        best = best_epoch(rows)
+        if best is not None and len(rows) - best >= self.patience:
+            best += training.start_row
+            training.stop_reason = f"the best test accuracy was that of epoch {best}"
 
 
 class BestParameters(Callback):
@@ -168,7 +166,7 @@ class BestParameters(Callback):
     def after_step(self, training: Training) -> None:
         """Copy the state of the network if the newest row is the best one."""
         rows = len(training.history)
-        if rows > self._rows and best_row(training.history) == rows - 1:
+        if rows > self._rows and best_epoch(training.history) == rows:
             self.best = training.state()["network"]
         self._rows = rows
 
@@ -184,24 +182,16 @@ class BestParameters(Callback):
 
     def set_state(self, state: Mapping[str, Any], training: Training) -> None:
         """Take them from `state`."""
-        if state:
-            training.check_network_state(state)
         self.best = dict(state)
 
 
-def best_row(history: list[dict[str, float]]) -> int | None:
-    """Return the number of the first row with the highest test accuracy, if any.
+def best_epoch(history: list[dict[str, float]]) -> int | None:
+    """Return which row, counted from 1, is the first one with the highest test accuracy, if any.
 
     The row of a training that has diverged, with a loss of NaN, doesn't count.
     """
-    rows = [number for number, row in enumerate(history) if row["loss"] == row["loss"]]
-    return max(rows, key=lambda number: history[number]["test_acc"], default=None)
-
-
-def check_columns(history: list[dict[str, float]], columns: Iterable[str]) -> None:
-    """Raise a ValueError unless each row has these columns."""
-    if not all(set(columns) <= row.keys() for row in history):
-        raise ValueError("the history has other columns")
+    rows = [number for number, row in enumerate(history, 1) if row["loss"] == row["loss"]]
+    return max(rows, key=lambda number: history[number - 1]["test_acc"], default=None)
 
 
 class Checkpoint(Callback):

@@ -2,7 +2,8 @@
 
 That is more than the parameters: what the optimizer remembers, how far the training is, and the
 state of the random numbers, which decides on every mini-batch to come. A checkpoint is one ``.npz``
-file of arrays, one of which is the rest as JSON. Nothing is unpickled.
+file of arrays, one of which is the rest as JSON; its checksums tell if it was damaged. Nothing is
+unpickled.
 """
 
 import json
@@ -20,13 +21,7 @@ FORMAT = 3  # the first two were those of versions with two training loops
 
 
 def save_checkpoint(path: str | Path, state: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write the named parts of `state`, dicts of arrays, numbers, text and lists, atomically.
-
-    Raises
-    ------
-    OSError
-        If `path` can't be written.
-    """
+    """Write the named parts of `state`, dicts of arrays, numbers, text and lists, atomically."""
     arrays, about = {}, {"format": FORMAT}
     for part, values in state.items():
         about[part] = {k: v for k, v in values.items() if not isinstance(v, np.ndarray)}

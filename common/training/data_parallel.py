@@ -3,8 +3,7 @@
 The loss of a mini-batch is a mean over examples, and so is its gradient, which can be computed in
 parts: worker i gets Nᵢ of the N examples, and Σ Nᵢ/N · (gradient of part i) is that of the whole.
 
-The workers are threads. NumPy releases Python's global lock (the GIL) while it computes, so threads
-run in parallel as long as the arrays are large. In a convolutional network that pays off: a matrix
+The workers are threads: NumPy releases Python's global lock (the GIL) while it computes. A matrix
 product can use several threads by itself, but activation functions, pooling and all other
 elementwise operations use one. Workers share out those too.
 """
@@ -13,7 +12,7 @@ import math
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from copy import deepcopy
-from numbers import Number
+from itertools import pairwise
 
 import numpy as np
 
@@ -29,22 +28,16 @@ __all__ = ["DataParallel"]
 class DataParallel:
     """A network that splits each mini-batch among threads, and averages their gradients.
 
-    It has the interface of the network, whose parameters it uses and whose attributes are its own:
-    ``parallel.params`` is ``network.params``. Every worker has a copy of the layers and uses one
-    BLAS thread. `loss_and_gradient`, `gradient`, `objective`, `predict` and `accuracy` work in
-    parallel; everything else is passed on to the network, which also computes mini-batches of fewer
-    than four examples.
+    It has the interface of the network, whose parameters and attributes are its own. Each call
+    gives every worker a copy of the layers and one BLAS thread. `loss_and_gradient`, `gradient`,
+    `objective`, `predict` and `accuracy` work in parallel; everything else is passed on to the
+    network, which also computes mini-batches of fewer than four examples.
 
-    Without dropout and batch normalization, results equal those of the network to rounding. Those
-    two depend on how the mini-batch is split:
-
-    - Dropout: each worker draws masks of its own. They are reproducible for a given seed and number
-      of workers, since each call seeds the workers from the random numbers of the network.
-    - Batch normalization: each worker normalizes its part, of at least two examples, by the mean
-      and variance of that part. The running averages become the mean of the workers'.
-
-    Use it from one thread at a time. It follows what is replaced later on: parameters, layers, and
-    numbers such as ``dropout_ratio``. If you change anything else within a layer, make a new one.
+    Without dropout and batch normalization, results equal those of the network to rounding. With
+    dropout, each worker draws masks of its own, seeded from the random numbers of the network, so
+    that they depend on the seed and the number of workers. With batch normalization, each worker
+    normalizes its part, of at least two examples, by the mean and variance of that part, and the
+    running averages become the mean of the workers'.
 
     Parameters
     ----------
@@ -63,7 +56,7 @@ class DataParallel:
     True
     """
 
-    __slots__ = ("_copies", "_originals", "_pool", "network", "workers")
+    __slots__ = ("_last", "_pool", "network", "workers")
 
     def __init__(self, network: Network, workers: int | None = None):
         if not isinstance(network, Network):
@@ -72,8 +65,7 @@ class DataParallel:
         check_size("workers", workers)
         self.network = network
         self.workers = workers
-        self._copies = []
-        self._originals = {}  # the layers that the copies were made of
+        self._last = []  # the copies of the last call
         self._pool = None
 
     def __getattr__(self, name):
@@ -92,11 +84,8 @@ class DataParallel:
         self.close()
 
     def close(self) -> None:
-        """Wait for the threads and end them. A later call starts new ones.
-
-        Without `close` they end with this object, or with Python.
-        """
-        pool, self._pool, self._copies = self._pool, None, []
+        """Wait for the threads and end them; a later call starts new ones."""
+        pool, self._pool, self._last = self._pool, None, []
         if pool is not None:
             pool.shutdown(cancel_futures=True)
 
@@ -146,8 +135,8 @@ class DataParallel:
         """Return what ``compute(worker, weight, x, *t)`` returns for each part of the mini-batch.
 
         The weight of a part is its fraction of the examples. The list is empty if the network has
-        to compute the whole: there are too few examples, the workers would draw from the same
-        random numbers, or one refused its part, so that the error must be about the whole.
+        to compute the whole: of few examples, if the workers would draw from the same random
+        numbers, and if one refused its part, so that the error is about the whole.
         """
         network = self.network
         network.synchronize()
@@ -157,13 +146,13 @@ class DataParallel:
         if count < 2 or shares_random or any(np.shape(array)[:1] != (n,) for array in t):
             return []
         ends = [n * i // count for i in range(count + 1)]
-        self._prepare()
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.workers)
         before = network._training_state()
         try:
-            self._seed()
             with limit_threads(1):
                 calls = []
-                for worker, start, stop in zip(self._copies, ends, ends[1:], strict=False):
+                for worker, (start, stop) in zip(self._copies(count), pairwise(ends), strict=True):
                     part = [array[start:stop] for array in (x, *t)]
                     task = copy_context().run, compute, worker, (stop - start) / n, *part
                     calls.append(self._pool.submit(*task))
@@ -176,46 +165,30 @@ class DataParallel:
             self.close()  # after Ctrl-C workers may still be busy
             raise
 
-    def _prepare(self):
-        """Bring the workers' copies of the network up to date, and start the threads."""
+    def _copies(self, count):
+        """Return `count` copies of the network, whose layers share all arrays but the buffers."""
         network = self.network
-        originals = _parts(network)
-        if not self._copies or _identities(originals) != _identities(self._originals):
-            self._copies = [deepcopy(network) for _ in range(self.workers)]
-            self._originals = originals
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.workers)
-        for worker in self._copies:
-            twins = _parts(worker)
-            for name, original in originals.items():
-                for attribute, value in getattr(original, "__dict__", {}).items():
-                    if isinstance(value, str | Number):
-                        setattr(twins[name], attribute, value)
-            worker.params = dict(network.params)
+        owners = [network.params, *(getattr(x, "__dict__", {}) for x in network.layers.values())]
+        arrays = [a for owner in owners for a in owner.values() if isinstance(a, np.ndarray)]
+        copies = [deepcopy(network, {id(a): a for a in arrays}) for _ in range(count)]
+        for worker in copies:
             worker._set_buffers({key: np.array(value) for key, value in network.buffers.items()})
             worker.check_loss = _require_finite
-
-    def _seed(self):
-        """Give the workers random numbers that depend only on the network's, and advance those."""
-        for key, layer in self.network.layers.items():
-            if hasattr(layer, "rng"):
+        for key, layer in network.layers.items():
+            if hasattr(layer, "rng"):  # seeds depend only on the network's random numbers
                 source = np.random if layer.rng is None else layer.rng
                 new = isinstance(source, np.random.Generator)
-                for worker in self._copies:
-                    seed = np.frombuffer(source.bytes(16), np.uint32)
-                    make = np.random.default_rng if new else np.random.RandomState
-                    worker.layers[key].rng = make(seed)
-
-
-def _parts(network):
-    """Return the network, its layers and its functions, by name."""
-    parts = {**vars(network), **network.layers}
-    parts = {k: part for k, part in parts.items() if hasattr(part, "forward") or callable(part)}
-    return {"": network, **parts}
-
-
-def _identities(parts):
-    return {name: id(part) for name, part in parts.items()}
+                make = np.random.default_rng if new else np.random.RandomState
+                for worker in copies:
+                    worker.layers[key].rng = make(np.frombuffer(source.bytes(16), np.uint32))
+        # What the last copies remember is freed bit by bit, as it is replaced: freed at once, its
+        # memory would return to the system and be fetched from there again (10 % of the time).
+        for worker, last in zip(copies, self._last, strict=False):
+            for key in worker.layers.keys() & last.layers.keys():
+                now, before = (getattr(x.layers[key], "__dict__", {}) for x in (worker, last))
+                now.update({name: value for name, value in before.items() if name not in now})
+        self._last = copies
+        return copies
 
 
 def _require_finite(loss):

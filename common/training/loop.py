@@ -6,8 +6,8 @@ The loop itself is written where it is read:
         for step in training.steps():
             batch = rng.choice(len(x_train), 100)
             loss, grads = network.loss_and_gradient(x_train[batch], t_train[batch])
-            optimizer.update(network.params, grads)
             training.record(loss=loss)
+            optimizer.update(network.params, grads)
 
 Everything around the steps is a `Callback`: to measure, to print, to save, to stop early.
 """
@@ -15,21 +15,20 @@ Everything around the steps is a `Callback`: to measure, to print, to save, to s
 import math
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from common.support.errors import DivergenceWarning
+from common.support.errors import DivergenceWarning, NonFiniteError
 from common.support.random_state import random_state, set_random_state
 from common.training.checkpoint import load_checkpoint
 
 __all__ = ["Callback", "Training"]
 
 SNAPSHOT_FRACTION = 0.01  # of the time may go into copies of the state
-State = dict[str, dict[str, Any]]
 
 
 class Callback:
@@ -37,9 +36,6 @@ class Callback:
 
     def begin(self, training: "Training") -> None:
         """Before the first step, or the first one after an interruption."""
-
-    def before_step(self, training: "Training") -> None:
-        """Before each step."""
 
     def after_step(self, training: "Training") -> None:
         """After each step, with `training.step` counting it."""
@@ -60,15 +56,15 @@ class Training:
 
     If the loop is left by an exception, such as KeyboardInterrupt, everything returns to the last
     snapshot: the end of a whole step, at most 100 times as long ago as a snapshot takes, or one
-    step. A DivergenceWarning becomes such an exception, but leaves parameters and history as they
-    are; its step counts, with a loss of NaN. So does a step that is ended by ``break``.
+    step. A step that is ended by ``break`` counts. A training that diverges ends in one
+    DivergenceWarning, raised as an exception; parameters and history stay as they are then.
 
     Parameters
     ----------
     network : object
         What is trained, with ``state()`` and ``set_state(state)``, or with a dict ``params``.
-    last_step : int
-        The number of steps.
+    length : int
+        The number of steps. If a finished training is entered again, so many more follow.
     optimizer : object, optional
         With ``state()`` and ``set_state(state)`` if it remembers anything.
     rng : numpy.random.Generator, optional
@@ -82,10 +78,12 @@ class Training:
 
     Attributes
     ----------
-    step, first_step : int
-        How many steps are done, and how many were when this training began or was resumed.
+    step, last_step : int
+        How many steps are done, and are to be done in all.
+    first_step : int
+        How many were done when this training began or was resumed.
     start, start_row : int
-        How many steps and rows there were before the last call of `extend`, 0 without one.
+        How many steps and rows there were before the last `length` steps.
     values : dict
         What `record` was given last.
     losses : list of float
@@ -105,7 +103,7 @@ class Training:
     def __init__(
         self,
         network: Any,
-        last_step: int,
+        length: int,
         *,
         optimizer: Any = None,
         rng: np.random.Generator | None = None,
@@ -118,53 +116,51 @@ class Training:
         model = type(getattr(network, "network", network))  # of DataParallel, what it trains
         self.kind = {"network": f"{model.__module__}.{model.__qualname__}", **(kind or {})}
         self.settings = dict(settings or {})
-        self.last_step = last_step
+        self.length = length
         self.step = self.first_step = self.start = self.start_row = 0
         self.values, self.losses, self.history = {}, [], []
-        self.stop_reason, self.finished = "", False
-        self.snapshot, self.return_to_snapshot = None, False
+        self.stop_reason, self.finished, self.return_to_snapshot = "", False, False
+        self._in_step, self._quiet = False, ExitStack()
         self._snapshot_at, self._snapshot_took = 0.0, math.inf
-        self._quiet = ExitStack()
 
-    def extend(self, steps: int) -> None:
-        """Let so many steps follow those that are done."""
-        if self.return_to_snapshot:
-            self._set_state(self.snapshot)
-            self.return_to_snapshot = False
-        step, rows = self.step, len(self.history)
-        self.start, self.start_row, self.last_step, self.finished = step, rows, step + steps, False
+    @property
+    def last_step(self) -> int:
+        """How many steps are to be done in all."""
+        return self.start + self.length
 
     def __enter__(self) -> "Training":
         self._quiet.close()  # if Ctrl-C struck just before `__exit__` could
-        try:
+        with ExitStack() as quiet:
             # A training that diverges ends in one error; NumPy's warnings only hide it.
-            self._quiet.enter_context(np.errstate(over="ignore", invalid="ignore"))
-            self._quiet.enter_context(warnings.catch_warnings())
+            quiet.enter_context(np.errstate(over="ignore", invalid="ignore"))
+            quiet.enter_context(warnings.catch_warnings())
             warnings.simplefilter("error", DivergenceWarning)
             if self.return_to_snapshot:
                 self._set_state(self.snapshot)
+            if self.finished:
+                self.start, self.start_row, self.finished = self.step, len(self.history), False
             self.first_step, self.stop_reason, self._in_step = self.step, "", False
             for callback in self.callbacks:
                 callback.begin(self)
             self.take_snapshot()
             self.return_to_snapshot = True  # also if Ctrl-C strikes again while `__exit__` does so
-            return self
-        except BaseException:
-            self._quiet.close()
-            raise
+            self._quiet = quiet.pop_all()
+        return self
 
     def steps(self) -> Iterator[int]:
         """Yield the numbers of the steps to do, counted from 1."""
         while self.step < self.last_step and not self.stop_reason:
-            self.before_step()
+            self._in_step = True
             yield self.step + 1
             self.after_step()
 
-    def before_step(self) -> None:
-        """Tell the callbacks that a step begins."""
-        for callback in self.callbacks:
-            callback.before_step(self)
-        self._in_step = True
+    def record(self, *, loss: float | None = None, **values: Any) -> None:
+        """Tell the callbacks about this step; a loss that isn't finite ends the training."""
+        self.values = values
+        if loss is not None:
+            if not math.isfinite(loss):
+                raise DivergenceWarning(f"the loss is {loss}; a smaller learning rate may help")
+            self.losses.append(float(loss))
 
     def after_step(self) -> None:
         """Count the step, and tell the callbacks."""
@@ -176,29 +172,27 @@ class Training:
         if seconds * SNAPSHOT_FRACTION > self._snapshot_took and self.is_finite():
             self.take_snapshot()
 
-    def record(self, **values: Any) -> None:
-        """Tell the callbacks about this step; a ``loss`` is added to `losses`."""
-        self.values = values
-        if "loss" in values:
-            self.losses.append(float(values["loss"]))
-
     def __exit__(self, kind, error, traceback) -> None:
-        diverged = isinstance(error, DivergenceWarning)
         with self._quiet:
-            if error is None and self._in_step:
-                self.after_step()
+            if isinstance(error, NonFiniteError) and not self.is_finite():
+                error = DivergenceWarning(f"{error}; a smaller learning rate may help")
+            diverged = isinstance(error, DivergenceWarning)
             if error is None:
+                if self._in_step:
+                    self.after_step()
                 self.take_snapshot()
             elif not diverged:
                 self._set_state(self.snapshot)
             else:
-                self.step += 1
-                if self.losses:
-                    self.losses += [math.nan] * (self.step - len(self.losses))
+                self.step += self._in_step
+                if self.step == 1 or self.losses:
+                    self.losses[self.step - 1 :] = [math.nan]
             self.return_to_snapshot = False
             for callback in self.callbacks:
                 callback.end(self, error)
         self.finished = error is None or diverged
+        if diverged:
+            raise error
 
     def take_snapshot(self) -> None:
         """Remember the state between two steps, to return to it, or to save it."""
@@ -212,15 +206,12 @@ class Training:
         """How many steps had been done when the snapshot was taken."""
         return self.snapshot["training"]["step"]
 
-    def state(self) -> State:
+    def state(self) -> dict[str, dict[str, Any]]:
         """Return a copy of all that decides on the steps to come, in named parts."""
+        names = ("kind", "settings", "step", "start", "start_row")
         state = {
-            "training": {
-                "kind": self.kind,
-                "settings": self.settings,
-                "step": self.step,
-                "start": self.start,
-                "start_row": self.start_row,
+            "training": {name: getattr(self, name) for name in names}
+            | {
                 "losses": np.array(self.losses[: self.step], dtype=np.float64),
                 "history": list(self.history),
                 "random": [random_state(rng) for rng in self._generators()],
@@ -233,6 +224,20 @@ class Training:
             part: {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in values.items()}
             for part, values in state.items()
         }
+
+    def _set_state(self, state):
+        about = state["training"]
+        self.set_network_state(state["network"])
+        if hasattr(self.optimizer, "set_state"):
+            lr = self.optimizer.lr
+            self.optimizer.set_state(state["optimizer"])
+            self.optimizer.lr = lr
+        for rng, random in zip(self._generators(), about["random"], strict=True):
+            set_random_state(rng, random)
+        self.step, self.start, self.start_row = about["step"], about["start"], about["start_row"]
+        self.losses, self.history = about["losses"].tolist(), list(about["history"])
+        for callback in self.callbacks:
+            callback.set_state(state.get(type(callback).__name__, {}), self)
 
     def resume(self, path: str | Path) -> list[str]:
         """Go on from the checkpoint at `path`, and return what settings have changed since.
@@ -248,41 +253,22 @@ class Training:
         """
         state, before = load_checkpoint(path), self.state()
         try:
-            _check(state, self.kind)
+            about = state["training"]
+            for name, value in self.kind.items():
+                if about["kind"].get(name) != value:
+                    raise ValueError(f"{name} is {about['kind'].get(name)}, not {value}")
+            old = about["settings"]
+            changed = [name for name, new in self.settings.items() if new != old.get(name)]
             self._set_state(state)
+            self.take_snapshot()
         except BaseException as error:
             self._set_state(before)
             if isinstance(error, Exception):
                 what = "is damaged, or of another training"
                 raise ValueError(f"{path} {what}: {error!r}") from error
             raise
-        self.take_snapshot()
         self.return_to_snapshot = self.finished = False
-        old = state["training"]["settings"]
-        return [
-            f"{name} was {old.get(name)}, is now {new}"
-            for name, new in self.settings.items()
-            if new != old.get(name)
-        ]
-
-    def _set_state(self, state):
-        about = state["training"]
-        self.set_network_state(state["network"])
-        if hasattr(self.optimizer, "set_state"):
-            lr = self.optimizer.lr
-            self.optimizer.set_state(state["optimizer"])
-            self.optimizer.lr = lr
-        for name in getattr(self.optimizer, "MEMORIES", ()):
-            memory = getattr(self.optimizer, name)
-            if memory and _shapes(memory) != _shapes(self.network.params):
-                raise ValueError(f"{name} of the optimizer doesn't fit the parameters")
-        for rng, random in zip(self._generators(), about["random"], strict=True):
-            set_random_state(rng, random)
-        self.last_step += about["start"] - self.start
-        self.step, self.start, self.start_row = about["step"], about["start"], about["start_row"]
-        self.losses, self.history = about["losses"].tolist(), list(about["history"])
-        for callback in self.callbacks:
-            callback.set_state(state.get(type(callback).__name__, {}), self)
+        return [f"{name} was {old.get(name)}, is now {self.settings[name]}" for name in changed]
 
     def set_network_state(self, new: Mapping[str, Any]) -> None:
         """Copy arrays into those of the network.
@@ -295,17 +281,13 @@ class Training:
         if hasattr(self.network, "set_state"):
             self.network.set_state(new)
             return
-        self.check_network_state(new)
+        if _shapes(new) != _shapes(self.network.params):
+            raise ValueError("the parameters have other names or shapes than the network's")
         for key, param in self.network.params.items():
             if isinstance(param, np.ndarray):
                 param[...] = new[key]
             else:
                 self.network.params[key] = new[key]
-
-    def check_network_state(self, state: Mapping[str, Any]) -> None:
-        """Raise a ValueError unless these are arrays like the network's."""
-        if _shapes(state) != _shapes(_arrays_of(self.network)):
-            raise ValueError("the parameters have other names or shapes than the network's")
 
     def is_finite(self) -> bool:
         """Return whether parameters, and running averages if there are any, are finite."""
@@ -314,10 +296,8 @@ class Training:
     def _generators(self):
         """Return each source of random numbers once; None is NumPy's global one."""
         layers = getattr(self.network, "layers", ())
-        if isinstance(layers, Mapping):
-            layers = layers.values()
-        elif not isinstance(layers, Sequence):  # of a reader's own network, perhaps their number
-            layers = ()
+        layers = layers.values() if isinstance(layers, Mapping) else layers
+        layers = layers if isinstance(layers, Iterable) else ()  # perhaps a reader's number of them
         sources = [self.rng, getattr(self.network, "rng", self.rng)]
         sources += [layer.rng for layer in layers if hasattr(layer, "rng")]
         kinds = np.random.Generator | np.random.RandomState | None
@@ -330,28 +310,3 @@ def _arrays_of(network):
 
 def _shapes(arrays):
     return {key: (np.shape(a), np.asarray(a).dtype.kind) for key, a in arrays.items()}
-
-
-def _check(state, kind):
-    """Raise an error unless a checkpoint holds numbers of steps, losses and rows of numbers."""
-    about = state["training"]
-    if about["kind"] != kind:
-        names = [name for name in kind if about["kind"].get(name) != kind[name]]
-        raise ValueError(
-            ", ".join(f"{name} is {about['kind'].get(name)}, not {kind[name]}" for name in names)
-        )
-    losses, history, old_settings = about["losses"], about["history"], about["settings"]
-    counts = about["step"], about["start"], about["start_row"]
-    values = [value for row in history for value in row.values()]
-    if not (
-        all(type(count) is int for count in counts)
-        and 0 <= about["start"] <= about["step"]
-        and 0 <= about["start_row"] <= len(history)
-        and losses.dtype == np.float64
-        and losses.ndim == 1
-        and len(losses) <= about["step"]
-        and isinstance(history, list)
-        and isinstance(old_settings, dict)
-        and all(type(value) in (int, float) for value in values)
-    ):
-        raise ValueError("its steps, losses, rows or settings contradict each other")

@@ -1,7 +1,7 @@
 """Learning-rate schedules: a large step while there is far to go, a small one to arrive.
 
-A schedule is a function from the share of the training that is done, 0 to 1, to a factor for the
-learning rate. `common.trainer.Trainer` takes any such function; these are the usual ones.
+A schedule is a function from the fraction of the training that is done, 0 to 1, to a factor for the
+learning rate.
 """
 
 import math
@@ -21,7 +21,7 @@ def cosine(warm_up: float = 0.0, end: float = 0.0) -> Schedule:
     Parameters
     ----------
     warm_up : float
-        Share of the training in which the factor first rises from 0 to 1 along a line.
+        Fraction of the training in which the factor first rises from 0 to 1 along a line.
     end : float
         The last factor.
 
@@ -46,7 +46,7 @@ def cosine(warm_up: float = 0.0, end: float = 0.0) -> Schedule:
 
 
 def step_decay(at: Sequence[float] = (0.5, 0.75), factor: float = 0.1) -> Schedule:
-    """Return a schedule that starts at 1 and is multiplied by `factor` at each share in `at`.
+    """Return a schedule that starts at 1 and is multiplied by `factor` at each fraction in `at`.
 
     Examples
     --------
@@ -55,8 +55,8 @@ def step_decay(at: Sequence[float] = (0.5, 0.75), factor: float = 0.1) -> Schedu
     [1.0, 0.1, 0.01]
     """
     at = tuple(at)
-    if not all(0 <= share <= 1 for share in at):
-        raise ValueError(f"at must hold shares between 0 and 1, got {at}")
+    if not all(0 <= fraction <= 1 for fraction in at):
+        raise ValueError(f"at must hold fractions between 0 and 1, got {at}")
     if not 0 < factor <= 1:
         raise ValueError(f"factor must be above 0 and at most 1, got {factor}")
-    return lambda done: factor ** sum(bool(done >= share) for share in at)
+    return lambda done: factor ** sum(bool(done >= fraction) for fraction in at)

@@ -68,7 +68,7 @@ def spied(n=10, tested=4, accuracies=(), **options):
 
 @pytest.mark.parametrize(
     ("examples", "mini_batch_size", "iterations"),
-    [(250, 100, 3), (200, 100, 2), (201, 100, 3), (99, 100, 1), (1, 100, 1), (5, 1, 5), (7, 7, 1)],
+    [(200, 100, 2), (201, 100, 3), (1, 100, 1), (5, 1, 5)],
 )
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_the_number_of_iterations_and_of_entries(examples, mini_batch_size, iterations, shuffle):
@@ -218,47 +218,15 @@ def test_with_rng_numpys_global_state_is_left_alone():
 # Optimizers
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("sgd", SGD),
-        ("SGD", SGD),
-        ("Momentum", Momentum),
-        ("momentum", Momentum),
-        ("NESTEROV", Nesterov),
-        ("AdaGrad", AdaGrad),
-        ("adagrad", AdaGrad),
-        ("AdaGRAD", AdaGrad),
-        ("RMSprop", RMSprop),
-        ("RMSProp", RMSprop),
-        ("ADAM", Adam),
-        ("Adam", Adam),
-        ("adamw", AdamW),
-    ],
-)
-def test_optimizers_are_found_by_name_in_any_case(name, kind):
-    assert type(make_optimizer(name)) is kind
-    assert make_optimizer(name).lr == 0.01
-    trainer = spied(optimizer=name, optimizer_param={"lr": 0.5})
-    assert type(trainer.optimizer) is kind
-    assert trainer.optimizer.lr == 0.5
-
-
-def test_parameters_reach_the_optimizer():
-    optimizer = make_optimizer("momentum", {"lr": 0.1, "momentum": 0.5})
-    assert (optimizer.lr, optimizer.momentum) == (0.1, 0.5)
+@pytest.mark.parametrize("kind", [SGD, Momentum, Nesterov, AdaGrad, RMSprop, Adam, AdamW])
+def test_optimizers_are_found_by_name_in_any_case_and_get_their_parameters(kind):
+    for name in (kind.__name__, kind.__name__.lower(), kind.__name__.upper()):
+        trainer = spied(optimizer=name, optimizer_param={"lr": 0.5})
+        assert type(trainer.optimizer) is kind
+        assert trainer.optimizer.lr == 0.5
+    assert make_optimizer(kind.__name__).lr == 0.01
     assert make_optimizer("adam", {}).lr == 0.001  # its own default
-    param = {"lr": 0.1}
-    make_optimizer("sgd", param)
-    assert param == {"lr": 0.1}
-
-
-def test_an_optimizer_itself_is_used():
-    optimizer = Momentum(0.3)
-    trainer = spied(optimizer=optimizer)
-    trainer.train()
-    assert trainer.optimizer is optimizer
-    assert optimizer.iter == 9
+    assert make_optimizer("momentum", {"momentum": 0.5}).momentum == 0.5
 
 
 class SignSGD:
@@ -286,33 +254,6 @@ def test_an_optimizer_of_the_readers_own_is_used(tmp_path):
     assert other.optimizer.lr == 0.5 * (1 - 17 / 36)
 
 
-@pytest.mark.parametrize("optimizer", [None, 0.1, SGD, SignSGD, {"lr": 1}])
-def test_what_is_no_optimizer_is_refused(optimizer):
-    with pytest.raises(TypeError, match=r"must be a name, or an object with update\(.*\) and lr"):
-        spied(optimizer=optimizer)
-
-
-@pytest.mark.parametrize("name", ["np", "Optimizer", "adamax", "", "sgd ", "_checked"])
-def test_unknown_names_are_refused(name):
-    message = f"optimizer must be one of SGD, .*AdamW, got {re.escape(repr(name))}"
-    with pytest.raises(ValueError, match=message):
-        spied(optimizer=name)
-
-
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
-    [
-        ({"optimizer_param": {"learning_rate": 1}}, TypeError, "learning_rate"),
-        ({"optimizer_param": {"lr": -1}}, ValueError, "lr must be .* got -1"),
-        ({"optimizer": "adam", "optimizer_param": {"momentum": 0.9}}, TypeError, "momentum"),
-        ({"optimizer": SGD(), "optimizer_param": {"lr": 1}}, ValueError, "needs the name of an"),
-    ],
-)
-def test_parameters_that_do_not_fit_the_optimizer_are_refused(options, error, message):
-    with pytest.raises(error, match=message):
-        spied(**options)
-
-
 @pytest.mark.parametrize(
     "name", ["epochs", "mini_batch_size", "evaluate_sample_num_per_epoch", "patience"]
 )
@@ -333,43 +274,40 @@ def test_examples_and_labels_must_be_as_many(which):
             Trainer(Spy(), *pairs["train"], *pairs["test"])
 
 
-@pytest.mark.parametrize(
-    ("options", "name"),
-    [
-        ({"optimizer": None}, "optimizer must"),
-        ({"optimizer": SGD}, "optimizer must"),
-        ({"rng": 0}, "rng must"),
-        ({"rng": np.random.RandomState(0)}, "rng must"),
-        ({"schedule": "cosine"}, "schedule must"),
-        ({"schedule": cosine}, "schedule must"),
-        ({"schedule": lambda done: 0.5 - done}, r"schedule\(0\.51\) must be at least 0"),
-        ({"schedule": lambda done: math.nan}, "schedule must"),
-    ],
-    ids=str.split("none class number RandomState word factory negative nan"),
-)
-def test_arguments_of_a_wrong_type_are_named(options, name):
-    with pytest.raises((TypeError, ValueError), match=name):
-        spied(**options).train()
+OPTIMIZER = r"must be a name, or an object with update\(params, grads\) and lr, got "
+REFUSED = {
+    "no optimizer": ({"optimizer": None}, OPTIMIZER),
+    "class": ({"optimizer": SGD}, OPTIMIZER),
+    "unknown name": ({"optimizer": "sgd "}, "optimizer must be one of SGD, .*AdamW, got 'sgd '"),
+    "unknown parameter": ({"optimizer_param": {"learning_rate": 1}}, "learning_rate"),
+    "negative rate": ({"optimizer_param": {"lr": -1}}, "lr must be .* got -1"),
+    "parameter of another": ({"optimizer": "adam", "optimizer_param": {"momentum": 1}}, "momentum"),
+    "parameter of none": ({"optimizer": SGD(), "optimizer_param": {"lr": 1}}, "needs the name of"),
+    "number for rng": ({"rng": 0}, "rng must"),
+    "word for schedule": ({"schedule": "cosine"}, "schedule must"),
+    "factory": ({"schedule": cosine}, "schedule must"),
+    "negative factor": (
+        {"schedule": lambda done: 0.5 - done},
+        r"schedule\(0\.51\) must be",
+    ),
+    "NaN": ({"schedule": lambda done: math.nan}, "schedule must"),
+}
 
 
-def test_numbers_may_come_from_numpy_and_epochs_be_a_float():
-    trainer = spied(epochs=np.int64(2), mini_batch_size=np.int32(4), patience=np.int8(3))
-    trainer.train()
-    assert trainer.iteration == 6
-    trainer = spied(epochs=2.0)
-    trainer.train()
-    assert trainer.iteration == 6
+@pytest.mark.parametrize("wrong", REFUSED)
+def test_arguments_that_do_not_fit_are_named(wrong):
+    options, message = REFUSED[wrong]
+    with pytest.raises((TypeError, ValueError), match=message):
+        spied(**options)
 
 
-def test_lists_will_do():
-    trainer = Trainer(
-        MultiLayerNet(4, [3], CLASSES),
-        *(array.tolist() for array in (*TRAIN, *TEST)),
-        epochs=1,
-        verbose=False,
-    )
-    trainer.train()
-    assert len(trainer.history) == 1
+def test_numbers_may_come_from_numpy_epochs_be_a_float_and_data_lists():
+    data = [array.tolist() for array in (*TRAIN, *TEST)]
+    options = {"mini_batch_size": np.int32(13), "patience": np.int8(3), "verbose": False}
+    for epochs in (np.int64(2), 2.0):
+        trainer = Trainer(MultiLayerNet(4, [3], CLASSES), *data, epochs=epochs, **options)
+        trainer.train()
+        assert (trainer.iteration, len(trainer.history)) == (4, 2)
 
 
 def test_attributes_of_the_book():
@@ -410,16 +348,6 @@ def test_the_schedule_gives_each_step_its_learning_rate(schedule):
     assert [row["lr"] for row in trainer.history] == expected[2::3]
 
 
-@pytest.mark.parametrize(
-    "number",
-    [float, int, np.float32, np.float64, np.array],  # arrays, as np.where gives them
-)
-def test_a_schedule_may_give_numbers_of_numpy(number):
-    trainer = spied(optimizer=Noting(), schedule=lambda done: number(float(done < 0.5)))
-    trainer.train()
-    assert trainer.optimizer.used == [0.5] * 5 + [0] * 4
-
-
 def test_without_a_schedule_the_learning_rate_is_the_readers():
     trainer = spied(optimizer=Noting(), epochs=1)
     trainer.train()
@@ -435,12 +363,9 @@ def test_without_a_schedule_the_learning_rate_is_the_readers():
     ("accuracies", "patience", "epochs", "best"),
     [
         ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 1, 6, 6),
-        ([0.5, 0.4, 0.6, 0.7, 0.8, 0.9], 1, 2, 1),
         ([0.5, 0.4, 0.6, 0.5, 0.5, 0.9], 2, 5, 3),
         ([0.5, 0.5, 0.5, 0.5, 0.5, 0.5], 3, 4, 1),
         ([0.5, 0.4, 0.4, 0.6, 0.1, 0.1], 3, 6, 4),
-        ([0.5, 0.4, 0.4, 0.4, 0.4, 0.4], 6, 6, 1),
-        ([0.0, 0.0, 0.1, 0.1, 0.1, 0.1], 2, 5, 3),
         ([0.5, 0.4, 0.4, 0.4, 0.4, 0.4], None, 6, 1),
     ],
 )
@@ -452,25 +377,18 @@ def test_patience(accuracies, patience, epochs, best):
     assert trainer.best_epoch == best
 
 
-def test_the_first_of_several_best_epochs_counts():
-    trainer = spied(accuracies=[0.5, 0.7, 0.7], optimizer_param={"lr": 1})
+@pytest.mark.parametrize("keep_best", [False, True])
+def test_the_first_of_several_best_epochs_counts_and_may_be_kept(keep_best):
+    options = {"optimizer_param": {"lr": 1}, "keep_best": keep_best}
+    trainer = spied(accuracies=[0.5, 0.7, 0.7], **options)
+    W = trainer.network.params["W"]
     assert trainer.best_epoch is None
     assert trainer.best_params == {}
     trainer.train()
     assert trainer.best_epoch == 2
     assert trainer.best_params["W"].tolist() == [-6, -6]
-    assert trainer.network.params["W"].tolist() == [-9, -9]
-
-
-@pytest.mark.parametrize("patience", [None, 1])
-def test_keep_best_leaves_the_network_at_its_best(patience):
-    trainer = spied(
-        accuracies=[0.5, 0.7, 0.6], optimizer_param={"lr": 1}, keep_best=True, patience=patience
-    )
-    W = trainer.network.params["W"]
-    trainer.train()
     assert trainer.network.params["W"] is W
-    assert W.tolist() == [-6, -6]
+    assert W.tolist() == ([-6, -6] if keep_best else [-9, -9])
     assert len(trainer.history) == 3
 
 
@@ -508,46 +426,28 @@ def test_verbose_prints_a_table(capsys):
     assert "\r" not in err  # no bar where there is no terminal
 
 
-def test_verbose_tells_what_was_done_at_the_end(capsys):
-    trainer = spied(
-        accuracies=[0.5, 0.75, 0.6, 0.7],
-        epochs=9,
-        patience=2,
-        keep_best=True,
-        evaluate_sample_num_per_epoch=2,
-        verbose=True,
-    )
-    trainer.train()
-    assert capsys.readouterr().out.splitlines()[-3:] == [
-        "stopped early: the best test accuracy was that of epoch 2",
-        "kept the parameters of epoch 2",
-        "accuracy on all 4 test examples: 0.5000",
-    ]
+ENDS = [
+    "stopped early: the best test accuracy was that of epoch 2",
+    "kept the parameters of epoch 2",
+    "accuracy on all 4 test examples: 0.5000",
+]
 
 
 @pytest.mark.parametrize(
-    ("options", "lines"),
+    ("options", "ends"),
     [
         ({}, []),
-        (
-            {"keep_best": True},
-            ["kept the parameters of epoch 2", "accuracy on all 4 test examples"],
-        ),
-        ({"evaluate_sample_num_per_epoch": 2}, ["accuracy on all 4 test examples"]),
-        ({"patience": 1}, ["stopped early: the best test accuracy was that of epoch 2"]),
+        ({"patience": 1}, ENDS[:1]),
+        ({"keep_best": True}, ENDS[1:]),
+        ({"evaluate_sample_num_per_epoch": 2}, ENDS[2:]),
+        ({"patience": 1, "keep_best": True, "evaluate_sample_num_per_epoch": 2}, ENDS),
     ],
 )
-def test_verbose_tells_no_more_than_was_asked_for(capsys, options, lines):
-    spied(accuracies=[0.5, 0.75, 0.6], verbose=True, **options).train()
-    said = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()[4:]]
-    assert said == [line.partition(":")[0] for line in lines]
-
-
-@pytest.mark.parametrize(
-    "options", [{}, {"patience": 1, "keep_best": True, "evaluate_sample_num_per_epoch": 2}]
-)
-def test_without_verbose_nothing_is_printed(capsys, options):
-    spied(accuracies=[0.5, 0.4], verbose=False, **options).train()
+def test_verbose_tells_at_the_end_what_was_asked_for_and_else_nothing(capsys, options, ends):
+    accuracies = [0.5, 0.75, 0.6]
+    spied(accuracies=accuracies, verbose=True, **options).train()
+    assert capsys.readouterr().out.splitlines()[4:] == ends
+    spied(accuracies=accuracies, verbose=False, **options).train()
     assert capsys.readouterr() == ("", "")
 
 
@@ -660,17 +560,14 @@ def test_the_first_step_may_already_be_too_large(tmp_path, optimizer):
     assert not path.exists()
 
 
-@pytest.mark.parametrize("verbose", [False, True])
-def test_the_best_parameters_before_it_diverged_are_kept(capsys, verbose):
-    trainer = explosive(keep_best=True, verbose=verbose)
+def test_the_best_parameters_before_it_diverged_are_kept(capsys):
+    trainer = explosive(keep_best=True, verbose=True)
     with pytest.warns(DivergenceWarning) as caught:
         trainer.train()
     assert len(caught) == 1
     assert trainer.best_epoch < len(trainer.history)
     assert as_bytes(trainer.network.state()) == as_bytes(trainer.best_params)
-    assert (
-        f"kept the parameters of epoch {trainer.best_epoch}" in capsys.readouterr().out
-    ) == verbose
+    assert f"kept the parameters of epoch {trainer.best_epoch}" in capsys.readouterr().out
 
 
 def test_a_smaller_step_then_lets_it_go_on():

@@ -1,7 +1,6 @@
 """A toy network whose "training" draws random numbers shows what surrounds a script's loop."""
 
 import csv
-import json
 import os
 import re
 import subprocess
@@ -18,11 +17,10 @@ from common.scripts import training_run
 from common.scripts.command_line import CommandError
 from common.scripts.training_run import (
     only_run_in,
-    read_history,
     training_arguments,
 )
 from common.support.errors import DivergenceWarning
-from common.support.files import load_arrays, save_arrays
+from common.support.files import load_arrays
 
 FILES = ["checkpoint.npz", "history.csv", "learning_curve.png", "params.npz"]
 ROW = re.compile(r" *(\d+)  +(\d+\.\d{6})  +(\d\.\d{4})  +(\d\.\d{4})")
@@ -112,8 +110,8 @@ def assert_same_params(a, b):
 # What a run leaves behind
 
 
-def test_a_run_leaves_four_files(tmp_path, capsys):
-    network = train(tmp_path)
+def test_a_run_leaves_a_table_and_four_files(tmp_path, capsys):
+    network = train(tmp_path, "--log-every", 2)
     assert sorted(contents(tmp_path)) == FILES
     assert_same_params(load_arrays(tmp_path / "params.npz"), network.params)
     assert plt.imread(tmp_path / "learning_curve.png").std() > 0
@@ -121,11 +119,7 @@ def test_a_run_leaves_four_files(tmp_path, capsys):
     for name in ("params.npz", "history.csv", "learning_curve.png"):
         assert f"wrote {tmp_path / name}" in out
     assert "stopped" not in out
-
-
-def test_the_table_has_a_header_and_a_line_for_each_logged_iteration(tmp_path, capsys):
-    train(tmp_path, "--log-every", 2)
-    header, *lines = capsys.readouterr().out.splitlines()
+    header, *lines = out.splitlines()
     assert header.split() == ["iteration", "seconds", "train_acc", "test_acc"]
     rows = [match.groups() for match in map(ROW.fullmatch, lines) if match]
     assert rows == [
@@ -135,14 +129,10 @@ def test_the_table_has_a_header_and_a_line_for_each_logged_iteration(tmp_path, c
         ("6", "1.500000", "0.5060", "0.2560"),
     ]
     assert {len(line) for line in lines if ROW.fullmatch(line)} == {len(header)}
-
-
-def test_the_history_is_a_csv_of_the_logged_values(tmp_path):
-    train(tmp_path, "--log-every", 4)
     assert tuple(history(tmp_path)[0]) == COLUMNS
-    values = [[float(row[name]) for name in COLUMNS] for row in history(tmp_path)]
-    assert values == [
-        [i, 0.25 * i, float(np.float32(2 / i)), 0.5 + i / 1000, 0.25 + i / 1000] for i in (1, 4, 6)
+    assert [[float(row[name]) for name in COLUMNS] for row in history(tmp_path)] == [
+        [i, 0.25 * i, float(np.float32(2 / i)), 0.5 + i / 1000, 0.25 + i / 1000]
+        for i in (1, 2, 4, 6)
     ]
 
 
@@ -167,7 +157,7 @@ def test_the_first_the_last_and_every_nth_iteration_are_logged(tmp_path, options
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, DivergenceWarning, KeyError])
 @pytest.mark.parametrize(
     ("hook", "iteration", "done"),
-    [("midway", 1, 0), ("midway", 2, 1), ("midway", 4, 3), ("after_step", 4, 3), ("midway", 6, 5)],
+    [("midway", 1, 0), ("midway", 4, 3), ("after_step", 4, 3), ("midway", 6, 5)],
 )
 def test_a_run_that_is_stopped_keeps_its_whole_iterations_and_goes_on(
     tmp_path, capsys, error, hook, iteration, done
@@ -203,16 +193,6 @@ def test_a_run_that_is_stopped_keeps_its_whole_iterations_and_goes_on(
     assert history(folder) == history(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("stops", [(2, 3), (4, 4), (2, 3, 4, 5, 6)])
-def test_a_run_may_be_stopped_again_and_again(tmp_path, stops):
-    expected = train(tmp_path / "whole")
-    folder = tmp_path / "stopped"
-    for n, iteration in enumerate(stops):
-        interrupted(folder, *(["--resume"] if n else []), midway=stop_at(iteration))
-    assert_same_params(train(folder, "--resume").params, expected.params)
-    assert history(folder) == history(tmp_path / "whole")
-
-
 @pytest.mark.parametrize("error", [KeyboardInterrupt, DivergenceWarning])
 def test_a_run_stopped_in_its_first_iteration_keeps_the_files_of_an_earlier_one(
     tmp_path, capsys, error
@@ -225,13 +205,6 @@ def test_a_run_stopped_in_its_first_iteration_keeps_the_files_of_an_earlier_one(
     out = capsys.readouterr().out
     assert f"{tmp_path} holds an earlier run, which this one will replace" in out
     assert "nothing to keep" in out
-
-
-def test_a_stopped_run_without_a_row_leaves_no_history_of_an_earlier_one(tmp_path, monkeypatch):
-    train(tmp_path)
-    monkeypatch.setattr(training_run.Evaluation, "after_step", lambda *_: None)
-    interrupted(tmp_path, midway=stop_at(3))
-    assert sorted(contents(tmp_path)) == ["checkpoint.npz", "params.npz"]
 
 
 def test_a_loss_that_has_grown_is_pointed_out(tmp_path, capsys, monkeypatch):
@@ -357,20 +330,9 @@ def test_without_a_checkpoint_there_is_nothing_to_resume(tmp_path, folder):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("damage", ["cut", "text", "parameters", "other columns"])
-def test_a_damaged_checkpoint_is_refused_and_no_file_changed(tmp_path, damage):
+def test_a_damaged_checkpoint_is_refused_and_no_file_changed(tmp_path):
     train(tmp_path)
-    path = tmp_path / "checkpoint.npz"
-    arrays = load_arrays(path)
-    about = json.loads(str(arrays.pop("about")))
-    about["training"]["history"] = [{"iteration": 1}]
-    damages = {
-        "cut": lambda: path.write_bytes(path.read_bytes()[:200]),
-        "text": lambda: path.write_text("not a checkpoint"),
-        "parameters": lambda: path.write_bytes((tmp_path / "params.npz").read_bytes()),
-        "other columns": lambda: save_arrays(path, {"about": json.dumps(about), **arrays}),
-    }
-    damages[damage]()
+    (tmp_path / "checkpoint.npz").write_bytes((tmp_path / "params.npz").read_bytes())
     before = contents(tmp_path)
     with pytest.raises(CommandError, match=r"can't resume: .*checkpoint\.npz"):
         train(tmp_path, "--resume", "--iterations", 9)
@@ -419,50 +381,26 @@ def leave_history(folder, content):
     (folder / "history.csv").write_bytes(content)
 
 
-def test_a_history_is_read_as_it_was_written(tmp_path):
-    train(tmp_path, "--log-every", 4)
-    assert read_history(tmp_path) == numbers(tmp_path)
-    assert read_history(tmp_path)["iteration"] == [1, 4, 6]
-
-
 @pytest.mark.usefixtures("_short_paths")
-def test_a_run_beside_another_draws_both(monkeypatch):
-    train(Path("other"), "--iterations", 4)
+def test_a_run_is_drawn_beside_another_or_the_one_that_it_replaces(monkeypatch):
+    train(Path("$_$"), "--iterations", 4)
+    expected, drawn = numbers(Path("$_$")), learning_curves(monkeypatch)
+    for folder in (Path("both"), Path("$_$")):
+        train(folder, "--beside", Path("$_$"))
+        mine, (name, other) = drawn.pop()
+        assert mine == numbers(folder)
+        assert (name, other) == ("$_$", expected)
+        assert sorted(contents(folder)) == FILES
     train(Path("alone"))
-    drawn = learning_curves(monkeypatch)
-    train(Path("both"), "--beside", Path("other"))
-    ((mine, (name, other)),) = drawn
-    assert mine == numbers(Path("both"))
-    assert name == "other"
-    assert other == numbers(Path("other"))
     alone, both = (contents(Path(run))["learning_curve.png"] for run in ("alone", "both"))
     assert both != alone
 
 
-@pytest.mark.usefixtures("_short_paths")
-def test_a_run_may_be_drawn_beside_the_one_that_it_replaces(monkeypatch):
-    train(Path("run"), "--iterations", 4)
-    replaced = numbers(Path("run"))
-    drawn = learning_curves(monkeypatch)
-    train(Path("run"), "--beside", Path("run"))
-    ((_, (_, other)),) = drawn
-    assert other == replaced
-
-
-@pytest.mark.usefixtures("_short_paths")
-def test_dollars_in_the_name_of_a_folder_are_no_formula():
-    train(Path("$_$"), "--iterations", 4)
-    train(Path("both"), "--beside", Path("$_$"))
-    assert sorted(contents(Path("both"))) == FILES
-
-
-@pytest.mark.parametrize("folder", ["nowhere", "empty", "file"])
+@pytest.mark.parametrize("folder", ["nowhere", "file"])
 def test_a_folder_without_a_run_cannot_stand_beside(tmp_path, folder):
-    (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text(HEADER)
-    with pytest.raises(CommandError, match=rf"{folder} holds no run to draw: ") as caught:
+    with pytest.raises(CommandError, match=rf"{folder} holds no run to draw: .*$"):
         train(tmp_path / "out", "--beside", tmp_path / folder, midway=pytest.fail)
-    assert len(str(caught.value).splitlines()) == 1
     assert not (tmp_path / "out").exists()
 
 
@@ -472,16 +410,12 @@ def test_a_folder_without_a_run_cannot_stand_beside(tmp_path, folder):
         (b"", "is empty"),
         (HEADER.encode(), "is empty"),
         (b"a,b\n1,2\n", "isn't the history of a training run"),
-        (f"{HEADER[:-4]}\n1,2,3,4,5\n".encode(), "isn't the history of a training run"),
         (f"{HEADER}\n1,2\n".encode(), "isn't the history of a training run"),
-        (f"{HEADER}\n1,2,3,4,much\n".encode(), "isn't the history of a training run"),
         (b"\xff\xfe,\n\x80\n", "isn't the history of a training run"),
         pytest.param(b"a" * 140_000, "isn't the history of a training run"),
-        pytest.param(
-            f"{HEADER}\n1,2,inf,0.5,0.5\n".encode(), "isn't the history of a training run"
-        ),
+        (f"{HEADER}\n1,2,nan,0.5,0.5\n".encode(), "is empty"),
     ],
-    ids=["empty", "header", "other", "column", "short", "text", "binary", "line", "infinity"],
+    ids=["empty", "header", "other", "short", "binary", "line", "diverged"],
 )
 def test_what_is_no_history_cannot_stand_beside(tmp_path, content, message):
     leave_history(tmp_path / "other", content)
@@ -515,20 +449,14 @@ def test_the_defaults_are_those_of_the_book(tmp_path, monkeypatch):
     assert (tmp_path / "results").is_dir()
 
 
-def test_the_number_of_iterations_depends_on_the_gradient_unless_it_is_given(tmp_path):
+def test_the_number_of_iterations_depends_on_the_gradient_unless_it_is_given(tmp_path, capsys):
     assert arguments(tmp_path, "--gradient", "slow").iterations == 2000
     assert arguments(tmp_path, "--iterations", 3, "--gradient", "slow").iterations == 3
-
-
-def test_help_shows_the_number_of_iterations_of_each_gradient(tmp_path, capsys):
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(SystemExit, match="0"):
         arguments(tmp_path, "--help")
-    assert caught.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "--gradient {fast,slow}" in text
-    assert "how the gradient is computed (default: fast)" in text
+    assert "--gradient {fast,slow} how the gradient is computed (default: fast)" in text
     assert "mini-batches to train on (default: 6 with fast, 2,000 with slow)" in text
-    assert "--beside DIR draw the learning curve of the run in DIR too, to compare" in text
 
 
 @pytest.mark.parametrize(

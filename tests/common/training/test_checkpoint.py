@@ -106,11 +106,6 @@ def extended(hidden, **options):
     return MultiLayerNetExtend(4, hidden, CLASSES, rng=np.random.default_rng(0), **options)
 
 
-def row(**changes):
-    names = ("epoch", "iteration", "seconds", "loss", "lr", "train_acc", "test_acc")
-    return dict.fromkeys(names, 1) | changes
-
-
 def raw_about(value):
     return lambda path: save_arrays(path, {"about": value})
 
@@ -137,30 +132,19 @@ FAULTS = {
         for place in (
             *("training/kind", "training/settings", "training/step", "training/start"),
             *("training/losses", "training/history", "training/random", "training/start_row"),
-            *("network/W1", "network/running_mean1", "optimizer/iter", "optimizer/m/W1"),
-            *("MiniBatches/order", "MiniBatches/seconds", "BestParameters/W1"),
+            *("network/W1", "network/running_mean1", "optimizer/iter"),
+            *("MiniBatches/order", "MiniBatches/seconds"),
         )
     },
     **{
         f"{place} {value}": (replaced(place, value), f"{DAMAGED}|W1")
         for place, value in (
-            *(("training/step", value) for value in (-5, 13, 11, "12", 12.0, None, True, [12])),
-            *(("training/start", value) for value in (-1, 13, "0", None)),
-            *(("training/start_row", value) for value in (-1, 4, 0.0)),
-            *(("training/losses", value) for value in (np.ones(3), np.ones((12, 1)))),
-            *(("training/losses", np.full(12, value)) for value in ("1.0", 1j, 1)),
+            *(("training/step", value) for value in ("12", 12.0, [12])),
             *(("training/random", value) for value in ([], None, [1], [{}], [{"state": 1}])),
-            *(("training/history", value) for value in (None, 3, "rows", [1], [[1]], [None])),
-            *(("training/history", [bad]) for bad in ({}, {"loss": 1.0}, row(loss="1"))),
-            *(("training/history", [bad]) for bad in (row(test_acc=None), row(iteration=[1]))),
-            *(("training/settings", value) for value in (None, [], "a")),
+            *(("training/history", value) for value in (None, 3)),
             *(("network/W1", value) for value in (np.ones((2, 2)), np.full((4, 5), "1"))),
-            *(("optimizer/m/W1", value) for value in (np.ones((2, 2)), np.full((4, 5), "1"))),
             *(("optimizer/iter", np.array(value)) for value in ("x", [1, 2])),
-            *(("MiniBatches/order", value) for value in (np.arange(3), np.arange(26) + 100)),
-            *(("MiniBatches/order", value) for value in (np.arange(26.0), np.full(26, "1"))),
             *(("MiniBatches/seconds", value) for value in ("x", None, [1])),
-            ("BestParameters/W1", np.ones((2, 2))),
         )
     },
     "another optimizer": (written_by(optimizer=SGD(0.1)), FOREIGN),
@@ -240,7 +224,7 @@ def test_no_single_altered_byte_gives_other_numbers(tmp_path):
 # The state of random numbers
 
 
-KINDS = ["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"]
+KINDS = ["PCG64", "MT19937", "SFC64"]
 SOURCES = {"global": None} | {
     kind: np.random.Generator(getattr(np.random, kind)(0)) for kind in KINDS
 }
@@ -271,7 +255,7 @@ def test_random_numbers_go_on_from_json(source, drawn_before):
 
 @pytest.mark.parametrize("source", ["global", "PCG64"])
 @pytest.mark.parametrize(
-    "state", [None, {}, {"bit_generator": "PCG64"}, "PCG64", [1, 2], *KINDS[1:2], *KINDS[3:]]
+    "state", [None, {}, {"bit_generator": "PCG64"}, "PCG64", [1, 2], *KINDS[2:]]
 )
 def test_what_is_no_state_or_that_of_another_generator_is_refused(source, state):
     rng = SOURCES[source]

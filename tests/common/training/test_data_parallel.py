@@ -9,15 +9,12 @@ import sys
 import threading
 import time
 import warnings
-import weakref
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from common.functions import relu
-from common.gradient_methods import gradient_check
-from common.layers import Affine, BatchNormalization, Layer, Sigmoid
+from common.layers import Affine, Layer
 from common.multi_layer_net import MultiLayerNet
 from common.support.errors import DivergenceWarning, NonFiniteError
 from common.support.threads import available_cores, limit_threads
@@ -191,90 +188,26 @@ def test_everything_else_is_the_networks(parallel, tmp_path):
 # What is replaced or changed later on
 
 
-def replace_param(network):
-    network.params["W1"] = network.params["W1"] + 0.3
+CHANGES = {
+    "parameter": lambda network: network.params.update(W1=network.params["W1"] + 0.3),
+    "in place": lambda network: np.add(network.params["W1"], 0.3, out=network.params["W1"]),
+    "layer": lambda network: network.layers.update(
+        Affine2=Affine(*(np.full(shape, 0.3) for shape in ((5, 4), 4)))
+    ),
+    "number": lambda network: setattr(network, "weight_decay_lambda", 0.5),
+}
 
 
-def change_param_in_place(network):
-    network.params["W1"] += 0.3
-
-
-def replace_attribute(network):
-    network.layers["Affine2"].b = network.layers["Affine2"].b + 0.3
-
-
-def replace_layer(network):
-    network.layers["Affine2"] = Affine(*(np.full(s, 0.3) for s in ((5, 4), 4)))
-
-
-def replace_by_another_class(network):
-    network.layers["Activation_function1"] = Sigmoid()
-
-
-def append_layer(network):
-    network.add_affine(CLASSES)
-
-
-def replace_last_layer(network):
-    class Doubled(type(network.last_layer)):
-        def backward(self, dout=1.0):
-            return 2 * super().backward(dout)
-
-    network.last_layer = Doubled()
-
-
-def change_weight_decay(network):
-    network.weight_decay_lambda = 0.5
-
-
-def replace_all(network):
-    replace_param(network)
-    replace_by_another_class(network)
-    replace_attribute(network)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        replace_param,
-        change_param_in_place,
-        replace_attribute,
-        replace_layer,
-        replace_by_another_class,
-        append_layer,
-        replace_last_layer,
-        change_weight_decay,
-        replace_all,
-    ],
-)
+@pytest.mark.parametrize("change", CHANGES)
 def test_what_is_replaced_is_seen_by_the_next_call(parallel, change):
     network = MultiLayerNet(6, [5, 4], CLASSES, weight_decay_lambda=0.1)
     in_parts = parallel(network, 2)
     x, t = batch(network, 6)
     before = results(in_parts, x, t)
-    change(network)
+    CHANGES[change](network)
     after = results(in_parts, x, t)
     assert_close(after, results(network, x, t), 1e-13, scale=0.01)
     assert any(np.abs(after[key] - before[key]).max() > 1e-3 for key in before if key in "W1 W2 b2")
-
-
-def test_the_activation_of_chapter_4_may_be_replaced(parallel):
-    network = build("chapter 4")
-    in_parts = parallel(network, 2)
-    x, t = batch(network, 6)
-    in_parts.gradient(x, t)
-    network.activation = relu
-    assert_close(in_parts.predict(x), network.predict(x), 1e-13)
-
-
-def test_the_ratio_of_dropout_may_change(parallel):
-    network = build("dropout")
-    in_parts = parallel(network, 2)
-    x, t = batch(network, 6)
-    in_parts.gradient(x, t)
-    for key in ("Dropout1", "Dropout2"):
-        network.layers[key].dropout_ratio = 0.0
-    assert_close(in_parts.gradient(x, t), network.gradient(x, t), 1e-13)
 
 
 # Dropout and batch normalization
@@ -320,23 +253,13 @@ def test_the_numerical_gradient_is_that_of_the_parts(parallel):
     assert_close(in_parts.numerical_gradient(x, t), in_parts.gradient(x, t), 1e-6, scale=0.01)
 
 
-def test_a_gradient_check_agrees(parallel):
-    in_parts = parallel(build("everything"), 2)
-    report = gradient_check(in_parts, *batch(in_parts, 6))
-    assert report.passed, report
-
-
-@pytest.mark.parametrize("kind", RANDOM)
-def test_each_worker_draws_masks_of_its_own(parallel, kind):
-    network = build(kind)
+def test_each_worker_draws_masks_of_its_own(parallel):
+    network, seen = build("dropout"), []
+    network.add(Spy(lambda x: seen.append(x.copy())), "Spy")
     x, t = batch(network, 8)
-    in_parts = parallel(network, 2)
     x = np.concatenate([x[:4]] * 2)  # the same examples for both
-    t = np.concatenate([t[:4]] * 2)
-    in_parts.gradient(x, t)
-    name = "Dropout1"
-    masks = [worker.layers[name].mask for worker in in_parts._copies]
-    assert not np.array_equal(*masks)
+    parallel(network, 2).gradient(x, t)
+    assert not np.array_equal(*seen)
 
 
 def test_with_one_worker_the_random_numbers_are_the_networks(parallel):
@@ -376,26 +299,6 @@ def test_a_layer_that_draws_global_random_numbers_is_left_to_the_network(paralle
     assert grads[0] == grads[1]
 
 
-class OldDropout(BooksDropout):
-    """Draws from a generator of the older kind, which has other methods."""
-
-    def __init__(self):
-        self.rng = np.random.RandomState(0)
-
-    def forward(self, x, train_flg=True):
-        self.mask = self.rng.rand(*x.shape) > 0.5 if train_flg else 0.5
-        return x * self.mask
-
-
-def test_generators_of_the_older_kind_may_be_used(parallel):
-    grads = []
-    for _ in range(2):
-        network = MultiLayerNet(6, [5], CLASSES, rng=np.random.default_rng(0))
-        network.add(OldDropout(), "Dropout")
-        grads.append(as_bytes(parallel(network, 2).gradient(*batch(network, 8))))
-    assert grads[0] == grads[1]
-
-
 @pytest.mark.parametrize("kind", NORMALIZED)
 def test_running_averages_are_the_mean_of_the_parts(parallel, kind):
     network = build(kind)
@@ -417,25 +320,6 @@ def test_running_averages_are_the_mean_of_the_parts(parallel, kind):
     assert_close(network.buffers, expected, 1e-13)
     in_parts.gradient(x, t)  # goes on from there
     assert as_bytes(network.buffers) != as_bytes(expected)
-
-
-def test_running_averages_that_were_set_are_used(parallel):
-    network = build("batch norm")
-    in_parts = parallel(network, 2)
-    x, t = batch(network, 6)
-    in_parts.gradient(x, t)
-    for layer in network.layers.values():
-        if isinstance(layer, BatchNormalization):
-            layer.running_mean, layer.momentum = layer.running_mean + 1, 0.5
-    before = network.buffers
-    assert_close(in_parts.predict(x), network.predict(x), 1e-13)
-    in_parts.objective(x, t)
-    assert all(network.buffers[key] is value for key, value in before.items())
-    in_parts.gradient(x, t)
-    key = "running_mean1"
-    weights = network.params
-    expected = 0.5 * before[key] + 0.5 * (x @ weights["W1"] + weights["b1"]).mean(axis=0)
-    assert_close(network.buffers[key], expected, 1e-13)
 
 
 @pytest.mark.parametrize("kind", SPLIT)
@@ -478,14 +362,9 @@ def nan_in_row_4(x):
         (lambda x: x[:4], None),
         (lambda x: x[:0], None),
         (lambda x: 1.0, None),
-        (lambda x: np.ma.masked_greater(x, 1), None),
-        (lambda x: x.astype(str), None),
-        (None, lambda t: t[:-1]),
         (None, lambda t: np.append(t, 0)),
         (None, lambda t: 1),
         (None, lambda t: np.where(np.arange(len(t)) == 4, CLASSES, t)),
-        (None, lambda t: t.astype(float)),
-        (None, lambda t: np.ma.array(t, mask=t > 0)),
         (None, lambda t: np.eye(CLASSES)[t] * 2),
     ],
 )
@@ -645,7 +524,6 @@ def test_workers_end_when_it_is_closed_and_start_again_when_needed():
     in_parts.close()
     in_parts.close()
     assert not new_threads(before)
-    assert not in_parts._copies
 
 
 def test_workers_end_with_the_object():
@@ -654,13 +532,11 @@ def test_workers_end_with_the_object():
     in_parts = DataParallel(network, 2)
     in_parts.gradient(*batch(network, 6))
     threads = new_threads(before)
-    gone = weakref.ref(in_parts._copies[0])
     del in_parts
     gc.collect()
     for thread in threads:
         thread.join(timeout=30)
     assert not new_threads(before)
-    assert gone() is None
 
 
 def test_python_ends_without_close():
@@ -698,11 +574,6 @@ def test_a_copy_has_its_own_network_and_workers(parallel, how, kind):
     assert as_bytes(network.state()) == before
     twin.close()
     in_parts.gradient(x, t)
-
-
-def test_a_shallow_copy_shares_the_network(parallel):
-    in_parts = parallel(build("weight decay"), 2)
-    assert copy.copy(in_parts).network is in_parts.network
 
 
 @pytest.mark.parametrize("kind", WHOLE)

@@ -9,6 +9,7 @@ import pytest
 
 from common.multi_layer_net_extend import MultiLayerNetExtend
 from common.optimizer import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSprop
+from common.support.errors import DivergenceWarning
 from common.support.files import load_arrays
 from common.training import (
     Callback,
@@ -259,11 +260,8 @@ class Counter(Callback):
     def __init__(self):
         self.calls = []
 
-    def before_step(self, training):
-        self.calls.append(("before", training.step))
-
     def after_step(self, training):
-        self.calls.append(("after", training.step))
+        self.calls.append(training.step)
 
 
 def network():
@@ -280,8 +278,7 @@ def test_a_hand_written_loop_has_steps_and_callbacks_and_may_be_left_by_break():
     assert training.step == 3
     assert training.losses == [0.5, 1.0, 1.5]
     assert training.snapshot_step == 3
-    expected = [("before", 0), ("after", 1), ("before", 1), ("after", 2), ("before", 2)]
-    assert counter.calls == [*expected, ("after", 3)]
+    assert counter.calls == [1, 2, 3]
 
 
 def test_rows_come_every_so_many_steps_and_first_and_last():
@@ -371,3 +368,19 @@ def test_early_stopping_takes_effect_in_a_loop_by_hand():
     with Training(network(), 9, callbacks=around) as training:
         assert list(training.steps()) == [1, 2, 3]
     assert training.stop_reason == "the best test accuracy was that of epoch 1"
+
+
+@pytest.mark.parametrize("loss", [np.inf, -np.inf, np.nan])
+def test_a_loss_that_is_not_finite_ends_a_loop_by_hand(loss):
+    training = Training(network(), 9)
+
+    def loop():
+        with training:
+            for step in training.steps():
+                training.record(loss=loss if step == 3 else 1.0)
+
+    with pytest.raises(DivergenceWarning, match=f"the loss is {loss}"):
+        loop()
+    assert training.step == 3
+    assert training.losses[:2] == [1.0, 1.0]
+    assert np.isnan(training.losses[2])
