@@ -274,7 +274,8 @@ def _reused(order, inlined, owner, outputs):
     """Return, for variables that can be written into an input's memory, that input.
 
     An input's memory is free if this is the last statement that reads it, no view of it is needed
-    later, and it has the right dtype and shape.
+    later, and it has the right dtype and shape. The statement itself may read a view of it, as in
+    t - t.T: NumPy's functions copy what overlaps with their output.
     """
     reads, left = {}, {}
     for x in order:
@@ -285,8 +286,7 @@ def _reused(order, inlined, owner, outputs):
     over = {}
     for x, memories in reads.items():
         for y in x.inputs:
-            last = left.get(y) == memories.count(y) == x.inputs.count(y)
-            if last and y in reads and _fits(x, y):
+            if y in reads and left.get(y) == memories.count(y) and _fits(x, y):
                 over[x] = y
                 break
         for memory in memories:

@@ -91,6 +91,11 @@ def test_derivative_by_equal_but_distinct_intermediates():
     assert value(T.grad(a + a * b, [a, b]), x=3) == [5, 4]
 
 
+def test_derivative_by_an_intermediate_whose_stable_form_is_its_input():
+    h = T.log(T.exp(x))
+    assert value(T.grad(h * x, [h, x]), x=3) == [3, 6]
+
+
 def test_derivative_by_intermediates_that_are_views():
     row = m[0]
     turned = m.T
@@ -556,14 +561,18 @@ def test_shared_subexpressions_do_not_multiply():
     assert function([x], [h, g]).source.count("\n") < 200 * 10
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize(
     ("cost", "expected"),
     [
         (lambda x: T.floor(T.sqrt(x)), 0.0),
         (lambda x: T.sgn(T.log(x)), 0.0),
         (lambda x: T.floor(T.sqrt(x)) * 3 + x, 1.0),
+        (lambda x: T.switch(x < 7, x, T.sqrt(x)), 1.0),
+        (lambda x: T.switch(x < 7, 2 * x, T.exp(T.log(x) * 3)), 2.0),
+        (lambda x: T.sqrt(x**2) ** 2, 0.0),
     ],
-    ids=["floor sqrt", "sgn log", "beside x"],
+    ids=["floor sqrt", "sgn log", "beside x", "not chosen", "chain not chosen", "root"],
 )
 def test_a_zero_gradient_stays_zero_where_the_next_derivative_is_infinite(cost, expected):
     # The chain rule would multiply 0 by an infinite local gradient, which is NaN.

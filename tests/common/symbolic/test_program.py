@@ -715,6 +715,15 @@ def test_an_array_of_which_only_the_shape_is_needed_is_overwritten():
     np.testing.assert_allclose(f(a, a)[2], (a @ a)[0, 0])
 
 
+def test_results_share_memory_with_nothing():
+    x, w = T.dmatrix("x"), shared(np.ones((2, 2)), name="w")
+    t = T.exp(x)
+    f = function([x], [x, x.T, t, t, t.T, t[0], w, w[:1], T.grad((x * w).sum(), x)])
+    value = np.zeros((2, 2))
+    arrays = [value, w.get_value(borrow=True), *f(value)]
+    assert not any(itertools.starmap(np.shares_memory, itertools.combinations(arrays, 2)))
+
+
 # Operations that a reader adds.
 
 

@@ -288,7 +288,16 @@ def test_formulas_that_only_look_like_stable_forms_stay(make, expected):
 
 
 def test_constants_that_overflow_alike_are_not_equal():
-    """Both powers are folded to infinity, but the quotient isn't a sigmoid of one score."""
+    """Both powers are folded to [inf, 1], but the quotient isn't the softmax of one vector."""
+    a, b = T.exp(np.array([1000.0, 0.0])), T.exp(np.array([2000.0, 0.0]))
     with np.errstate(all="ignore"):
-        y = T.exp(T.constant(1000.0)) / (1 + T.exp(T.constant(2000.0)))
-        assert np.isnan(y.eval())
+        np.testing.assert_array_equal((a / T.sum(b)).eval(), [np.nan, 0])
+        np.testing.assert_array_equal((a / T.sum(a)).eval(), [1, 0])
+
+
+def test_a_quotient_by_sums_of_other_axes_is_no_softmax():
+    m, at = T.dmatrix("m"), np.array([[0.1, 0.2], [0.3, -0.5]])
+    powers = np.exp(at)
+    for axis, total in ((1, powers.sum(1)), (0, powers.sum(0))):
+        quotient = T.exp(m) / T.sum(T.exp(m), axis=axis)
+        np.testing.assert_allclose(quotient.eval({m: at}), powers / total)
