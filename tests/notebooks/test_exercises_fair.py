@@ -21,7 +21,6 @@ from common.exercises import (
     notebook_07,
     notebook_08,
     notebook_09,
-    notebook_10,
 )
 from common.functions import softmax, softmax_loss
 from common.gradient import numerical_gradient, numerical_gradient_forward
@@ -149,35 +148,6 @@ def test_an_optimizer_must_follow_the_gradient():
     assert not notebook_09.race(lambda: Adam(lr=1e-3))
 
 
-def split(x, t, share, rng, count=round):
-    order, n = rng.permutation(len(x)), int(count(share * len(x)))
-    return (x[order[n:]], t[order[n:]]), (x[order[:n]], t[order[:n]])
-
-
-@pytest.mark.parametrize("count", [round, np.rint, lambda n: n + 0.5, int, math.floor])
-def test_rounded_is_not_cut_off(count):
-    verdict = notebook_10.split(partial(split, count=count))
-    assert bool(verdict) == (count not in (int, math.floor))
-    assert verdict or "nearest integer" in verdict.message
-
-
-def exactly(x, r, rng):
-    mask = np.ones(x.size, dtype=bool)
-    mask[rng.permutation(x.size)[: round(r * x.size)]] = False
-    mask = mask.reshape(x.shape)
-    return x * mask / (1 - r), mask
-
-
-def exactly_in_each_row(x, r, rng):
-    mask = np.argsort(rng.random(x.shape), axis=1) >= round(r * x.shape[1])
-    return x * mask / (1 - r), mask
-
-
-@pytest.mark.parametrize("answer", [exactly, exactly_in_each_row])
-def test_dropout_is_independent(answer):
-    assert "independently" in notebook_10.inverted_dropout(answer).message
-
-
 @pytest.mark.parametrize("container", [tuple, list, np.array])
 def test_any_sequence_does_for_several_values(container):
     def node(backward):
@@ -250,15 +220,6 @@ def test_a_difference_in_late_digits_is_printed():
     assert want != got
 
 
-def normalize(g, x, gamma, *, outside=False, order=(0, 1, 2)):
-    sigma = x.std(axis=0) + 1e-6 if outside else np.sqrt(x.var(axis=0) + 1e-6)
-    x_hat = (x - x.mean(axis=0)) / sigma
-    g_hat = gamma * g
-    dx = (g_hat - g_hat.mean(axis=0) - x_hat * (g_hat * x_hat).mean(axis=0)) / sigma
-    result = dx, (g * x_hat).sum(axis=0), g.sum(axis=0)
-    return [result[i] for i in order]
-
-
 class MeanSquare:
     def forward(self, x, t):
         self.d = x - t
@@ -284,14 +245,11 @@ class MeanSquare:
             lambda a, b: np.abs(a - b) / (np.abs(a) + np.abs(b) + 1e-8),
             "the floor is a maximum",
         ),
-        (notebook_10.batch_norm_backward, partial(normalize, outside=True), "under the root"),
-        (notebook_10.batch_norm_backward, partial(normalize, order=(0, 2, 1)), "are swapped"),
     ],
 )
 def test_the_hint_names_the_slip(check, answer, hint):
     for _ in range(5):
         assert hint in check(answer).message
-    assert notebook_10.batch_norm_backward(normalize)
 
 
 def test_the_bill_agrees_with_its_check():
