@@ -187,7 +187,7 @@ class Sub:
         (notebook_04.sub, 7, "must be a class, got 7"),
         (notebook_05.shapes, (..., (7,), (64, 30)), "value 1 of 3 is still missing"),
         (notebook_05.shapes, ("a", "b", "c"), "must be a tuple of integers"),
-        (notebook_09.sign_sgd, Adam(), "must be a class, got an Adam"),
+        (notebook_09.own_optimizer, Adam(), "must be a class, got an Adam"),
         (notebook_01.step_for_the_second_derivative, "small", "must be numbers"),
     ],
 )
