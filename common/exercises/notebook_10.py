@@ -102,14 +102,7 @@ def split(answer: Callable) -> None:
         "of few classes. Hint: choose at random.",
     )
 
-    def chosen_with(given):
-        return np.sort(answer(x.copy(), t.copy(), fraction, given)[1][1])
-
-    expect(
-        not np.array_equal(chosen, chosen_with(np.random.default_rng())),
-        "a second call chose the same examples for validation. Hint: draw from the rng.",
-    )
-    _expect_drawn_from_rng(chosen_with)
+    _expect_drawn_from_rng(lambda rng: np.sort(answer(x.copy(), t.copy(), fraction, rng)[1][1]))
 
 
 @checked("the mean over all masks is X itself, so nothing is left to do at inference.", "function")
@@ -139,14 +132,11 @@ def inverted_dropout(answer: Callable) -> None:
     )
     same(y, x * mask / (1 - r), "Y", "divide what is kept by the probability that it is kept.")
 
-    def mask_with(given):
-        return np.asarray(answer(x.copy(), r, given)[1])
+    def mask_with(rng):
+        return np.asarray(answer(x.copy(), r, rng)[1])
 
+    _expect_drawn_from_rng(mask_with)
     masks = [mask, *(mask_with(np.random.default_rng(seed)) for seed in range(7))]
-    expect(
-        not np.array_equal(mask, masks[1]),
-        "a second call gave the same mask. Hint: draw it from the rng that is given.",
-    )
     counts = [m.sum() for m in masks], mask.sum(axis=1), mask.sum(axis=0)
     for where, kept in zip(("mask", "row of a mask", "column of a mask"), counts, strict=True):
         expect(
@@ -154,16 +144,19 @@ def inverted_dropout(answer: Callable) -> None:
             f"each {where} keeps exactly {kept[0]:.0f} elements. Hint: each element is set to 0 "
             "with probability r, independently of the others, so the number varies.",
         )
-    _expect_drawn_from_rng(mask_with)
 
 
 def _expect_drawn_from_rng(draw):
-    """Expect the same of two generators in the same state."""
-    first, second = (draw(np.random.default_rng(0)) for _ in range(2))
+    """Expect the same of generators in the same state, and something else of another one."""
+    first, same_seed, other_seed = (draw(np.random.default_rng(seed)) for seed in (0, 0, 1))
+    hint = "Hint: draw from the rng that is given, and from nothing else."
     expect(
-        np.array_equal(first, second),
-        "two generators with the same seed must lead to the same draws. Hint: draw from the rng "
-        "that is given, and from nothing else.",
+        np.array_equal(first, same_seed),
+        f"two generators with the same seed must lead to the same draws. {hint}",
+    )
+    expect(
+        not np.array_equal(first, other_seed),
+        f"two generators with different seeds lead to the same draws. {hint}",
     )
 
 
