@@ -31,7 +31,7 @@ PAPER = [
     (notebook_01.slope_of_the_cube, 12.0, [6, 8, 4, 0, -12]),
     (notebook_02.gradient_on_paper, (4.0, 7.0), [(7, 4), (4, 4), (2, 7), (0, 0), (-4, -7)]),
     (notebook_02.largest_learning_rate, 1 / 3, [2 / 3, 2, 1 / 6, 1, 0.3]),
-    (notebook_04.dearer_apples, 11.0, [2.2, 5.5, 10, 726, 715]),
+    (notebook_04.higher_price, 11.0, [2.2, 5.5, 10, 726, 715]),
     (notebook_09.first_step, math.sqrt(10), [1, 100, 0.316, -3.16, 0.1]),
 ]
 
@@ -296,4 +296,4 @@ def test_the_hint_names_the_slip(check, answer, hint):
 
 def test_the_bill_agrees_with_its_check():
     _, derivatives = bill(100, 2, 150, 3, 1.1)
-    assert notebook_04.dearer_apples(5 * derivatives["apple_price"])
+    assert notebook_04.higher_price(5 * derivatives["apple_price"])
