@@ -94,7 +94,7 @@ def _random_graph(rng):
 
 
 def _derivative(steps, values, name):
-    """Return a derivative by the complex step, independently of what is checked."""
+    """Compute a derivative with a complex step, independently of what is checked."""
     values = {**values, name: values[name] + 1e-30j}
     for out, operation, a, b in steps:
         values[out] = values[a] + values[b] if operation == "add" else values[a] * values[b]
