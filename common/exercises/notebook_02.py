@@ -119,7 +119,8 @@ def gradient(function):
         hint = "move one element by +h and by −h, and keep all others where they are."
         widths = np.stack([np.max(seen, axis=0) - x, x - np.min(seen, axis=0)])
         expect(
-            bool(np.all(widths > 0)), f"not all elements were moved to both sides, {what}. {hint}"
+            bool(np.all(widths > 0)),
+            f"not all elements were moved to both sides, {what}. Hint: {hint}",
         )
         expect(
             np.allclose(widths, h, rtol=1e-6),

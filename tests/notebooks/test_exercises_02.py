@@ -33,20 +33,20 @@ def moving(f, x, h=1e-4, *, back=True, width=2.0, forward=False):
     return gradient
 
 
-def walk(f, x, lr, steps):
+def descend(f, x, lr, steps):
     for _ in range(steps):
         x = x - lr * numerical_gradient(f, x)
     return x
 
 
-def walk_in_place(f, x, lr, steps):
+def descend_in_place(f, x, lr, steps):
     for _ in range(steps):
         x -= lr * numerical_gradient(f, x)
     return x
 
 
-def walk_with_own_gradient(f, x, lr, steps):
-    """The gradient moves the entries of the caller's x, and leaves rounding errors in them."""
+def descend_with_own_gradient(f, x, lr, steps):
+    """The gradient moves the elements of the caller's x, and leaves rounding errors in them."""
     for _ in range(steps):
         x = x - lr * moving(f, x)
     return x
@@ -91,9 +91,9 @@ def backtrack_until_it_stands(f, x, steps):
         ("gradient", moving),
         ("gradient", numerical_gradient),
         ("gradient", lambda f, x, h: numerical_gradient(f, x, h).tolist()),
-        ("descend", walk),
-        ("descend", walk_with_own_gradient),
-        ("descend", lambda f, x, lr, steps: walk_in_place(f, x.copy(), lr, steps)),
+        ("descend", descend),
+        ("descend", descend_with_own_gradient),
+        ("descend", lambda f, x, lr, steps: descend_in_place(f, x.copy(), lr, steps)),
         ("descend_safely", backtrack),
         ("descend_safely", backtrack_until_it_stands),
         ("descend_safely", lambda f, x, n: backtrack(f, x.astype(np.longdouble), n).tolist()),
@@ -117,11 +117,7 @@ def test_other_right_answers_are_right_too(exercise, answer):
         ("largest_learning_rate", 2 / 3, "second derivative"),
         ("largest_learning_rate", 2.0, "for x₁ alone"),
         ("largest_learning_rate", 1 / 6, "one step reaches the minimum"),
-        (
-            "slope_towards",
-            lambda f, x, d: numerical_gradient(f, x) @ d,
-            "divide the direction by it",
-        ),
+        ("slope_towards", lambda f, x, d: numerical_gradient(f, x) @ d, "divide the direction"),
         ("slope_towards", lambda f, x, d: numerical_gradient(f, x), "must be one number"),
         ("slope_towards", lambda f, x, d: -along(f, x, d), "∇f · u"),
         ("slope_towards", lambda f, x, d: abs(along(f, x, d)), "∇f · u"),
@@ -132,14 +128,14 @@ def test_other_right_answers_are_right_too(exercise, answer):
         ("gradient", numerical_gradient_forward, "moved to both sides"),
         ("gradient", lambda f, x, h: moving(f, x, h).ravel(), "must have shape (2, 3)"),
         ("descend", gradient_descent, "return x alone"),
-        ("descend", lambda f, x, lr, n: walk(f, x, lr, n + 1), "count the steps"),
-        ("descend", walk_in_place, "start from x.copy()"),
-        ("descend", lambda f, x, lr, n: walk(f, x, -lr, n), "goes uphill"),
-        ("descend", lambda f, x, lr, n: walk(f, x, lr, n - 1), "count the steps"),
-        ("descend", lambda f, x, lr, n: walk(f, x, lr, 1), "count the steps"),
-        ("descend", lambda f, x, lr, n: walk(f, x, lr / 2, n), "x − lr · ∇f(x)"),
-        ("descend_safely", lambda f, x, n: walk(f, x, 1.9, n), "less than half of the promise"),
-        ("descend_safely", lambda f, x, n: walk(f, x, 1e-5, n), "start with η = 1"),
+        ("descend", lambda f, x, lr, n: descend(f, x, lr, n + 1), "count the steps"),
+        ("descend", descend_in_place, "start from x.copy()"),
+        ("descend", lambda f, x, lr, n: descend(f, x, -lr, n), "goes uphill"),
+        ("descend", lambda f, x, lr, n: descend(f, x, lr, n - 1), "count the steps"),
+        ("descend", lambda f, x, lr, n: descend(f, x, lr, 1), "count the steps"),
+        ("descend", lambda f, x, lr, n: descend(f, x, lr / 2, n), "x − lr · ∇f(x)"),
+        ("descend_safely", lambda f, x, n: descend(f, x, 1.9, n), "less than half of the promise"),
+        ("descend_safely", lambda f, x, n: descend(f, x, 1e-5, n), "start with η = 1"),
         ("descend_safely", lambda f, x, n: backtrack(f, x, n + 1), "the end of 1 step "),
         ("descend_safely", partial(backtrack, once=True), "less than half of the promise"),
         ("descend_safely", partial(backtrack, keep=True), "is η 1 again at the start"),
