@@ -30,7 +30,7 @@ PAPER = [
     (notebook_01.slope_of_the_cube, 12.0, [6, 8, 4, 0, -12]),
     (notebook_02.gradient_on_paper, (4.0, 7.0), [(7, 4), (4, 4), (2, 7), (0, 0), (-4, -7)]),
     (notebook_02.largest_learning_rate, 1 / 3, [2 / 3, 2, 1 / 6, 1, 0.3]),
-    (notebook_04.dearer_apples, 11.0, [2.2, 5.5, 10, 726, 715]),
+    (notebook_04.higher_price, 11.0, [2.2, 5.5, 10, 726, 715]),
     (notebook_09.first_step, math.sqrt(10), [1, 100, 0.316, -3.16, 0.1]),
 ]
 
@@ -113,7 +113,7 @@ def backtrack(f, x, steps, fraction):
     return x
 
 
-@pytest.mark.parametrize("fraction", [0.001, 0.1, 0.25, 0.4, 0.6, 0.75])
+@pytest.mark.parametrize("fraction", [0.001, 0.1, 0.4, 0.45, 0.55, 0.75])
 def test_half_of_the_promise_is_half(fraction):
     assert "promise" in notebook_02.descend_safely(partial(backtrack, fraction=fraction)).message
     assert notebook_02.descend_safely(partial(backtrack, fraction=0.5))
@@ -243,4 +243,4 @@ def test_the_hint_names_the_slip(check, answer, hint):
 
 def test_the_bill_agrees_with_its_check():
     _, derivatives = bill(100, 2, 150, 3, 1.1)
-    assert notebook_04.dearer_apples(5 * derivatives["apple_price"])
+    assert notebook_04.higher_price(5 * derivatives["apple_price"])
