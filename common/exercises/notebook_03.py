@@ -2,185 +2,142 @@
 
 import numpy as np
 
-from common.exercises.verdict import Case, checked, exercise, expect, returned, same
+from common.exercises.verdict import Case, call, checked, exercise, expect, same
 from common.functions import softmax, softmax_loss
+from common.gradient import numerical_gradient
 
 __all__ = ["count_parameters", "days", "descend", "my_loss", "my_softmax", "score_gradient"]
 
 
-@exercise("two weight matrices, and a bias for each hidden unit and each class.", rtol=1e-12)
+@exercise("two weight matrices, and one bias per hidden unit and per class.", rtol=1e-12)
 def count_parameters(rng):
-    """Check a count of the parameters of a two-layer network, from its three sizes."""
-    for _ in range(5):
-        D, H, K = (int(size) for size in rng.integers(2, 900, 3))
+    """Yield sizes of two-layer networks, and the numbers of their parameters."""
+    for D, H, K in rng.integers(2, 900, (5, 3)).tolist():
         weights = D * H + H * K
-        yield Case(
-            (D, H, K),
-            weights + H + K,
-            f"the count for {D}-{H}-{K}",
-            "each layer has a weight matrix; what else is added?",
-            [
-                (weights, "these are the weights; each hidden unit and class also has a bias."),
-                (weights + H, "the biases of the output layer are missing."),
-                (weights + K, "the biases of the hidden layer are missing."),
-                (weights + D + H, "each output of a layer has a bias, not each input."),
-            ],
-        )
+        slips = [
+            (weights, "these are the weights; each hidden unit and class also has a bias."),
+            (weights + H, "the biases of the output layer are missing."),
+            (weights + K, "the biases of the hidden layer are missing."),
+            (weights + D + H, "each output of a layer has a bias, not each input."),
+        ]
+        hint = "each layer has a weight matrix; what else does it have?"
+        yield Case((D, H, K), weights + H + K, f"the count for {D}-{H}-{K}", hint, slips)
 
 
-@exercise("probabilities in each row, whatever the scores.")
+@exercise("each row contains probabilities, whatever the logits.")
 def my_softmax(rng):
-    """Check a softmax of the rows of an array."""
+    """Yield logits, and softmax of their rows."""
     X = rng.normal(size=(4, 5)) * 3
-    cases = [
-        (
-            X,
-            "random scores",
-            "each row by itself: sums along axis=1, and keepdims=True so that they fit the rows.",
-        ),
-        *(
-            (
-                X + shift,
-                f"scores near {shift:g}",
-                "only the differences of scores count: what can you subtract from a row first?",
-            )
-            for shift in (1000.0, -1000.0)
-        ),
-        (
-            # A maximum over the whole array would leave nothing of the other rows.
-            X + np.array([[0.0], [1000.0], [-1000.0], [2000.0]]),
-            "rows that lie far apart",
-            "subtract the largest score of each row, not of the whole array.",
-        ),
-    ]
+    rows = "treat each row by itself: sum along axis=1, with keepdims=True so that shapes fit."
+    cases = [(X, "random logits", rows)]
+    for shift in (1000.0, -1000.0):
+        hint = "only differences of logits matter: what can you subtract from a row first?"
+        cases.append((X + shift, f"logits near {shift:g}", hint))
+    # A maximum over the whole array would leave nothing of the other rows.
+    apart = X + np.array([[0.0], [1000.0], [-1000.0], [2000.0]])
+    hint = "subtract the largest logit of each row, not of the whole array."
+    cases.append((apart, "rows that lie far apart", hint))
     # What is subtracted must be the row's maximum: its mean, minimum or any column is too small.
     for columns in ((0, 1), (1, 0), (2, 4), (4, 2)):
         wide = X.copy()
         wide[:, columns] = [1000.0, -1000.0]
-        text = "rows that hold both 1,000 and −1,000"
-        cases.append((wide, text, "after the subtraction no score of a row may be above 0."))
-    for scores, text, hint in cases:
-        yield Case((scores,), softmax(scores), f"softmax of {text}", hint)
+        hint = "after the subtraction, no logit of a row may be above 0."
+        cases.append((wide, "rows that contain both 1,000 and −1,000", hint))
+    for logits, text, hint in cases:
+        yield Case((logits,), softmax(logits), f"softmax of {text}", hint)
 
 
-@exercise("the loss of the scores, accurate even where a probability is rounded to 0.")
+@exercise("the loss of the logits, accurate even where a probability is rounded to 0.")
 def my_loss(rng):
-    """Check a mean cross-entropy that is computed from scores and integer labels."""
+    """Yield logits and integer labels, and their mean cross-entropy."""
     X, t = rng.normal(size=(6, 4)) * 2, rng.integers(0, 4, 6)
     loss = softmax_loss(X, t)
-    yield Case(
-        (X, t),
-        loss,
-        "the loss of random scores",
-        "log Σ exp(s) − s[t] of each row, and the mean of that.",
-        [
-            (len(X) * loss, "this is the sum over the examples; the loss is their mean."),
-            (-loss, "look at the sign."),
-            (loss / np.log(2), "take the natural logarithm."),
-        ],
+    slips = [
+        (len(X) * loss, "this is the sum over the examples; the loss is their mean."),
+        (loss / X.shape[1], "the mean is over the N examples, not over all elements."),
+        (-loss, "look at the sign."),
+        (loss / np.log(2), "take the natural logarithm."),
+    ]
+    hint = "compute log Σ exp(s) − s[t] of each row, and the mean of that."
+    yield Case((X, t), loss, "the loss of random logits", hint, slips)
+    hint = (
+        "never take the logarithm of a probability; subtract the largest logit of each row, and "
+        "write the logarithm of the quotient as a difference."
     )
-    for order in ([0, 1], [1, 0]):
+    for right in (0, 1):
         X = np.array([[0.0, 1000.0, -1000.0], [1000.0, 0.0, -1000.0]]) + rng.normal(size=(2, 3))
-        yield Case(
-            (X[:, [*order, 2]], np.array([order[0], order[0]])),
-            softmax_loss(X[:, [*order, 2]], np.array([order[0], order[0]])),
-            "the loss of scores 1,000 apart",
-            "never take the logarithm of a probability; subtract the largest score of each row, "
-            "and write the logarithm of the quotient as a difference.",
-        )
+        t = np.array([right, right])
+        yield Case((X, t), softmax_loss(X, t), "the loss of logits that are 1,000 apart", hint)
 
 
-@exercise("probability minus one-hot label, divided by the batch size.", rtol=1e-12, atol=1e-14)
+@exercise("probabilities minus one-hot labels, divided by N.", rtol=1e-12, atol=1e-14)
 def score_gradient(rng):
-    """Check the derivative of the mean cross-entropy with respect to the scores, to 12 digits."""
+    """Yield logits and labels, and the gradient of the mean cross-entropy, to 12 digits."""
     X, t = rng.normal(size=(5, 4)) * 2, rng.integers(0, 4, 5)
     p, n = softmax(X), len(t)
-    each = p.copy()
-    each[np.arange(n), t] -= 1
-    sign = "look at the sign: a larger score of the right class makes the loss smaller."
-    right = "the element of the right class is another: look at the printed numbers."
-    yield Case(
-        (X, t),
-        each / n,
-        "the gradient with respect to the scores",
-        "compare the gradient with softmax: where do they differ, and by how much?",
-        [
-            (each, "right for each example; but the loss of a batch is a mean."),
-            (-each, sign),
-            (-each / n, sign),
-            (p, right),
-            (p / n, right),
-            (each / each.size, "the mean is over the N examples, not over all elements."),
-        ],
-    )
+    each = p - np.eye(4)[t]
+    sign = "look at the sign: a larger logit of the correct class makes the loss smaller."
+    correct = "the element of the correct class is different: look at the printed numbers."
+    slips = [
+        (each, "right for each example, but the loss of a batch is a mean."),
+        (each / each.size, "the mean is over the N examples, not over all elements."),
+        *((wrong, sign) for wrong in (-each, -each / n)),
+        *((wrong, correct) for wrong in (p, p / n)),
+    ]
+    hint = "compare the gradient with softmax: where do they differ, and by how much?"
+    yield Case((X, t), each / n, "the gradient with respect to the logits", hint, slips)
 
 
 @exercise("two passes per parameter, 86,400 seconds per day.")
 def days(rng):
-    """Check the days that training by central differences takes."""
+    """Yield P, seconds per pass and steps, and the days that training takes."""
     for _ in range(3):
         P, steps = int(rng.integers(1000, 100_000)), int(rng.integers(10, 20_000))
         seconds = float(rng.uniform(1e-5, 1e-3))
         expected = 2 * P * seconds * steps / 86_400
-        yield Case(
-            (P, seconds, steps),
-            expected,
-            f"the days for P = {P:,} and {steps:,} steps",
-            "count the passes of one gradient first.",
-            [
-                (expected / 2, "how many passes does a central difference take per parameter?"),
-                (expected * 86_400, "these are seconds; a day has 86,400."),
-                (expected * 24, "these are hours."),
-                (expected / steps, "this is for one step."),
-            ],
-        )
+        slips = [
+            (expected / 2, "how many passes does a central difference take per parameter?"),
+            (expected * 86_400, "these are seconds; a day has 86,400."),
+            (expected * 24, "these are hours."),
+            (expected / steps, "this is for one step."),
+        ]
+        what = f"the days for P = {P:,} and {steps:,} steps"
+        hint = "count the passes of one gradient first."
+        yield Case((P, seconds, steps), expected, what, hint, slips)
 
 
 @checked("a training loop that works for any loss of any parameters.", "function")
 def descend(answer):
-    """Check gradient descent by finite differences on a dict of parameters."""
+    """Check gradient descent with finite differences on a dict of parameters."""
     rng = np.random.default_rng()
     target, scale = rng.normal(size=(2, 3)), rng.uniform(0.5, 2.0)
 
     def loss(params):
-        both = params["W"] * params["b"]
-        return scale * np.sum((params["W"] - target) ** 2) + np.sum(both**2)
+        W, b = params["W"], params["b"]
+        return scale * np.sum((W - target) ** 2) + np.sum((W * b) ** 2)
 
     start = {"W": rng.normal(size=(2, 3)), "b": rng.normal(size=3)}
     for steps, learning_rate in ((0, 0.1), (1, 0.05), (3, 0.02)):
         given = {key: param.copy() for key, param in start.items()}
-        got = returned(answer(loss, given, learning_rate, steps))
-        expect(
-            all(np.array_equal(given[key], start[key]) for key in start),
-            "your code changes the arrays that it was given; start from copies of them.",
-        )
-        expect(
-            isinstance(got, dict) and got.keys() == start.keys(),
-            f"expected a dict with the keys W and b, got {_what(got)}.",
-        )
-        expected = _descended(start, target, scale, learning_rate, steps)
-        up = _descended(start, target, scale, -learning_rate, steps)
+        got = call(lambda *rest, given=given: answer(loss, given, *rest), learning_rate, steps)
+        unchanged = all(np.array_equal(given[key], start[key]) for key in start)
+        expect(unchanged, "your code changes the arrays that it was given; start from copies.")
+        is_dict = isinstance(got, dict) and got.keys() == start.keys()
+        expect(is_dict, f"expected a dict with the keys W and b, got {type(got).__name__}.")
+        down, up = (_descended(loss, start, sign * learning_rate, steps) for sign in (1, -1))
         for key in start:
-            hint = "compute the gradients of all parameters first, then move all of them."
-            if steps and np.allclose(got[key], up[key], rtol=1e-4):
-                hint = "this walks uphill: look at the sign."
-            elif steps and np.array_equal(got[key], start[key]):
-                hint = (
-                    "nothing has moved; numerical_gradient moves the elements of the array that it "
-                    "is given, so the loss must see that same array, and your copy of the dict too."
-                )
+            hint = "compute the gradients of all parameters first, then change all of them."
+            moved_not = "the loss must see the very array that numerical_gradient changes."
+            slips = [(up[key], "this walks uphill: look at the sign.")] if steps else []
+            slips += [(start[key], f"nothing has moved: {moved_not}")] if steps else []
             what = f"params[{key!r}] after {steps} steps"
-            same(got[key], expected[key], what, hint, rtol=1e-4, atol=1e-6)
+            same(got[key], down[key], what, hint, 1e-4, 1e-6, slips=slips)
 
 
-def _descended(start, target, scale, learning_rate, steps):
-    W, b = start["W"], start["b"]
+def _descended(loss, params, learning_rate, steps):
+    params = {key: param.copy() for key, param in params.items()}
     for _ in range(steps):
-        dW = 2 * scale * (W - target) + 2 * W * b**2
-        db = np.sum(2 * W**2 * b, axis=0)
-        W, b = W - learning_rate * dW, b - learning_rate * db
-    return {"W": W, "b": b}
-
-
-def _what(got):
-    return f"the keys {', '.join(map(str, got))}" if isinstance(got, dict) else type(got).__name__
+        grads = {k: numerical_gradient(lambda _: loss(params), p) for k, p in params.items()}
+        for key, grad in grads.items():
+            params[key] -= learning_rate * grad
+    return params

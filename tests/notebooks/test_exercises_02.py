@@ -33,20 +33,20 @@ def moving(f, x, h=1e-4, *, back=True, width=2.0, forward=False):
     return gradient
 
 
-def walk(f, x, lr, steps):
+def descend(f, x, lr, steps):
     for _ in range(steps):
         x = x - lr * numerical_gradient(f, x)
     return x
 
 
-def walk_in_place(f, x, lr, steps):
+def descend_in_place(f, x, lr, steps):
     for _ in range(steps):
         x -= lr * numerical_gradient(f, x)
     return x
 
 
-def walk_with_own_gradient(f, x, lr, steps):
-    """The gradient moves the entries of the caller's x, and leaves rounding errors in them."""
+def descend_with_own_gradient(f, x, lr, steps):
+    """The gradient moves the elements of the caller's x, and leaves rounding errors in them."""
     for _ in range(steps):
         x = x - lr * moving(f, x)
     return x
@@ -83,15 +83,20 @@ def backtrack_until_it_stands(f, x, steps):
         ("gradient_on_paper", [4, 7]),
         ("largest_learning_rate", 0.333),
         ("largest_learning_rate", np.float64(1 / 3)),
+        ("largest_learning_rate", [0.33]),
+        ("gradient_on_paper", np.array([4, 7], dtype=np.float32)),
         ("slope_towards", along),
+        ("slope_towards", lambda f, x, d: [numerical_gradient(f, x) @ (d / np.sqrt(d @ d))][0]),
+        ("slope_towards", lambda f, x, d: np.cos(0) * along(f, x, 3 * d)),
         ("gradient", moving),
         ("gradient", numerical_gradient),
         ("gradient", lambda f, x, h: numerical_gradient(f, x, h).tolist()),
-        ("descend", walk),
-        ("descend", walk_with_own_gradient),
-        ("descend", lambda f, x, lr, steps: walk_in_place(f, x.copy(), lr, steps)),
+        ("descend", descend),
+        ("descend", descend_with_own_gradient),
+        ("descend", lambda f, x, lr, steps: descend_in_place(f, x.copy(), lr, steps)),
         ("descend_safely", backtrack),
         ("descend_safely", backtrack_until_it_stands),
+        ("descend_safely", lambda f, x, n: backtrack(f, x.astype(np.longdouble), n).tolist()),
     ],
 )
 def test_other_right_answers_are_right_too(exercise, answer):
@@ -103,37 +108,38 @@ def test_other_right_answers_are_right_too(exercise, answer):
     ("exercise", "answer", "message"),
     [
         ("gradient_on_paper", [7, 4], "wrong order"),
-        ("gradient_on_paper", [4, 4], "hold the other fixed"),
+        ("gradient_on_paper", [4, 4], "keep the other fixed"),
         ("gradient_on_paper", 11, "shape (2,)"),
+        ("gradient_on_paper", [2, 7], "keep the other fixed"),
+        ("gradient_on_paper", [4, ...], "not all values are filled in"),
+        ("largest_learning_rate", 1.0, "find both curvatures"),
+        ("largest_learning_rate", -1 / 3, "find both curvatures"),
         ("largest_learning_rate", 2 / 3, "second derivative"),
         ("largest_learning_rate", 2.0, "for x₁ alone"),
         ("largest_learning_rate", 1 / 6, "one step reaches the minimum"),
-        (
-            "slope_towards",
-            lambda f, x, d: numerical_gradient(f, x) @ d,
-            "divide the direction by it",
-        ),
+        ("slope_towards", lambda f, x, d: numerical_gradient(f, x) @ d, "divide the direction"),
         ("slope_towards", lambda f, x, d: numerical_gradient(f, x), "must be one number"),
         ("slope_towards", lambda f, x, d: -along(f, x, d), "∇f · u"),
         ("slope_towards", lambda f, x, d: abs(along(f, x, d)), "∇f · u"),
         ("slope_towards", towards_in_place, "changes the array"),
-        ("gradient", lambda f, x, h: moving(f, x, h, back=False), "put each element back"),
+        ("gradient", lambda f, x, h: moving(f, x, h, back=False), "restore each element"),
         ("gradient", lambda f, x, h: moving(f, x, h, width=1.0), "2h apart"),
         ("gradient", lambda f, x, h: moving(f, x, h, forward=True), "by +h and by −h"),
         ("gradient", numerical_gradient_forward, "moved to both sides"),
         ("gradient", lambda f, x, h: moving(f, x, h).ravel(), "must have shape (2, 3)"),
-        ("descend", gradient_descent, "and nothing else; got tuple"),
-        ("descend", lambda f, x, lr, n: walk(f, x, lr, n + 1), "count the steps"),
-        ("descend", walk_in_place, "walk on x.copy()"),
-        ("descend", lambda f, x, lr, n: walk(f, x, -lr, n), "walks uphill"),
-        ("descend", lambda f, x, lr, n: walk(f, x, lr, n - 1), "count the steps"),
-        ("descend", lambda f, x, lr, n: walk(f, x, lr, 1), "count the steps"),
-        ("descend", lambda f, x, lr, n: walk(f, x, lr / 2, n), "x − lr · ∇f(x)"),
-        ("descend_safely", lambda f, x, n: walk(f, x, 1.9, n), "less than half of the promise"),
-        ("descend_safely", lambda f, x, n: walk(f, x, 1e-5, n), "is η 1 at the start"),
+        ("descend", gradient_descent, "return x alone"),
+        ("descend", lambda f, x, lr, n: descend(f, x, lr, n + 1), "count the steps"),
+        ("descend", descend_in_place, "start from x.copy()"),
+        ("descend", lambda f, x, lr, n: descend(f, x, -lr, n), "goes uphill"),
+        ("descend", lambda f, x, lr, n: descend(f, x, lr, n - 1), "count the steps"),
+        ("descend", lambda f, x, lr, n: descend(f, x, lr, 1), "count the steps"),
+        ("descend", lambda f, x, lr, n: descend(f, x, lr / 2, n), "x − lr · ∇f(x)"),
+        ("descend_safely", lambda f, x, n: descend(f, x, 1.9, n), "less than half of the promise"),
+        ("descend_safely", lambda f, x, n: descend(f, x, 1e-5, n), "start with η = 1"),
+        ("descend_safely", lambda f, x, n: backtrack(f, x, n + 1), "the end of 1 step "),
         ("descend_safely", partial(backtrack, once=True), "less than half of the promise"),
-        ("descend_safely", partial(backtrack, keep=True), "is η 1 at the start"),
-        ("descend_safely", partial(backtrack, least=0.0), "less than half of the promise"),
+        ("descend_safely", partial(backtrack, keep=True), "is η 1 again at the start"),
+        ("descend_safely", partial(backtrack, least=0.0), "not only a little"),
         ("descend_safely", partial(backtrack, least=1e6, below=operator.lt), "always end?"),
     ],
 )

@@ -1,5 +1,7 @@
 """The checks of notebook 06: right answers pass, wrong ones are told where they are wrong."""
 
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,11 @@ def count(D, H, K):
 
 def complex_step(f, w):
     return f(w + 1e-20j).imag / 1e-20
+
+
+def by_hand(f, w):
+    (a, _) = f.__defaults__
+    return np.exp(a * w) * (a * np.cos(w) - np.sin(w)) + 3 * w**2
 
 
 def tangent(x, W, b, dW, db):
@@ -40,7 +47,7 @@ def entries(difference=relative, *, derivative=None, restore=True):
             x[index] = kept
         return (above - below) / (2 * h)
 
-    def wrong_entries(f, x, gradient):
+    def wrong_elements(f, x, gradient):
         slope = derivative or central
         return {
             index
@@ -48,7 +55,7 @@ def entries(difference=relative, *, derivative=None, restore=True):
             if difference(gradient[index], slope(f, x, index)) > 1e-5
         }
 
-    return wrong_entries
+    return wrong_elements
 
 
 right_entries = entries()
@@ -97,17 +104,45 @@ def without_floor(a, b):
 GUILTY = {"A": "Affine2", "B": "last_layer", "C": "Relu1"}
 
 RIGHT = {
-    "ratio_of_passes": count,
-    "relative_difference": lambda a, b: np.abs(a - b) / np.maximum(1e-8, np.abs(a) + np.abs(b)),
-    "derivative": complex_step,
-    "relu_affine_with_tangent": tangent,
-    "guilty": GUILTY,
-    "wrong_entries": right_entries,
+    "ratio_of_passes": [
+        count,
+        lambda D, H, K: np.float64(2 * count(D, H, K) / 2),
+        lambda D, H, K: sum(np.zeros(size).size for size in ((D, H), H, (H, K), K)),
+    ],
+    "relative_difference": [
+        relative,
+        lambda a, b: np.abs(a - b) / np.clip(np.abs(a) + np.abs(b), 1e-8, None),
+        lambda a, b: relative(b, a).tolist(),
+    ],
+    "derivative": [
+        complex_step,
+        lambda f, w: np.imag(f(w + 1e-30j)) * 1e30,
+        lambda f, w: [f(complex(w, 1e-12)).imag / 1e-12][0],
+    ],
+    "relu_affine_jvp": [
+        tangent,
+        lambda *a: list(tangent(*a)),
+        lambda x, W, b, dW, db: (
+            np.where(x @ W + b > 0, x @ W + b, 0).tolist(),
+            np.where(x @ W + b > 0, x @ dW + db, 0),
+        ),
+    ],
+    "guilty": [GUILTY, dict(reversed(GUILTY.items())), MappingProxyType(GUILTY)],
+    "wrong_elements": [
+        right_entries,
+        as_rows,
+        entries(derivative=by_complex_step),
+        *(entries(derivative=central(h)) for h in (1e-3, 1e-5, 1e-6)),
+        lambda f, x, gradient: iter(right_entries(f, x, gradient)),
+    ],
 }
 
 WRONG = [
     ("ratio_of_passes", lambda *sizes: 2 * count(*sizes), "reverse mode takes 2"),
     ("ratio_of_passes", lambda D, H, K: D * H + H * K, "biases"),
+    ("ratio_of_passes", lambda *sizes: count(*sizes) / 2, "two passes per parameter"),
+    ("ratio_of_passes", lambda *sizes: count(*sizes) + 1, "at the point itself"),
+    ("ratio_of_passes", lambda D, H, K: D + H + K, "count the weights"),
     ("relative_difference", lambda a, b: np.abs(a - b) / (np.abs(a) + np.abs(b)), "near 0"),
     (
         "relative_difference",
@@ -119,64 +154,53 @@ WRONG = [
         lambda a, b: np.max(np.abs(a - b)) / np.max(np.abs(a) + np.abs(b)),
         "np.maximum",
     ),
-    ("derivative", lambda f, w: (f(w + 1e-4) - f(w - 1e-4)) / 2e-4, "nearly"),
+    ("relative_difference", lambda a, b: np.abs(a - b), "absolute difference"),
+    ("relative_difference", lambda a, b: np.abs(a - b) / np.abs(a), "divide by both"),
+    ("derivative", lambda f, w: f(w + 1e-20j).real, "w + 1j * h"),
+    ("derivative", by_hand, "never called with a complex number"),
+    ("derivative", lambda f, w: (f(w + 1e-4) - f(w - 1e-4)) / 2e-4, "finite difference"),
     ("derivative", lambda f, w: f(w + 1e-20j) / 1e-20, "imaginary part"),
     ("derivative", lambda f, w: f(w + 1e-20j).imag, "w + 1j * h"),
-    ("derivative", lambda f, w: f(w + 1e-4j).imag / 1e-4, "nearly"),
-    ("relu_affine_with_tangent", lambda x, W, b, dW, db: (x @ W + b, x @ dW + db), "y at"),
+    ("derivative", lambda f, w: f(w + 1e-4j).imag / 1e-4, "finite difference"),
+    ("relu_affine_jvp", lambda x, W, b, dW, db: (x @ W + b, x @ dW + db), "y at"),
     (
-        "relu_affine_with_tangent",
+        "relu_affine_jvp",
         lambda x, W, b, dW, db: (np.maximum(x @ W + b, 0), x @ dW + db),
-        "stops",
+        "blocks",
     ),
     (
-        "relu_affine_with_tangent",
+        "relu_affine_jvp",
         lambda x, W, b, dW, db: (np.maximum(x @ W + b, 0), np.maximum(x @ dW + db, 0)),
         "sign of the tangent",
     ),
-    ("relu_affine_with_tangent", lambda *a: tangent(*a)[0], "must be 2 values"),
+    ("relu_affine_jvp", lambda *a: tangent(*a)[0], "must be 2 values"),
+    ("relu_affine_jvp", lambda x, W, b, dW, db: tangent(x, W, b, dW, 0), "b changes too"),
     ("guilty", GUILTY | {"A": "Affine1"}, "first of them"),
     ("guilty", GUILTY | {"B": "Affine2"}, "factor"),
     ("guilty", GUILTY | {"C": "Affine1"}, "is 0"),
     ("guilty", GUILTY | {"C": ...}, "still missing"),
-    ("guilty", GUILTY | {"C": "relu"}, "none of"),
-    ("wrong_entries", entries(lambda a, b: abs(a - b)), "|a| + |b|"),
-    ("wrong_entries", entries(lambda a, b: abs(a - b) / max(1e-8, abs(a))), "part 2's"),
-    ("wrong_entries", entries(without_floor), "1e-8 at least"),
-    ("wrong_entries", entries(lambda a, b: relative(a, b) / 100), "isn't in your answer"),
-    ("wrong_entries", entries(restore=False), "put it back"),
-    ("wrong_entries", entries(derivative=forward(1e-4)), "how accurate"),
-    ("wrong_entries", entries(derivative=central(1e-12)), "the entry at"),
-    ("wrong_entries", only_first, "stop at the first"),
-    ("wrong_entries", flattened, "no index of x"),
-    ("wrong_entries", mask, "np.argwhere"),
-    ("wrong_entries", lambda f, x, gradient: set(), "central difference"),
-    ("wrong_entries", lambda f, x, gradient: set(np.ndindex(x.shape)), "is right"),
-    ("wrong_entries", lambda f, x, gradient: len(right_entries(f, x, gradient)), "set of indices"),
+    ("guilty", GUILTY | {"C": "relu"}, "isn't one of"),
+    ("wrong_elements", entries(lambda a, b: abs(a - b)), "|a| + |b|"),
+    ("wrong_elements", entries(lambda a, b: abs(a - b) / max(1e-8, abs(a))), "section 2's"),
+    ("wrong_elements", entries(without_floor), "1e-8 at least"),
+    ("wrong_elements", entries(lambda a, b: relative(a, b) / 100), "isn't in your answer"),
+    ("wrong_elements", entries(restore=False), "put it back"),
+    ("wrong_elements", entries(derivative=forward(1e-4)), "how accurate"),
+    ("wrong_elements", entries(derivative=central(1e-12)), "the element at"),
+    ("wrong_elements", only_first, "stop at the first"),
+    ("wrong_elements", flattened, "isn't an index of x"),
+    ("wrong_elements", mask, "np.argwhere"),
+    ("wrong_elements", lambda f, x, gradient: set(), "central difference"),
+    ("wrong_elements", lambda f, x, gradient: set(np.ndindex(x.shape)), "is right"),
+    ("wrong_elements", lambda f, x, gradient: len(right_entries(f, x, gradient)), "set of indices"),
 ]
 
 
-@pytest.mark.parametrize("name", RIGHT)
-def test_right_answers_pass(name):
+@pytest.mark.parametrize(("name", "answer"), [(n, answer) for n in RIGHT for answer in RIGHT[n]])
+def test_right_answers_pass(name, answer):
     for _ in range(3):
-        verdict = getattr(check, name)(RIGHT[name])
+        verdict = getattr(check, name)(answer)
         assert verdict, verdict
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        as_rows,
-        entries(derivative=by_complex_step),
-        entries(derivative=central(1e-3)),
-        entries(derivative=central(1e-5)),
-        entries(derivative=central(1e-6)),
-        lambda f, x, gradient: iter(right_entries(f, x, gradient)),
-    ],
-)
-def test_other_gradient_checks_are_right_too(answer):
-    verdict = check.wrong_entries(answer)
-    assert verdict, verdict
 
 
 @pytest.mark.parametrize(("name", "answer", "help_"), WRONG)

@@ -17,7 +17,6 @@ from common.exercises import (
     notebook_05,
     notebook_06,
     notebook_09,
-    notebook_10,
 )
 from common.functions import softmax, softmax_loss
 from common.gradient import numerical_gradient, numerical_gradient_forward
@@ -27,7 +26,7 @@ PAPER = [
     (notebook_01.slope_of_the_cube, 12.0, [6, 8, 4, 0, -12]),
     (notebook_02.gradient_on_paper, (4.0, 7.0), [(7, 4), (4, 4), (2, 7), (0, 0), (-4, -7)]),
     (notebook_02.largest_learning_rate, 1 / 3, [2 / 3, 2, 1 / 6, 1, 0.3]),
-    (notebook_04.dearer_apples, 11.0, [2.2, 5.5, 10, 726, 715]),
+    (notebook_04.higher_price, 11.0, [2.2, 5.5, 10, 726, 715]),
     (notebook_09.first_step, math.sqrt(10), [1, 100, 0.316, -3.16, 0.1]),
 ]
 
@@ -110,7 +109,7 @@ def backtrack(f, x, steps, fraction):
     return x
 
 
-@pytest.mark.parametrize("fraction", [0.001, 0.1, 0.25, 0.4, 0.6, 0.75])
+@pytest.mark.parametrize("fraction", [0.001, 0.1, 0.4, 0.45, 0.55, 0.75])
 def test_half_of_the_promise_is_half(fraction):
     assert "promise" in notebook_02.descend_safely(partial(backtrack, fraction=fraction)).message
     assert notebook_02.descend_safely(partial(backtrack, fraction=0.5))
@@ -127,46 +126,6 @@ def test_a_forward_difference_is_accurate_enough_for_a_slope_every_time():
         return numerical_gradient_forward(f, x) @ direction / np.linalg.norm(direction)
 
     assert all(notebook_02.slope_towards(slope) for _ in range(100))
-
-
-class Zeros:
-    def update(self, params, grads):
-        for p in params.values():
-            p[...] = 0
-
-
-def test_an_optimizer_must_follow_the_gradient():
-    assert "follow the gradient" in notebook_09.race(lambda: Zeros()).message
-    assert not notebook_09.race(lambda: Adam(lr=1e-3))
-
-
-def split(x, t, share, rng, count=round):
-    order, n = rng.permutation(len(x)), int(count(share * len(x)))
-    return (x[order[n:]], t[order[n:]]), (x[order[:n]], t[order[:n]])
-
-
-@pytest.mark.parametrize("count", [round, np.rint, lambda n: n + 0.5, int, math.floor])
-def test_rounded_is_not_cut_off(count):
-    verdict = notebook_10.split(partial(split, count=count))
-    assert bool(verdict) == (count not in (int, math.floor))
-    assert verdict or "nearest integer" in verdict.message
-
-
-def exactly(x, r, rng):
-    mask = np.ones(x.size, dtype=bool)
-    mask[rng.permutation(x.size)[: round(r * x.size)]] = False
-    mask = mask.reshape(x.shape)
-    return x * mask / (1 - r), mask
-
-
-def exactly_in_each_row(x, r, rng):
-    mask = np.argsort(rng.random(x.shape), axis=1) >= round(r * x.shape[1])
-    return x * mask / (1 - r), mask
-
-
-@pytest.mark.parametrize("answer", [exactly, exactly_in_each_row])
-def test_dropout_is_independent(answer):
-    assert "independently" in notebook_10.inverted_dropout(answer).message
 
 
 @pytest.mark.parametrize("container", [tuple, list, np.array])
@@ -203,7 +162,7 @@ class Sub:
         (notebook_04.sub, 7, "must be a class, got 7"),
         (notebook_05.shapes, (..., (7,), (64, 30)), "value 1 of 3 is still missing"),
         (notebook_05.shapes, ("a", "b", "c"), "must be a tuple of integers"),
-        (notebook_09.sign_sgd, Adam(), "must be a class, got an Adam"),
+        (notebook_09.own_optimizer, Adam(), "must be a class, got an Adam"),
         (notebook_01.step_for_the_second_derivative, "small", "must be numbers"),
     ],
 )
@@ -223,15 +182,6 @@ def test_a_difference_in_late_digits_is_printed():
     message = notebook_00.ink(lambda image: image.mean() * (1 + 1e-5)).message
     want, got = re.search(r"expected ([\d.]+), got ([\d.]+)\. ", message).groups()
     assert want != got
-
-
-def normalize(g, x, gamma, *, outside=False, order=(0, 1, 2)):
-    sigma = x.std(axis=0) + 1e-6 if outside else np.sqrt(x.var(axis=0) + 1e-6)
-    x_hat = (x - x.mean(axis=0)) / sigma
-    g_hat = gamma * g
-    dx = (g_hat - g_hat.mean(axis=0) - x_hat * (g_hat * x_hat).mean(axis=0)) / sigma
-    result = dx, (g * x_hat).sum(axis=0), g.sum(axis=0)
-    return [result[i] for i in order]
 
 
 class MeanSquare:
@@ -259,16 +209,13 @@ class MeanSquare:
             lambda a, b: np.abs(a - b) / (np.abs(a) + np.abs(b) + 1e-8),
             "the floor is a maximum",
         ),
-        (notebook_10.batch_norm_backward, partial(normalize, outside=True), "under the root"),
-        (notebook_10.batch_norm_backward, partial(normalize, order=(0, 2, 1)), "are swapped"),
     ],
 )
 def test_the_hint_names_the_slip(check, answer, hint):
     for _ in range(5):
         assert hint in check(answer).message
-    assert notebook_10.batch_norm_backward(normalize)
 
 
 def test_the_bill_agrees_with_its_check():
     _, derivatives = bill(100, 2, 150, 3, 1.1)
-    assert notebook_04.dearer_apples(5 * derivatives["apple_price"])
+    assert notebook_04.higher_price(5 * derivatives["apple_price"])

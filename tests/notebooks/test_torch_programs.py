@@ -22,7 +22,7 @@ def programs():
 
 
 @pytest.mark.parametrize(("code", "output"), programs())
-def test_it_prints_what_the_notebook_says(code, output, monkeypatch):
+def test_a_torch_program_prints_what_the_notebook_says(code, output, monkeypatch):
     torch = pytest.importorskip("torch")
     assert output, "a block of its output, ```text, must follow the program"
     monkeypatch.chdir(SERIES[0].parent)
