@@ -245,7 +245,7 @@ def _by_column(times):
 def building(args, new_process: Callable) -> None:
     """Print what deriving takes."""
     times, reasons = new_process(measure_building, args.repeats, args.seconds)
-    print_times("gradients by 8 parameters", times)
+    print_times("gradients w.r.t. 8 parameters", times)
     joint, separate = times.values()
     print(
         "one for each : one for all = "

@@ -1,7 +1,7 @@
 """A computational graph by hand: what apples, oranges and tax contribute to the bill.
 
 Two apples at 100 and three oranges at 150, with 10 % tax. Each node of the graph computes one
-product or sum on the way forward. On the way backward it is handed the derivative of the total with
+product or sum in the forward pass. In the backward pass it gets the derivative of the total with
 respect to its output (the upstream gradient), multiplies it by its own local derivatives, and so
 knows the derivatives with respect to its inputs: the chain rule, one node at a time.
 

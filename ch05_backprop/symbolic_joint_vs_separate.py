@@ -181,7 +181,7 @@ def compare_at_full_size(runs: int) -> None:
     network = build(FULL_SIZE)
     names = ", ".join(map(repr, network.params))
     sizes = "-".join(map(str, FULL_SIZE))
-    print(f"the gradients by {names} of a {sizes} network; runs each way: {runs}")
+    print(f"the gradients with respect to {names} of a {sizes} network; runs each way: {runs}")
     seconds = measure_ways(network, runs, "full size")
     for start, way in zip(("Efficient", "Inefficient", "Adjoints"), WAYS, strict=True):
         method = f"{start} Method"
@@ -357,7 +357,7 @@ def draw(rows: Sequence[dict]) -> Figure:
         ax.yaxis.set_minor_formatter(plt.NullFormatter())
         ax.set_xlabel("layers (two parameters each)")
         ax.set_ylabel("time to derive all gradients")
-        ax.set_title("Each gradient by itself derives the layers above it again")
+        ax.set_title("Time to derive all gradients, by number of layers")
         ax.legend()
     return fig
 

@@ -1,4 +1,4 @@
-"""Initial values of weights: not too small, not too large, and never all the same.
+"""Initial weights: not too small, not too large, and never all the same.
 
 Weights that are all equal stay equal, since each gets the same gradient. Random ones differ, but
 how large should they be? Each unit sums n inputs, so its spread is √n times that of the weights:

@@ -3,7 +3,7 @@
 One statement per operation, in topological order. An operation writes into the array of an input
 that isn't needed any more where it can (buffer reuse). A variable keeps the name that the user gave
 it, but no text of the user's is executed: names are reduced to identifiers, and constants other
-than plain numbers are handed to the program as data.
+than Python scalars are handed to the program as data.
 
 NumPy would broadcast any axis of size 1. Where two axes must have the same size and the shapes
 alone don't prove it, the program asserts it: a shape guard.
@@ -143,7 +143,7 @@ class Program:
         return f"({code})" if is_operator or operation.name == "dot" else code
 
     def _arguments(self, x):
-        """Return the texts of the inputs, constants of the dtype of others as plain numbers."""
+        """Return the texts of the inputs, constants of the dtype of others as Python scalars."""
         texts = [self._texts[y] for y in x.inputs]
         if isinstance(x.operation, Elementwise):
             dtypes = [y.dtype for y in x.inputs if not isinstance(y, Constant)]

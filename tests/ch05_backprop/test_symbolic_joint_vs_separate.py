@@ -119,8 +119,8 @@ def test_the_ratio_is_that_of_the_means_and_stands_beside_theanos(everything):
 def test_the_first_line_names_the_network_and_its_parameters(everything):
     _, out = everything
     assert out.startswith(
-        "the gradients by w, w2, w3, w4, b, b2, b3, b4 of a 16384-5000-3000-512-40 network; "
-        "runs each way: 2\n"
+        "the gradients with respect to w, w2, w3, w4, b, b2, b3, b4 of a 16384-5000-3000-512-40 "
+        "network; runs each way: 2\n"
     )
 
 
