@@ -23,7 +23,7 @@ from common.symbolic.drawing.layout import (
     text_width,
 )
 
-__all__ = ["FORMATS", "Drawing", "painted"]
+__all__ = ["FORMATS", "painted"]
 
 TITLE = 12  # points
 MARGIN = 0.15  # inches, around everything
@@ -38,7 +38,7 @@ BOXES = {  # colour of the border, its width, and colour of the inside
 FORMATS = (".png", ".svg")
 
 
-class Drawing(Figure):
+class _Drawing(Figure):
     """A figure that Jupyter shows without pyplot, and that says in words what it shows."""
 
     about = ""
@@ -76,7 +76,7 @@ def painted(rows, size, title, cost):
     top = MARGIN + line(TITLE) * len(heading) + 0.05 * bool(heading)
     bottom = top + size[1] + 0.2 * bool(legend)
     height = bottom + line(VALUE) * len(legend) + MARGIN
-    figure = Drawing(figsize=(width + 2 * MARGIN, height), facecolor="white", layout="none")
+    figure = _Drawing(figsize=(width + 2 * MARGIN, height), facecolor="white", layout="none")
     limits = {"xlim": (-MARGIN, width + MARGIN), "ylim": (height, 0)}
     ax = figure.add_axes((0, 0, 1, 1), aspect="equal", **limits)
     ax.set_axis_off()
