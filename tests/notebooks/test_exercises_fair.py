@@ -198,8 +198,8 @@ class MeanSquare:
 @pytest.mark.parametrize(
     ("check", "answer", "hint"),
     [
-        (notebook_00.share_right, lambda g, t: 100 * np.mean(g == t), "percentage"),
-        (notebook_00.share_right, lambda g, t: np.mean(g != t), "wrong guesses"),
+        (notebook_00.fraction_right, lambda g, t: 100 * np.mean(g == t), "percentage"),
+        (notebook_00.fraction_right, lambda g, t: np.mean(g != t), "wrong guesses"),
         (notebook_05.squared_loss, MeanSquare, "N is the number of rows, not of elements"),
         (
             notebook_06.relative_difference,
