@@ -36,6 +36,8 @@ def _end(function, f, start, *args):
     """Return where the reader's path ends; the array where it starts must stay as it was."""
     x = start.copy()
     end = as_numbers(returned(function(f, x, *args)), "the end of the path", "return x alone.")
+    shapes = f"must have shape {start.shape}, got {end.shape}"
+    expect(end.shape == start.shape, f"the end of the path {shapes}. Hint: return x alone.")
     expect(
         np.allclose(x, start, rtol=0, atol=1e-9),
         "the caller's x was changed. Hint: x -= … writes into the array; start from x.copy().",
