@@ -4,11 +4,11 @@ import numpy as np
 
 from common.exercises.verdict import Case, exercise
 
-__all__ = ["ink", "ink_by_digit", "share_right"]
+__all__ = ["fraction_right", "ink", "ink_by_digit"]
 
 
 @exercise("that is the accuracy: correct predictions divided by all predictions.")
-def share_right(rng):
+def fraction_right(rng):
     """Check a function of (guesses, labels) that returns the fraction of correct guesses."""
     for count in (10, 37, 1000):
         labels = rng.integers(0, 10, size=count)

@@ -36,6 +36,8 @@ def _end(function, f, start, *args):
     """Return where the reader's path ends; the array where it starts must stay as it was."""
     x = start.copy()
     end = as_numbers(returned(function(f, x, *args)), "the end of the path", "return x alone.")
+    shapes = f"must have shape {start.shape}, got {end.shape}"
+    expect(end.shape == start.shape, f"the end of the path {shapes}. Hint: return x alone.")
     expect(
         np.allclose(x, start, rtol=0, atol=1e-9),
         "the caller's x was changed. Hint: x -= … writes into the array; start from x.copy().",
@@ -106,6 +108,11 @@ def gradient(function):
         seen = [x.copy()]
 
         def f(x, weights=weights, powers=powers, seen=seen):
+            expect(
+                np.shape(x) == weights.shape,
+                f"f was called with an argument of shape {np.shape(x)}, but it takes all elements "
+                f"at once, as an array of shape {weights.shape}.",
+            )
             seen.append(x.copy())
             return float(np.sum(weights * x**2) + np.sum(powers * x) ** 3 / 10)
 
@@ -128,7 +135,10 @@ def gradient(function):
             "your function is given.",
         )
         expected = 2 * weights * x + 3 * np.sum(powers * x) ** 2 / 10 * powers
-        slips = [(2 * expected, "all elements are twice too large: the points are 2h apart.")]
+        slips = [
+            (2 * expected, "all elements are twice too large: the points are 2h apart."),
+            (-expected, "look at the sign: f(x + h) − f(x − h)."),
+        ]
         same(values, expected, f"the gradient {what}", hint, 1e-5, 1e-6, slips=slips)
 
 
@@ -137,26 +147,41 @@ def descend(function):
     """Check a function (f, x, lr, steps) ↦ the end of gradient descent."""
     rng = np.random.default_rng()
     for size in (1, 2, 4):
-        curvatures, minimum = rng.uniform(0.5, 2, size), rng.uniform(-2, 2, size)
+        # Each partial derivative depends on all coordinates, which must therefore move together.
+        hessian, minimum = np.diag(rng.uniform(0.5, 2, size)) + 0.5, rng.uniform(-2, 2, size)
         start = minimum + _away(rng, 1, 2, size)
         lr, steps = rng.uniform(0.1, 0.3), int(rng.integers(4, 8))
 
-        def after(k, lr=lr, curvatures=curvatures, minimum=minimum, start=start):
-            return minimum + (1 - lr * curvatures) ** k * (start - minimum)
+        def f(x, hessian=hessian, minimum=minimum):
+            return float((x - minimum) @ hessian @ (x - minimum) / 2)
 
-        slips = [(after(steps, -lr), "this goes uphill; the gradient points to where f grows.")]
+        def after(k, lr=lr, hessian=hessian, minimum=minimum, start=start):
+            factor = np.eye(len(start)) - lr * hessian
+            return minimum + np.linalg.matrix_power(factor, k) @ (start - minimum)
+
+        in_turn = start.copy()
+        for i in list(range(size)) * steps:
+            in_turn[i] -= lr * hessian[i] @ (in_turn - minimum)
+        once = start - steps * lr * hessian @ (start - minimum)
+        slips = [
+            (after(steps, -lr), "this goes uphill; the gradient points to where f grows."),
+            (once, "compute the gradient anew at each step."),
+        ]
+        if size > 1:
+            together = "compute the whole gradient before you change the first element."
+            slips.append((in_turn, together))
         for k in (1, steps - 1, steps + 1):
             slips.append((after(k), f"this is x after {k} of {steps} steps; count the steps."))
-        end = _end(function, _quadratic(curvatures, minimum), start, lr, steps)
+        end = _end(function, f, start, lr, steps)
         what = f"the end of {steps} steps with learning rate {lr:.3f}"
         same(end, after(steps), what, "x − lr · ∇f(x), at each step.", 1e-5, 1e-6, slips=slips)
 
 
-def _backtrack(f, slope, x, steps, *, least=0.5, keep=False, once=False):
+def _backtrack(f, slope, x, steps, *, first=1.0, least=0.5, keep=False, once=False):
     """Return the end of backtracking descent, and how near f came to half of the promise."""
-    lr, nearest = 1.0, 1.0
+    lr, nearest = first, 1.0
     for _ in range(steps):
-        g, lr = slope(x), lr if keep else 1.0
+        g, lr = slope(x), lr if keep else first
         while True:
             fraction = (f(x) - f(x - lr * g)) / (lr * g @ g)
             nearest = min(nearest, abs(fraction - least))
@@ -171,7 +196,7 @@ def _backtrack(f, slope, x, steps, *, least=0.5, keep=False, once=False):
 
 def _bowls(rng):
     """Yield functions, their gradients, a start, and how many steps to take."""
-    for k in (1, 2, 4):
+    for k in (1, 2, 4, 0, -1):  # the last two tell whether a step starts with η = 1
         for fraction in (0.51, 0.49):
             # A step of η makes f fall by the fraction 1 − η λ / 2 of the promise, where λ is the
             # curvature along the gradient. This λ makes that `fraction`, for η = 2⁻ᵏ.
@@ -197,6 +222,8 @@ def descend_safely(function):
     variants = (
         ({"keep": True}, "is η 1 again at the start of each step?"),
         ({"once": True}, "halve η as long as f falls by less than half of the promise."),
+        ({"first": 0.5}, "each step starts with η = 1."),
+        ({"first": 2.0}, "each step starts with η = 1."),
         ({"least": 0.0}, "f must fall by half of the promise η |∇f|², not only a little."),
     )
     for f, slope, start, steps in _bowls(np.random.default_rng()):

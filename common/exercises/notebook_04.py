@@ -102,7 +102,9 @@ def _derivative(steps, values, name):
 
 
 @checked(
-    "this is reverse-mode automatic differentiation of any graph of sums and products.", "function"
+    "it works for all graphs of sums and products. To go through the steps once, in reverse, is "
+    "reverse-mode automatic differentiation.",
+    "function",
 )
 def gradient(function):
     """Check a function from a list of steps and a dict of values to a dict of derivatives."""

@@ -78,12 +78,18 @@ def _check_layer(kind, case):
     untouched()
     for name, part in case.grads.items():
         got = dx if name == "dx" else getattr(layer, name, None)
+        stored = f"{name} {of} is missing. Hint: backward stores it as self.{name}."
+        expect(got is not None, stored)
         same(got, part.expected, f"{name} {of}", part.hint, slips=part.slips)
     layer.forward(*inputs)
     kind(*init).forward(inputs[0] + 1, *inputs[1:])
     hint = "remember in self what the backward pass needs, so that each layer has its own."
     again = returned(layer.backward(*dout))
     same(again, case.grads["dx"].expected, "dx of the first of two layers", hint)
+    for name in case.grads.keys() - {"dx"}:
+        hint = "a backward pass replaces the gradient of the one before, and doesn't add to it."
+        got, expected = getattr(layer, name), case.grads[name].expected
+        same(got, expected, f"{name} after a second backward pass", hint)
 
 
 @checked("a gradient has the shape of the array with respect to which it is taken.")
@@ -103,7 +109,7 @@ def shapes(answer):
         expect(got == shape, f"{name} doesn't have the shape {got}. Hint: {hint}.")
 
 
-def _elementwise(rng, function, derivative, slips, hint, init=()):
+def _elementwise(rng, function, derivative, slips, hint, out_hint, init=()):
     """Yield cases of a layer that works elementwise; `slips` is a function of x and dout."""
     for shape in SHAPES:
         x, dout = rng.normal(size=shape), rng.uniform(1.5, 3, shape)
@@ -111,7 +117,7 @@ def _elementwise(rng, function, derivative, slips, hint, init=()):
         local = derivative(x)
         known = [(local, "this is the local gradient; the upstream gradient dout is missing.")]
         dx = Part(dout * local, hint, known + slips(x, dout))
-        yield LayerCase(init, (x,), Part(function(x)), (dout,), {"dx": dx})
+        yield LayerCase(init, (x,), Part(function(x), out_hint), (dout,), {"dx": dx})
 
 
 @layer_exercise("backpropagation can now pass through your own activation function.")
@@ -127,7 +133,8 @@ def tanh(rng):
         ]
 
     hint = "the local gradient is 1 − y², with y the output of forward."
-    return _elementwise(rng, np.tanh, lambda x: 1 - np.tanh(x) ** 2, slips, hint)
+    out_hint = "np.tanh computes it."
+    return _elementwise(rng, np.tanh, lambda x: 1 - np.tanh(x) ** 2, slips, hint, out_hint)
 
 
 @layer_exercise("negative inputs have the same slope in the forward and in the backward pass.")
@@ -148,7 +155,8 @@ def leaky_relu(rng):
             ]
 
         hint = "the local gradient is 1 where x > 0, and the slope elsewhere."
-        yield from _elementwise(rng, lambda x: x * local(x), local, slips, hint, (slope,))
+        out_hint = "x where x > 0, and self.slope · x elsewhere."
+        yield from _elementwise(rng, lambda x: x * local(x), local, slips, hint, out_hint, (slope,))
 
 
 @layer_exercise("you derived the gradients of an affine layer with transposed weights.")
@@ -177,6 +185,7 @@ def squared_loss(rng):
         x, t = rng.normal(size=(2, *shape))
         n, total = len(x), np.sum((x - t) ** 2)
         rows = "N is the number of rows, not of elements."
+        hint = "one number: the sum over all n and k, divided by 2N."
         losses = [
             (total / n, "the 1/2 is missing."),
             (total / 2, "divide by the number of rows, too."),
@@ -185,11 +194,11 @@ def squared_loss(rng):
         slips = [
             (x - t, MEAN),
             ((t - x) / n, "the sign: does L grow if x grows and is above t?"),
-            (2 * (x - t) / n, "the 2 of the square and the 1/2 in front cancel."),
+            *(((x - t) * c / n, "the 2 of the square and the 1/2 cancel.") for c in (2, 0.5)),
             ((x - t) / x.size, rows),
         ]
         dx = Part((x - t) / n, "differentiate the square with respect to x.", slips)
-        yield LayerCase((), (x, t), Part(total / (2 * n), "", losses), (), {"dx": dx})
+        yield LayerCase((), (x, t), Part(total / (2 * n), hint, losses), (), {"dx": dx})
 
 
 @layer_exercise("probabilities minus labels, divided by the batch size, whatever the labels.")
@@ -227,7 +236,8 @@ def two_layer_net(kind, reference):
     for rows, (D, H, K) in ((7, (5, 4, 3)), (1, (3, 6, 4))):
         sizes = {"W1": (H, D), "b1": (H,), "W2": (K, H), "b2": (K,)}
         params = {name: rng.normal(size=shape) for name, shape in sizes.items()}
-        x, t, ours = rng.normal(size=(rows, D)), rng.integers(0, K, rows), reference(D, H, K)
+        # A mini-batch needn't contain the last class.
+        x, t, ours = rng.normal(size=(rows, D)), rng.integers(0, K - 1, rows), reference(D, H, K)
         network = kind(params)
         for hint in (
             "Linear, LeakyRelu, Linear: forward in this order.",
@@ -250,7 +260,9 @@ def two_layer_net(kind, reference):
 
 
 def _compare(network, ours, x, t, hint):
-    same(call(network.predict, x), ours.predict(x), "the logits", hint)
+    logits = ours.predict(x)
+    slips = [(softmax(logits), "predict returns logits; softmax belongs to the last layer.")]
+    same(call(network.predict, x), logits, "the logits", hint, slips=slips)
     mean = [(len(t) * ours.loss(x, t), MEAN)]
     text = "encode t as one-hot rows, and let your last layer compute the loss of the logits."
     same(call(network.loss, x, t), ours.loss(x, t), "the loss", text, slips=mean)
@@ -280,7 +292,8 @@ def trained(network, digits=None):
     hint = "more steps, or a learning rate of 0.1 to 0.5, should help."
     if accuracy < 0.3:
         hint = (
-            "that is near chance level. Does each step subtract the gradient from the parameters?"
+            "that is near chance level. Does each step subtract the gradient from the parameters, "
+            "with -=, so that the layers see it? A new array in params doesn't reach them."
         )
     message = f"the accuracy on the test digits is {accuracy:.3f}; 0.9 is asked for. Hint: {hint}"
     expect(accuracy >= 0.9, message)

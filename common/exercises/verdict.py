@@ -339,7 +339,7 @@ def same(
         if rtol < 1e-9 and np.allclose(numbers, expected, rtol=1e-4, atol=1e-6):
             raise Wrong(
                 f"{what} is nearly right, but {-round(np.log10(rtol))} correct digits are asked "
-                f"for, which a finite difference can't give.{_hint(hint)}"
+                f"for, which neither finite differences nor float32 can give.{_hint(hint)}"
             )
     first = tuple(int(i) for i in np.argwhere(wrong)[0])
     place = f" at {list(first)}" if first else ""

@@ -7,10 +7,10 @@ from common.exercises.__main__ import main
 
 CELLS = [
     "from common.exercises import notebook_00 as check",
-    "check.share_right(0.25)",
+    "check.fraction_right(0.25)",
     "1 / 0",
-    "answer = ...\ncheck.share_right(answer)",
-    "check.share_right(1 / 0)",
+    "answer = ...\ncheck.fraction_right(answer)",
+    "check.fraction_right(1 / 0)",
 ]
 
 
@@ -28,7 +28,7 @@ def test_a_notebook_is_run_and_left_as_it_is(notebook, capsys):
     assert main([str(notebook)]) == 1
     said, *lines = capsys.readouterr().out.splitlines()
     assert said.startswith(f"{notebook}: ")
-    assert [line.split()[0] for line in lines] == ["share_right"] * 3
+    assert [line.split()[0] for line in lines] == ["fraction_right"] * 3
     assert "nothing is filled in yet" in lines[1]
     assert lines[2].split(maxsplit=1)[1] == "error    ZeroDivisionError: division by zero"
     assert notebook.read_bytes() == before
@@ -43,7 +43,7 @@ def test_saved_outputs_are_read_and_what_is_no_notebook_is_named(notebook, tmp_p
     assert main(["--saved", str(notebook)]) == 0
     assert capsys.readouterr().out.split() == [
         f"{notebook}:",
-        *["1", "of", "1", "right", "share_right", "right"],
+        *["1", "of", "1", "right", "fraction_right", "right"],
     ]
     assert main(["--saved", str(tmp_path / "no.ipynb")]) == 1
     assert f"{tmp_path / 'no.ipynb'}: FileNotFoundError" in capsys.readouterr().out

@@ -48,7 +48,7 @@ def verdicts(path):
 @each_notebook
 def test_each_check_finds_the_solution_right(path):
     said = verdicts(path.parent / "solutions" / path.name)
-    assert said.keys() == checks_of(path) - {"share_right"}  # which notebook 00 solves itself
+    assert said.keys() == checks_of(path) - {"fraction_right"}  # which notebook 00 solves itself
     assert all(said.values()), said
 
 

@@ -11,9 +11,9 @@ def of_each_digit(mean, labels):
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
-        ("share_right", lambda g, t: np.mean(g == t)),
-        ("share_right", lambda g, t: sum(g == t) / len(t)),
-        ("share_right", lambda g, t: 1 - np.count_nonzero(g - t) / t.size),
+        ("fraction_right", lambda g, t: np.mean(g == t)),
+        ("fraction_right", lambda g, t: sum(g == t) / len(t)),
+        ("fraction_right", lambda g, t: 1 - np.count_nonzero(g - t) / t.size),
         ("ink", np.mean),
         ("ink", lambda x: x.sum() / x.size),
         ("ink", lambda x: np.float32(np.average(x.ravel()))),
@@ -30,11 +30,11 @@ def test_right_answers_pass(name, answer):
 @pytest.mark.parametrize(
     ("name", "answer", "part"),
     [
-        ("share_right", lambda g, t: np.sum(g == t), "divide it by the number of guesses"),
-        ("share_right", lambda g, t: np.mean(g != t), "the fraction of wrong guesses"),
-        ("share_right", lambda g, t: 100 * np.mean(g == t), "this is a percentage"),
-        ("share_right", lambda g, t: np.sum(g == t) / 10, "not by the number of digits"),
-        ("share_right", lambda g, t: g == t, "must be one number"),
+        ("fraction_right", lambda g, t: np.sum(g == t), "divide it by the number of guesses"),
+        ("fraction_right", lambda g, t: np.mean(g != t), "the fraction of wrong guesses"),
+        ("fraction_right", lambda g, t: 100 * np.mean(g == t), "this is a percentage"),
+        ("fraction_right", lambda g, t: np.sum(g == t) / 10, "not by the number of digits"),
+        ("fraction_right", lambda g, t: g == t, "must be one number"),
         ("ink", np.sum, "this is the sum"),
         ("ink", np.median, "this is the median"),
         ("ink", np.max, "the mean goes over all elements"),

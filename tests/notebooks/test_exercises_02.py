@@ -39,6 +39,13 @@ def descend(f, x, lr, steps):
     return x
 
 
+def one_coordinate_after_the_other(f, x, lr, steps):
+    x = x.copy()
+    for i in list(range(len(x))) * steps:
+        x[i] -= lr * numerical_gradient(f, x)[i]
+    return x
+
+
 def descend_in_place(f, x, lr, steps):
     for _ in range(steps):
         x -= lr * numerical_gradient(f, x)
@@ -52,11 +59,11 @@ def descend_with_own_gradient(f, x, lr, steps):
     return x
 
 
-def backtrack(f, x, steps, least=0.5, *, below=operator.le, keep=False, once=False):
-    lr = 1.0
+def backtrack(f, x, steps, least=0.5, *, first=1.0, below=operator.le, keep=False, once=False):
+    lr = first
     for _ in range(steps):
         g = numerical_gradient(f, x)
-        lr = lr if keep else 1.0
+        lr = lr if keep else first
         while not below(f(x - lr * g), f(x) - least * lr * np.sum(g**2)):
             lr /= 2
             if once:
@@ -127,7 +134,12 @@ def test_other_right_answers_are_right_too(exercise, answer):
         ("gradient", lambda f, x, h: moving(f, x, h, forward=True), "by +h and by −h"),
         ("gradient", numerical_gradient_forward, "moved to both sides"),
         ("gradient", lambda f, x, h: moving(f, x, h).ravel(), "must have shape (2, 3)"),
+        ("gradient", lambda f, x, h: -moving(f, x, h), "look at the sign"),
+        ("gradient", lambda f, x, h: [f(v + h) for v in x], "of shape (), but it takes all"),
         ("descend", gradient_descent, "return x alone"),
+        ("descend", lambda *a: gradient_descent(*a)[1], "return x alone"),
+        ("descend", one_coordinate_after_the_other, "the whole gradient before"),
+        ("descend", lambda f, x, lr, n: x - n * lr * numerical_gradient(f, x), "anew at each step"),
         ("descend", lambda f, x, lr, n: descend(f, x, lr, n + 1), "count the steps"),
         ("descend", descend_in_place, "start from x.copy()"),
         ("descend", lambda f, x, lr, n: descend(f, x, -lr, n), "goes uphill"),
@@ -139,6 +151,8 @@ def test_other_right_answers_are_right_too(exercise, answer):
         ("descend_safely", lambda f, x, n: backtrack(f, x, n + 1), "the end of 1 step "),
         ("descend_safely", partial(backtrack, once=True), "less than half of the promise"),
         ("descend_safely", partial(backtrack, keep=True), "is η 1 again at the start"),
+        ("descend_safely", partial(backtrack, first=0.5), "each step starts with η = 1"),
+        ("descend_safely", partial(backtrack, first=2.0), "each step starts with η = 1"),
         ("descend_safely", partial(backtrack, least=0.0), "not only a little"),
         ("descend_safely", partial(backtrack, least=1e6, below=operator.lt), "always end?"),
     ],

@@ -67,6 +67,16 @@ def linear(
     return layer(lambda s, x: y(x, s.W, s.b), backward, "W", "b")
 
 
+class Adding(linear()):
+    """Its gradients are those of all backward passes together."""
+
+    def backward(self, dout):
+        before = vars(self).get("dW", 0), vars(self).get("db", 0)
+        dx = super().backward(dout)
+        self.dW, self.db = self.dW + before[0], self.db + before[1]
+        return dx
+
+
 def squared(
     loss=lambda x, t: np.sum((x - t) ** 2) / (2 * len(x)), dx=lambda x, t: (x - t) / len(x)
 ):
@@ -101,7 +111,8 @@ class Net:
 
     def gradient(self, x, t):
         z, h, scores = self.forward(x)
-        d = (softmax(scores) - np.eye(scores.shape[1])[t]) / len(t) * self.factor
+        classes = t.max() + 1 if "largest label" in self.mistakes else scores.shape[1]
+        d = (softmax(scores) - np.eye(classes)[t]) / len(t) * self.factor
         d *= len(t) if "sum" in self.mistakes else 1
         dh = d @ self.params["W2"]
         if "through" not in self.mistakes:
@@ -180,7 +191,7 @@ WRONG = {
         (leaky(lambda s, x, d: np.where(x > 0, d, 0.1 * d)), "self.slope"),
         (leaky(lambda s, x, d: np.where(d > 0, d, s.slope * d)), "not that of dout"),
         (leaky(None, leaky_in_place), "changes an array"),
-        (leaky(None, lambda s, x: np.maximum(x, 0)), "the output for x"),
+        (leaky(None, lambda s, x: np.maximum(x, 0)), "self.slope · x elsewhere"),
     ],
     "linear": [
         (linear(dW=lambda x, d: x.T @ d), "the shape of W"),
@@ -189,12 +200,16 @@ WRONG = {
         (linear(db=lambda d: d), "used once per row"),
         (linear(db=lambda d: None), "db for x of shape (5, 3) is missing"),
         (linear(dx=lambda W, d: 2 * d @ W), "the sum over m"),
+        (linear(db=lambda d: None), "stores it as self.db"),
         (linear(y=lambda x, W, b: x @ W.T), "the bias is missing"),
+        (Adding, "after a second backward pass"),
     ],
     "squared_loss": [
         (squared(lambda x, t: np.sum((x - t) ** 2) / 2), "number of rows"),
         (squared(lambda x, t: np.mean((x - t) ** 2) / 2), "not of elements"),
         (squared(lambda x, t: np.sum((x - t) ** 2) / len(x)), "1/2 is missing"),
+        (squared(lambda x, t: np.sum((x - t) ** 2, axis=1) / 2), "one number: the sum"),
+        (squared(dx=lambda x, t: (x - t) / (2 * len(x))), "cancel"),
         (squared(dx=lambda x, t: x - t), "1/N of the mean is missing"),
         (squared(dx=lambda x, t: (t - x) / len(x)), "the sign"),
         (squared(dx=lambda x, t: 2 * (x - t) / len(x)), "cancel"),
@@ -243,7 +258,8 @@ def test_right_networks_pass():
     ("mistakes", "part"),
     [
         ({"copies": True}, "the very arrays of params"),
-        ({"softmax": True}, "the logits"),
+        ({"softmax": True}, "predict returns logits"),
+        ({"largest label": True}, "could not be broadcast"),
         ({"loss": 2}, "the loss"),
         ({"sum": True}, "1/N of the mean is missing"),
         ({"factor": -1}, "sign"),
@@ -254,9 +270,10 @@ def test_right_networks_pass():
     ],
 )
 def test_wrong_networks_get_help(mistakes, part):
-    verdict = check.two_layer_net(network(**mistakes), TwoLayerNet)
-    assert not verdict
-    assert part in verdict.message
+    for _ in range(10):
+        verdict = check.two_layer_net(network(**mistakes), TwoLayerNet)
+        assert not verdict
+        assert part in verdict.message
 
 
 class Predicts:

@@ -97,7 +97,9 @@ def test_finite_differences_are_told_from_derivatives(h):
         assert "12 correct digits are asked for" in verdict.message
         assert not notebook_04.gradient(partial(differences, h=h))
     for _ in range(20):
-        assert notebook_03.score_gradient(lambda X, t: (softmax(X) - np.eye(4)[t]) / len(t))
+        assert notebook_03.score_gradient(
+            lambda X, t: (softmax(X) - np.eye(X.shape[1])[t]) / len(t)
+        )
 
 
 def backtrack(f, x, steps, fraction):
@@ -196,8 +198,8 @@ class MeanSquare:
 @pytest.mark.parametrize(
     ("check", "answer", "hint"),
     [
-        (notebook_00.share_right, lambda g, t: 100 * np.mean(g == t), "percentage"),
-        (notebook_00.share_right, lambda g, t: np.mean(g != t), "wrong guesses"),
+        (notebook_00.fraction_right, lambda g, t: 100 * np.mean(g == t), "percentage"),
+        (notebook_00.fraction_right, lambda g, t: np.mean(g != t), "wrong guesses"),
         (notebook_05.squared_loss, MeanSquare, "N is the number of rows, not of elements"),
         (
             notebook_06.relative_difference,

@@ -122,9 +122,9 @@ def test_each_check_is_asked_by_the_notebook_and_says_right_of_the_solution(path
     names = set(check.__all__) - {"spoil"}
     asked, solved = verdicts(path), verdicts(path.parent / "solutions" / path.name)
     assert asked.keys() == names
-    assert solved.keys() >= names - {"share_right"}  # which notebook 00 solves itself
+    assert solved.keys() >= names - {"fraction_right"}  # which notebook 00 solves itself
     assert all(said.startswith("right: ") for said in solved.values())
-    asked.pop("share_right", None)
+    asked.pop("fraction_right", None)
     assert set(asked.values()) == {"not yet: nothing is filled in yet"}
 
 
