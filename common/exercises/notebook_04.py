@@ -118,6 +118,12 @@ def gradient(function):
         ([("z", "mul", "a", "a")], {"a": a}, "a product of a value with itself"),
         ([("u", *product[1:]), ("z", "add", "u", "a")], {"a": a, "b": b}, "a value used twice"),
         ([product], {"a": a, "b": b, "c": c}, "an input that no step uses"),
+        # Of degree 5, so that central differences aren't exact, as they are for squares.
+        (
+            [("u", "mul", "a", "a"), ("v", "mul", "u", "a"), ("z", "mul", "u", "v")],
+            {"a": a},
+            "a fifth power",
+        ),
         *[(*_random_graph(rng), "a random graph of six steps") for _ in range(5)],
     ]
     for steps, values, what in cases:

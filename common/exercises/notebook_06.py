@@ -210,8 +210,9 @@ def wrong_elements(answer):
 def _quadratic(rng, shape, scale):
     """Return f, a point x, ∇f(x), and where f is constant: there the gradient is 0.
 
-    Elsewhere it is between 0.2 and 1 times `scale`. The second derivative is large against it,
-    which betrays forward differences; the third is 0, so central differences are accurate.
+    Elsewhere it is between 0.2 and 1 times `scale`. The second derivative is so large that a
+    forward difference is wrong with any step: with small ones, because of rounding. The third is
+    0, so central differences are accurate.
     """
     x, slope = rng.normal(size=shape), rng.uniform(0.2, 1, shape) * rng.choice((-1, 1), shape)
     constant = np.zeros(shape, dtype=bool)
@@ -223,7 +224,7 @@ def _quadratic(rng, shape, scale):
         if np.shape(x) != shape:
             raise ValueError(f"f is a function of an array of shape {shape}, got {np.shape(x)}")
         step = x - point
-        return scale * (20 + np.sum(slope * step + np.where(constant, 0, 2) * step**2))
+        return scale * (20 + np.sum(slope * step + np.where(constant, 0, 1e5) * step**2))
 
     return f, x, scale * slope, constant
 

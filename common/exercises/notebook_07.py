@@ -22,6 +22,11 @@ def _expect_kind(what, got, kind):
     expect(isinstance(got, kind), f"{what} must be {name}, got {type(got).__name__}.{hint}.")
 
 
+def _single(got):
+    """Return `got`, or its element if it is a list of one: functions and T.grad may return one."""
+    return got[0] if isinstance(got, list | tuple) and len(got) == 1 else got
+
+
 def _value(expression, x, at):
     return theano.function([x], expression, on_unused_input="ignore")(at)
 
@@ -36,8 +41,7 @@ def second_derivative(answer):
         ("sin(a x)", T.sin(a * x), a * np.cos(a * at), -(a**2) * np.sin(a * at)),
         ("exp(a x)", T.exp(a * x), a * np.exp(a * at), a**2 * np.exp(a * at)),
     ):
-        got = returned(answer(y, x))
-        [got] = got if isinstance(got, list | tuple) and len(got) == 1 else [got]
+        got = _single(returned(answer(y, x)))
         _expect_kind("the second derivative", got, theano.Variable)
         slips = [
             (first, "this is the first derivative. It is an expression; differentiate it again."),
@@ -71,7 +75,8 @@ def line_step(answer):
         error = now[w] * x + now[b] - t
         slips = [(np.sum(error**2), "the loss is the mean over the points, not their sum.")]
         what = f"the loss that call {call} returns"
-        same(step(x, t), np.mean(error**2), what, "it is that of the old w and b.", slips=slips)
+        got, hint = _single(step(x, t)), "it is that of the old w and b."
+        same(got, np.mean(error**2), what, hint, slips=slips)
         for name, s, factor in (("w", w, x), ("b", b, 1)):
             change = rate * 2 * np.mean(error * factor)
             slips = [
@@ -92,7 +97,7 @@ def newton_step(answer):
     _expect_kind("the result", step, theano.Function)
     for call in (1, 2, 3):
         what = f"the loss that call {call} returns, L = exp(c) − a c with a = {a:.3f}"
-        same(step(), np.exp(now) - a * now, what, "return the loss of the old c.")
+        same(_single(step()), np.exp(now) - a * now, what, "return the loss of the old c.")
         first, second = np.exp(now) - a, np.exp(now)
         slips = [
             (now + first / second, "look at the sign."),

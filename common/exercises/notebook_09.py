@@ -26,7 +26,14 @@ def largest_rate(rng):
     several[2] = rng.uniform(6, 9)  # the largest is neither the first nor the last
     for a in (np.array([0.1, 2.0]), several):
         hint = "a step turns pᵢ into (1 − η aᵢ) pᵢ. For which η is every factor between −1 and 1?"
-        slips = [(2 / a.min(), f"the flattest direction isn't the first to diverge. {hint}")]
+        slips = [
+            (rate, f"{message} {hint}")
+            for rate, message in (
+                (2 / a.min(), "the flattest direction isn't the first to diverge."),
+                (2 / (a.min() + a.max()), "this is the best learning rate, not the largest."),
+                (1 / a.max(), "SGD still converges beyond this one, with oscillation."),
+            )
+        ]
         what = f"the learning rate for a = {np.round(a, 3).tolist()}"
         yield Case((a,), 2 / a.max(), what, hint, slips)
 
@@ -39,6 +46,7 @@ def momentum_step(rng):
         lr, mu = rng.uniform(0.05, 0.5), rng.uniform(0.3, 0.95)
         new = mu * v - lr * g
         sign = "v ← μ v − η g: the gradient is subtracted, since it points uphill."
+        pytorch = "in this notebook v contains the learning rate, which PyTorch's velocity doesn't."
         yield Case(
             (p, v, g, lr, mu),
             (p + new, new),
@@ -50,6 +58,7 @@ def momentum_step(rng):
                     (p - new, "v contains the minus sign already: p ← p + v."),
                     (p + v, "p moves by the new velocity, not by the old one."),
                     (p + mu * v + lr * g, sign),
+                    (p - lr * (mu * v + g), pytorch),
                 ],
                 [(mu * v + lr * g, sign), (v - lr * g, "μ multiplies the old velocity.")],
             ),

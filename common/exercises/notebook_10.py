@@ -174,7 +174,16 @@ def batch_norm_backward(rng):
     dx, dgamma, dbeta = layer.backward(g), layer.dgamma, layer.dbeta
     epsilon = "x̂ is divided by √(variance + 1e-6): is the 1e-6 under the root?"
     other = [_gradients(g, x, gamma, x.std(axis=0) + extra) for extra in (0, 1e-6)]
-    direct = gamma * g / np.sqrt(x.var(axis=0) + 1e-6)
+    number = "is it 1e-6 that you add to the variance?"
+    other += [
+        _gradients(g, x, gamma, np.sqrt(x.var(axis=0) + extra)) for extra in (1e-5, 1e-7, 1e-8)
+    ]
+    s = np.sqrt(x.var(axis=0) + 1e-6)
+    direct, x_hat = gamma * g / s, (x - x.mean(axis=0)) / s
+    through_s = x_hat * (direct * x_hat).mean(axis=0)
+    of_sample = _gradients(g, x, gamma, np.sqrt(x.var(axis=0, ddof=1) + 1e-6))
+    divisor = "the variance is the mean of the squares: divide by N, not by N − 1."
+    hints = [epsilon] * 2 + [number] * 3
     mean = "this is a mean over the batch; the gradient is a sum."
     order = "the order is ∂L/∂x, ∂L/∂γ, ∂L/∂β; these two are swapped."
     yield Case(
@@ -191,10 +200,17 @@ def batch_norm_backward(rng):
             [
                 (direct, "only the direct path is there, but μ and s depend on x, too."),
                 (direct - direct.mean(axis=0), "the path through s is missing."),
+                (direct - through_s, "the path through μ is missing."),
+                (direct - n * (direct.mean(axis=0) + through_s), "these are sums, not means."),
                 (dx / gamma, "the upstream gradient is multiplied by γ first: ĝ = γ g."),
-                *((wrong, epsilon) for wrong, _ in other),
+                (of_sample[0], divisor),
+                *((wrong, hint) for (wrong, _), hint in zip(other, hints, strict=True)),
             ],
-            [*((wrong, epsilon) for _, wrong in other), (dbeta, order), (dgamma / n, mean)],
+            [
+                *((wrong, hint) for (_, wrong), hint in zip(other, hints, strict=True)),
+                (dbeta, order),
+                (dgamma / n, mean),
+            ],
             [(dgamma, order), (dbeta / n, mean)],
         ),
     )

@@ -95,7 +95,7 @@ def filter_gradient(rng):
             h=0.5,
         )
         hint = (
-            "in output (i, j), weight (u, v) meets pixel (stride · i + u, stride · j + v). Add up "
+            "In output (i, j), weight (u, v) meets pixel (stride · i + u, stride · j + v). Add up "
             "dout times that pixel over all i and j."
         )
         yield Case(

@@ -14,9 +14,10 @@ def reverse_mode(network: Network, x: np.ndarray, t: np.ndarray) -> dict[str, np
     from the right, starting with ∂z/∂w, which has one column per weight. Reverse mode multiplies
     from the left, starting with ∂L/∂y, which is a single row because there is one loss. A row times
     a matrix is a row, so no array of the backward pass is larger than its counterpart in the
-    forward pass, and the cost is that of about two forward passes, whether there are ten weights or
-    ten million. In return, reverse mode needs memory: every layer keeps what its local gradient
-    depends on until the backward pass has reached it.
+    forward pass. A fully connected layer has one matrix product in a forward pass and two in a
+    backward pass (the first layer one), so the cost is that of two to three forward passes, whether
+    there are ten weights or ten million. In return, reverse mode needs memory: every layer keeps
+    what its local gradient depends on until the backward pass has reached it.
 
     Parameters
     ----------

@@ -73,6 +73,11 @@ class Elementwise(Operation):
     selects : bool
         Whether it picks one of its inputs. It is bounded then.
 
+    Raises
+    ------
+    ValueError
+        If `program` names no input.
+
     Examples
     --------
     A new operation, the hyperbola 1 / x:
@@ -94,7 +99,9 @@ class Elementwise(Operation):
         selects: bool = False,
     ):
         self.name, self.program, self.rule, self.vjps = name, program, rule, vjps
-        self.n_inputs = 1 + max(i for i in range(3) if f"{{{i}}}" in program)
+        self.n_inputs = 1 + max((i for i in range(3) if f"{{{i}}}" in program), default=-1)
+        if not self.n_inputs:
+            raise ValueError(f"program must name its first input {{0}}, got {program!r}")
         self.differentiable = bool(vjps)
         self.selects, self.bounded = selects, bounded or selects
         self.is_comparison = rule is boolean

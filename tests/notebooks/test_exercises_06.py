@@ -185,7 +185,7 @@ WRONG = [
     ("wrong_elements", entries(without_floor), "1e-8 at least"),
     ("wrong_elements", entries(lambda a, b: relative(a, b) / 100), "isn't in your answer"),
     ("wrong_elements", entries(restore=False), "put it back"),
-    ("wrong_elements", entries(derivative=forward(1e-4)), "how accurate"),
+    *(("wrong_elements", entries(derivative=forward(h)), "how accurate") for h in (1e-4, 1e-8)),
     ("wrong_elements", entries(derivative=central(1e-12)), "the element at"),
     ("wrong_elements", only_first, "stop at the first"),
     ("wrong_elements", flattened, "isn't an index of x"),

@@ -18,7 +18,7 @@ def line(start=0.0, sign=1, total=T.mean, both=True, vector=T.dvector, hand=Fals
         dw, db = (2 * T.mean(error * x), 2 * T.mean(error)) if hand else T.grad(loss, [w, b])
         updates = [(w, w - sign * rate * dw), (b, b - sign * rate * db)][: 1 + both]
         updates = updates if pairs else dict(updates)
-        return theano.function([x, t], loss, updates=updates), w, b
+        return theano.function([x, t], [loss] if pairs else loss, updates=updates), w, b
 
     return step
 
@@ -66,7 +66,7 @@ RIGHT = {
         newton(lambda c, first, second: c - first / second),
         newton(lambda c, first, second: (c * second - first) / second),
         lambda loss, c: theano.function(
-            [], outputs=loss, updates=[(c, c - T.grad(loss, c) / T.grad(T.grad(loss, c), c))]
+            [], outputs=[loss], updates=[(c, c - T.grad(loss, c) / T.grad(T.grad(loss, c), c))]
         ),
     ],
     check.softsign: [

@@ -183,7 +183,8 @@ class OneMemory(SignSGD):
 WRONG = {
     "largest_rate": [
         (lambda a: 2 / min(a), "every factor"),
-        (lambda a: 1 / max(a), "between −1 and 1"),
+        (lambda a: 1 / max(a), "with oscillation"),
+        (lambda a: 2 / (min(a) + max(a)), "the best learning rate"),
         (lambda a: 2 / a[-1], "every factor"),
         (lambda a: 2 / sum(a), "every factor"),
         (lambda a: 2 / a, "must be one number"),
@@ -191,6 +192,7 @@ WRONG = {
     "momentum_step": [
         (lambda p, v, g, lr, mu: (p + mu * v + lr * g, mu * v + lr * g), "is subtracted"),
         (lambda p, v, g, lr, mu: (p - mu * v + lr * g, mu * v - lr * g), "minus sign"),
+        (lambda p, v, g, lr, mu: (p - lr * (mu * v + g), mu * v + g), "PyTorch's velocity"),
         (lambda *a: momentum_step(*a)[::-1], "are swapped"),
         (lambda p, v, g, lr, mu: (p + v, mu * v - lr * g), "not by the old one"),
         (step_in_place, "changes the array"),

@@ -168,6 +168,16 @@ def changed(**parts):
     return answer
 
 
+def no_path_through_mu(g, x, gamma):
+    dx, *others = batch_norm(g, x, gamma)
+    return dx + (gamma * g).mean(axis=0) / sigma(x), *others
+
+
+def sums_in_dx(g, x, gamma):
+    dx, dgamma, dbeta = batch_norm(g, x, gamma)
+    return dx - gamma / sigma(x) * (dbeta + normalized(x) * dgamma) * (1 - 1 / len(x))
+
+
 def changes_x(g, x, gamma):
     result = batch_norm(g, x, gamma)
     x -= x.mean(axis=0)
@@ -229,6 +239,10 @@ WRONG = {
     "batch_norm_backward": [
         (direct, "μ and s depend on x"),
         (no_path_through_s, "the path through s is missing"),
+        (no_path_through_mu, "the path through μ is missing"),
+        (changed(dx=sums_in_dx), "sums, not means"),
+        (partial(batch_norm, s=lambda x: np.sqrt(x.var(axis=0) + 1e-5)), "is it 1e-6"),
+        (partial(batch_norm, s=lambda x: np.sqrt(x.var(axis=0, ddof=1) + 1e-6)), "N − 1"),
         (partial(batch_norm, s=lambda x: x.std(axis=0)), "under the root"),
         (partial(batch_norm, s=lambda x: x.std(axis=0) + 1e-6), "under the root"),
         (lambda g, x, gamma: batch_norm(g, x, np.ones_like(gamma)), "by γ first"),

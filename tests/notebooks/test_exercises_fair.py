@@ -102,6 +102,13 @@ def test_finite_differences_are_told_from_derivatives(h):
         )
 
 
+@pytest.mark.parametrize("h", [1e-3, 1e-4, 1e-5])
+def test_finite_differences_are_refused_whatever_the_random_programs_are(h, monkeypatch):
+    line = [("s", "add", "x0", "x1")], {"x0": 1.0, "x1": 0.5}  # differences are exact here
+    monkeypatch.setattr(notebook_04, "_random_graph", lambda rng: line)
+    assert not notebook_04.gradient(partial(differences, h=h))
+
+
 def backtrack(f, x, steps, fraction):
     for _ in range(steps):
         g, lr = numerical_gradient(f, x), 1.0

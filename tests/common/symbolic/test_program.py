@@ -745,3 +745,8 @@ def test_a_new_operation_may_be_any_expression(template, with_numpy):
     expected = [2 / with_numpy(1.25), with_numpy(2 * values), 3 - with_numpy(values + 1) ** 2]
     for result, right in zip(f(1.25, values), expected, strict=True):
         np.testing.assert_allclose(result, right, rtol=1e-14)
+
+
+def test_the_program_of_a_new_operation_must_name_its_inputs():
+    with pytest.raises(ValueError, match=r"its first input \{0\}, got 'x \+ 1'"):
+        Elementwise("new", "x + 1", floating_dtype)
