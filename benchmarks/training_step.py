@@ -4,7 +4,7 @@ A step draws a mini-batch, gathers its digits, computes loss and gradient, and u
 It is measured against the hidden units, for batches of 100, and against the batch size, for 50
 hidden units. Beside it stand the five matrix products of its gradient alone, and what their number
 of multiply-adds predicts if the largest step is right. Where the step is far above that, Python's
-and NumPy's fixed costs dominate; where it comes down to it, arithmetic dominates.
+and NumPy's fixed overhead dominates; where it comes down to it, arithmetic dominates.
 
 Prints the times and the slopes of their upper parts, and writes a table (CSV) and a chart (PNG) to
 --output.

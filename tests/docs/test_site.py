@@ -95,19 +95,16 @@ def test_the_check_of_pages_finds_what_is_wrong(page, tmp_path):
     assert {": http://localhost:9/", ": 1"} <= set(found)
 
 
-def test_the_first_page_leads_home_and_the_search_finds_momentum(page, site):
+def test_pages_lead_home_search_finds_momentum_and_links_lead_to_source(page, site):
     page.goto((site / "index.html").as_uri())
     page.wait_for_url("**/docs/index.html")
     page.goto((site / "search.html").as_uri() + "?q=momentum")
     page.wait_for_selector("ul.search li a")
     assert "Optimizers" in page.inner_text("ul.search")
-    assert not page.trouble
-
-
-def test_a_link_to_a_python_file_leads_to_a_highlighted_page(page, site):
     page.goto((site / "docs/map.html").as_uri())
     page.locator("article a", has_text="common/optimizer.py").first.click()
     assert page.locator(".highlight .nc", has_text="Momentum").count()
+    assert not page.trouble
 
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in ROOT.glob("notebooks/*.ipynb")))
@@ -131,28 +128,23 @@ def test_a_player_goes_on_by_its_button_and_by_the_keyboard(page, tmp_path):
         ax.plot([0, step])
         return fig
 
-    def wait(step):
-        page.wait_for_function(f"document.querySelector('output').innerText === 'step = {step}'")
-
     path = tmp_path / "a.html"
     path.write_text(slider(draw, step=range(4), default=1).data, "utf-8")
     page.goto(path.as_uri())
-    button = page.locator("button")
-    wait(1)
-    button.click()
-    page.wait_for_timeout(1200)  # with reduced motion it takes one step only
-    wait(2)
-    page.locator("input").press("ArrowRight")
-    wait(3)
-    button.click()  # from the end it returns to the start
-    wait(0)
-    page.emulate_media(reduced_motion="no-preference")
-    button.click()
-    wait(2)
-    button.click()
-    page.wait_for_timeout(1200)  # it pauses
-    wait(2)
-    button.click()
-    wait(3)
-    page.wait_for_function("document.querySelector('button').innerText === '▶'")
+    click, press = page.locator("button").click, page.locator("input").press
+    for motion, act, shown in (
+        ("reduce", lambda: None, "▶ step = 1"),
+        ("reduce", click, "▶ step = 2"),  # with reduced motion it takes one step only
+        ("reduce", lambda: press("ArrowRight"), "▶ step = 3"),
+        ("reduce", click, "▶ step = 0"),  # from the end it returns to the start
+        ("no-preference", click, "⏸ step = 2"),
+        ("no-preference", click, "▶ step = 2"),  # it pauses
+        ("no-preference", click, "▶ step = 3"),  # it stops at the end
+    ):
+        page.emulate_media(reduced_motion=motion)
+        act()
+        if shown.startswith("▶"):
+            page.wait_for_timeout(1200)  # longer than from frame to frame
+        text = "document.querySelector('.player').innerText.trim().split(/\\s+/).join(' ')"
+        page.wait_for_function(f"{text} === '{shown}'", timeout=5000)
     assert not page.trouble
