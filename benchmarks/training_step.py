@@ -4,7 +4,7 @@ A step draws a mini-batch, gathers its digits, computes loss and gradient, and u
 It is measured against the hidden units, for batches of 100, and against the batch size, for 50
 hidden units. Beside it stand the five matrix products of its gradient alone, and what their number
 of multiply-adds predicts if the largest step is right. Where the step is far above that, Python's
-and NumPy's fixed costs dominate; where it comes down to it, arithmetic dominates.
+and NumPy's fixed overhead dominates; where it comes down to it, arithmetic dominates.
 
 Prints the times and the slopes of their upper parts, and writes a table (CSV) and a chart (PNG) to
 --output.
@@ -114,10 +114,10 @@ def report(name: str, sizes, steps: list[Step]) -> str:
 
 
 def draw(series, title: str):
-    """Return a chart with a panel for each of `series`: (name, label, sizes, steps)."""
+    """Return a chart with a panel for each of `series`: (label, sizes, steps)."""
     with plot_style():
-        fig, axes = plt.subplots(1, len(series), figsize=(10.5, 5.2), sharey=True)
-        for ax, (name, label, sizes, steps) in zip(axes, series, strict=True):
+        fig, axes = plt.subplots(len(series), 1, figsize=(7.0, 9.0))
+        for ax, (label, sizes, steps) in zip(axes, series, strict=True):
             measured = [step.step for step in steps]
             ax.loglog(sizes, measured, "o-", color=BLUE, label="whole training step", zorder=3)
             ax.loglog(
@@ -133,26 +133,22 @@ def draw(series, title: str):
                 predicted(steps),
                 ":",
                 color=BLACK,
-                label="what their multiply-adds predict from the largest step",
+                label="predicted from their multiply-adds and the largest step",
             )
             ax.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=45)
             ax.minorticks_off()
             ax.yaxis.set_major_formatter(time_tick)
             ax.set_xlabel(label)
+            ax.set_ylabel("time")
             first = first_that_follows(steps)
             if first == 0:
-                ax.set_title("the step follows the count")
                 continue
             border = np.sqrt(sizes[first - 1] * sizes[first])
             ax.set_xlim(sizes[0] / 1.5, sizes[-1] * 1.5)
             ax.axvspan(sizes[0] / 1.5, border, color="#EEEEEE", zorder=0)
-            ax.text(0.03, 0.96, "fixed costs dominate", transform=ax.transAxes, va="top")
-            ax.set_title(
-                f"from {sizes[first]:,} {name} on, the step follows the count", fontsize=11
-            )
-        axes[0].set_ylabel("time (logarithmic scale)")
+            ax.text(0.03, 0.96, "fixed overhead dominates", transform=ax.transAxes, va="top")
         handles, labels = axes[0].get_legend_handles_labels()
-        fig.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=10)
+        fig.legend(handles, labels, loc="outside lower center")
         fig.suptitle(title)
     return fig
 
@@ -190,8 +186,8 @@ def main(argv=None):
     write_csv(path, [{"dtype": args.dtype, **step._asdict()} for step in by_hidden + by_batch])
     print(f"wrote {path}")
     series = (
-        ("hidden units", "hidden units (batch of 100 digits)", HIDDEN_SIZES, by_hidden),
-        ("digits", "digits in the batch (50 hidden units)", BATCH_SIZES, by_batch),
+        ("hidden units (batch of 100 digits)", HIDDEN_SIZES, by_hidden),
+        ("digits in the batch (50 hidden units)", BATCH_SIZES, by_batch),
     )
     title = f"One training step of the 784-hidden-10 network, {args.dtype}"
     save_figure(draw(series, title), args.output / "training_step.png", show=args.show)

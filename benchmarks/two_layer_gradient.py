@@ -243,7 +243,7 @@ def draw_one_size(results: dict[Cell, dict[str, Measurement]]):
     with plot_style():
         height = 0.9 + (0.7 + 0.33 * len(names)) * len(threads)
         fig, axes = plt.subplots(
-            len(threads), 2, figsize=(9.5, height), sharex=True, sharey=True, squeeze=False
+            len(threads), 2, figsize=(7.0, height), sharex=True, sharey=True, squeeze=False
         )
         for ax, (count, dtype) in zip(axes.ravel(), product(threads, DTYPES), strict=True):
             measurements = results[Cell(count, dtype, size)]
@@ -266,7 +266,7 @@ def draw_one_size(results: dict[Cell, dict[str, Measurement]]):
             ax.set_xlabel("time of one gradient (µs)")
         fig.suptitle(
             f"One gradient of the 784-{size.hidden}-10 network, batch of {size.batch:,}\n"
-            "(dashed: its five matrix products alone in NumPy; the × are multiples of that)"
+            "(dashed: its matrix products alone; × is a multiple of that)"
         )
     return fig
 
@@ -286,7 +286,7 @@ def draw_sweep(results: dict[Cell, dict[str, Measurement]], threads: int, sizes:
     numbers = [size.batch if by_batch else size.hidden for size in sizes]
     with plot_style():
         fig, axes = plt.subplots(
-            2, 2, figsize=(9.5, 8.5), sharex=True, sharey="row", height_ratios=(2, 3)
+            2, 2, figsize=(7.0, 8.5), sharex=True, sharey="row", height_ratios=(2, 3)
         )
         for (above, below), dtype in zip(axes.T, DTYPES, strict=True):
             cells = [results[Cell(threads, dtype, size)] for size in sizes]
@@ -308,7 +308,7 @@ def draw_sweep(results: dict[Cell, dict[str, Measurement]], threads: int, sizes:
         for ax in axes.ravel():
             ax.set_xscale("log")
             ax.set_yscale("log")
-            ax.set_xticks(numbers, [f"{number:,}" for number in numbers])
+            ax.set_xticks(numbers, [f"{number:,}" for number in numbers], rotation=45)
             ax.xaxis.set_minor_locator(NullLocator())
         axes[0, 0].yaxis.set_major_formatter(time_tick)
         axes[0, 0].yaxis.set_minor_locator(NullLocator())
@@ -319,7 +319,7 @@ def draw_sweep(results: dict[Cell, dict[str, Measurement]], threads: int, sizes:
         below.yaxis.set_major_formatter(lambda value, _: f"{value:g} ×")
         below.set_ylabel("time as a multiple of ours")
         handles, labels = below.get_legend_handles_labels()
-        fig.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=10)
+        fig.legend(handles, labels, loc="outside lower center", ncols=3)
         network = "784-50-10" if by_batch else "784-hidden-10"
         fig.suptitle(f"One gradient of the {network} network, {_threads(threads)}")
     return fig

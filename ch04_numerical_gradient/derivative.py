@@ -52,7 +52,7 @@ def draw():
             ax.plot(point, parabola(point), "o", color=color, ms=8)
         ax.set_xlabel("x")
         ax.set_ylabel("f(x)")
-        ax.set_title("A derivative is the slope of a tangent")
+        ax.set_title("A parabola and its tangents")
         ax.legend()
     return fig
 

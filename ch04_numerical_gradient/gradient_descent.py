@@ -63,11 +63,11 @@ def gradient_descent(
 
 
 def draw(learning_rates=(0.01, 0.1, 0.9, 1.02), step_num=20):
-    """Return a figure of the first `step_num` steps through the valley, a panel a learning rate."""
+    """Return a figure of `step_num` steps through the valley, one panel per learning rate."""
     axis0, axis1 = np.linspace(-4.5, 4.5, 200), np.linspace(-7, 7, 200)
     X0, X1 = np.meshgrid(axis0, axis1)
     with plot_style():
-        fig, axes = plt.subplots(2, 2, sharex=True, sharey=True, figsize=(8.0, 7.2))
+        fig, axes = plt.subplots(2, 2, sharex=True, sharey=True, figsize=(7.0, 7.6))
         for ax, lr in zip(axes.flat, learning_rates, strict=True):
             end, path = gradient_descent(valley, np.array(START), lr, step_num)
             ax.contour(X0, X1, X0**2 / 10 + X1**2, levels=LEVELS, colors="#BBBBBB", linewidths=1)

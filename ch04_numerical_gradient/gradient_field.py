@@ -26,7 +26,7 @@ def draw():
     gradients = numerical_gradient_2d(sum_of_squares, points)
 
     with plot_style():
-        fig, ax = plt.subplots(figsize=(5.8, 5.4))
+        fig, ax = plt.subplots(figsize=(7.0, 6.4))
         fine = np.linspace(-2, 2, 200)
         f = fine**2 + fine[:, np.newaxis] ** 2
         contours = ax.contour(

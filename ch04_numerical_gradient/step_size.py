@@ -34,7 +34,7 @@ def errors(difference, dtype) -> np.ndarray:
 def draw():
     """Return a figure of the relative error against h, in float64 and in float32."""
     with plot_style():
-        fig, axes = plt.subplots(1, 2, sharex=True, sharey=True, figsize=(10.0, 5.0))
+        fig, axes = plt.subplots(2, 1, sharex=True, sharey=True, figsize=(7.0, 8.0))
         for ax, dtype in zip(axes, (np.float64, np.float32), strict=True):
             for name, difference, order, color in METHODS:
                 error = errors(difference, dtype)
@@ -44,13 +44,13 @@ def draw():
                 ax.axvline(best_step(order, dtype), color=color, ls=":")
             ax.axvline(1e-4, color="#777777", lw=1, ls="--")
             ax.set_title(f"{np.dtype(dtype).name}, ε = {np.finfo(dtype).eps:.1e}")
-            ax.set_xlabel("step h")
-        axes[0].set_ylabel("relative error")
+            ax.set_ylabel("relative error")
+        axes[1].set_xlabel("step h")
         axes[0].set_ylim(1e-13, 10)
         axes[0].plot([], [], ":", color=BLACK, label="best h in theory, ε^(1/2) and ε^(1/3)")
         axes[0].plot([], [], "--", color="#777777", lw=1, label="the book's h = 1e-4")
-        fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-        fig.suptitle("Derivative of sin at x = 1: rounding on the left, truncation on the right")
+        fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        fig.suptitle("Error of the numerical derivative of sin at x = 1")
     return fig
 
 

@@ -28,16 +28,16 @@ LINES = {  # colour and marker
 
 
 def draw_times(rows: Sequence[tuple[Method, int, float, bool]], title: str) -> Figure:
-    """Draw the time of each way to the gradient, on a logarithmic scale.
+    """Draw the time of each method, on a logarithmic scale.
 
     Parameters
     ----------
     rows : sequence of (method, passes, seconds, estimate)
-        `estimate` tells whether the time was reckoned from a part.
+        `estimate` tells whether the time was estimated from a part.
     title : str
     """
     with plot_style():
-        fig, ax = plt.subplots(figsize=(8.5, 1.3 + 0.42 * len(rows)))
+        fig, ax = plt.subplots(figsize=(7.0, 1.3 + 0.42 * len(rows)))
         times = [seconds for _, _, seconds, _ in rows]
         for position, (method, passes, seconds, estimate) in enumerate(rows):
             # Points: a logarithmic axis has no 0 for bars to start from.
@@ -45,10 +45,10 @@ def draw_times(rows: Sequence[tuple[Method, int, float, bool]], title: str) -> F
             label = f"{'≈ ' if estimate else ''}{readable_time(seconds)}, {passes:,} {method.kind}"
             offset = {"xytext": (12, 0), "textcoords": "offset points"}
             box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-            ax.annotate(label, (seconds, position), va="center", bbox=box, **offset)
+            ax.annotate(label, (seconds, position), va="center", bbox=box, size=10, **offset)
         ax.set_yticks(range(len(rows)), [row[0].title for row in rows])
         ax.set_xscale("log")
-        ax.set_xlim(min(times) / 5, max(times) * 50_000)
+        ax.set_xlim(min(times) / 5, max(times) * 1e7)
         ax.margins(y=0.1)
         ax.set_xlabel("time for one gradient (seconds, logarithmic scale)")
         ax.invert_yaxis()
@@ -80,7 +80,7 @@ def draw_errors(rows: Sequence[dict]) -> Figure:
         )
         ax.set_xlabel("step h of a weight")
         ax.set_ylabel("relative error (median of some weights)")
-        ax.set_title("Differences lose to rounding what they win by a smaller step")
+        ax.set_title("Relative error of the gradient against the step size")
         ax.legend()
     return fig
 
@@ -94,7 +94,7 @@ def draw_costs(rows: Sequence[dict]) -> Figure:
         Each with ``method``, ``hidden_size`` and ``seconds``.
     """
     with plot_style():
-        fig, ax = plt.subplots(figsize=(9.0, 5.0))
+        fig, ax = plt.subplots(figsize=(7.0, 6.6))
         for name in dict.fromkeys(row["method"] for row in rows):
             width = np.array([row["hidden_size"] for row in rows if row["method"] == name])
             seconds = np.array([row["seconds"] for row in rows if row["method"] == name])
@@ -106,8 +106,8 @@ def draw_costs(rows: Sequence[dict]) -> Figure:
         ax.xaxis.set_minor_locator(plt.NullLocator())
         ax.set_xlabel("hidden units (the weights grow with them)")
         ax.set_ylabel("time for one gradient (seconds)")
-        ax.set_title(f"Cost against width (slope fitted from {FIT_FROM} units on)")
-        ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+        ax.set_title(f"Time for one gradient (slopes fitted from {FIT_FROM} units on)")
+        fig.legend(loc="outside lower center", ncols=2)
     return fig
 
 

@@ -325,7 +325,7 @@ def print_growth(rows: Sequence[dict]) -> None:
 
 
 def draw(rows: Sequence[dict]) -> Figure:
-    """Draw the time of each way against the number of layers, with guides of slope 1 and 2.
+    """Draw the time of each method against the number of layers, with guides of slope 1 and 2.
 
     Parameters
     ----------
@@ -357,7 +357,7 @@ def draw(rows: Sequence[dict]) -> Figure:
         ax.yaxis.set_minor_formatter(plt.NullFormatter())
         ax.set_xlabel("layers (two parameters each)")
         ax.set_ylabel("time to derive all gradients")
-        ax.set_title("Time to derive all gradients, by number of layers")
+        ax.set_title("Time to derive all gradients of a network")
         ax.legend()
     return fig
 

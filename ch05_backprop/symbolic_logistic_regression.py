@@ -87,15 +87,15 @@ def draw(W: np.ndarray) -> Figure:
     images = weight_images(W)
     largest = float(np.abs(images).max()) or 1.0
     with plot_style():
-        fig, axes = plt.subplots(2, -(-len(images) // 2), figsize=(8.4, 4.2), squeeze=False)
+        fig, axes = plt.subplots(2, -(-len(images) // 2), figsize=(7.0, 3.8), squeeze=False)
         for ax in axes.flat:
             ax.axis("off")
         for digit, (ax, image) in enumerate(zip(axes.flat, images, strict=False)):
             picture = ax.imshow(image, cmap="RdBu_r", vmin=-largest, vmax=largest)
             ax.set_title(str(digit))
         bar = fig.colorbar(picture, ax=axes, shrink=0.8)
-        bar.set_label("weight (red speaks for the digit, blue against it)")
-        fig.suptitle("Weights of logistic regression, one picture a class")
+        bar.set_label("weight")
+        fig.suptitle("Weights of logistic regression, one image per class")
     return fig
 
 

@@ -5,62 +5,36 @@ It runs no notebook, but shows the outputs that were saved with it, and it opens
 
 import importlib.util
 import re
-import shutil
 import sys
 from pathlib import Path
 
-from docutils import nodes
-from sphinx import addnodes
-from sphinx.highlighting import PygmentsBridge
+from docutils import nodes, parsers
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-project = "Deep Learning from Scratch: a companion"
+project = html_title = "Deep Learning from Scratch: a companion"
 author = copyright = "the project's contributors"
 root_doc = "docs/index"
-include_patterns = [
-    "docs/**",
-    "notebooks/**.ipynb",
-    "*.md",
-    "ch0*/**.md",
-    "dataset/*.md",
-    "benchmarks/*.md",
-]
-exclude_patterns = ["**/.ipynb_checkpoints"]
-extensions = [
-    "myst_nb",
-    "sphinx.ext.apidoc",
-    "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
-    "sphinx.ext.napoleon",
-    "sphinx.ext.viewcode",
-    "sphinx_copybutton",
-]
+include_patterns = ["*.md", "docs/**", "notebooks/**.ipynb", "ch0*/**", "common/**"]
+include_patterns += ["dataset/**", "benchmarks/**"]
+exclude_patterns = ["**/.ipynb_checkpoints", "docs/conf.py"]
+extensions = ["myst_nb", "sphinx_copybutton"]
+extensions += [f"sphinx.ext.{name}" for name in ("apidoc", "autodoc", "napoleon", "viewcode")]
 
 nb_execution_mode = "off"
 nb_merge_streams = True
-nb_number_source_lines = False
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
-myst_links_external_new_tab = False
 suppress_warnings = ["ref.python"]  # of attributes that several classes have
 
-apidoc_modules = [
-    {
-        "path": str(ROOT / name),
-        "destination": f"docs/api/{name}",
-        "separate_modules": True,
-        "module_first": True,
-        "automodule_options": {"members", "show-inheritance"},
-    }
-    for name in ("common", "dataset")
-]
+_pages = {"../common": "docs/api/common", "../dataset": "docs/api/dataset"}
+apidoc_modules = [{"path": path, "destination": pages} for path, pages in _pages.items()]
+apidoc_separate_modules = apidoc_module_first = True
+apidoc_automodule_options = {"members", "show-inheritance"}
 autodoc_default_options = {"ignore-module-all": True}
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
-napoleon_google_docstring = False
-napoleon_use_rtype = False
+napoleon_google_docstring = napoleon_use_rtype = False
 napoleon_use_ivar = True
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
@@ -71,47 +45,26 @@ html_static_path = ["_static", str(_mathjax / "static" / "mathjax" / "tex-svg.js
 mathjax_path = "tex-svg.js"
 
 html_theme = "sphinx_book_theme"
-html_title = "Deep Learning from Scratch: a companion"
-html_theme_options = {
-    "home_page_in_toc": True,
-    "show_navbar_depth": 1,
-    "show_toc_level": 2,
-    "use_download_button": False,
-    "use_fullscreen_button": False,
-}
+html_theme_options = {"home_page_in_toc": True, "show_navbar_depth": 1, "show_toc_level": 2}
+html_theme_options |= {"use_download_button": False, "use_fullscreen_button": False}
 html_context = {"default_mode": "auto"}  # dark where the system is; a button changes it
 html_css_files = ["site.css"]
+html_extra_path = ["root"]  # the site's own index.html, which leads to the home page
 html_show_search_summary = False  # the search would fetch pages for it, which fails from disk
-html_copy_source = False
-html_show_sphinx = False
+html_copy_source = html_show_sphinx = False
 
 
-SOURCES = {
-    path.relative_to(ROOT).with_suffix("").as_posix(): path
-    for folder in ("ch04_numerical_gradient", "ch05_backprop", "common", "dataset", "benchmarks")
-    for path in sorted((ROOT / folder).rglob("*.py"))
-}
+class SourcePage(parsers.Parser):
+    """Gives each Python file a highlighted page, so that links to the file lead there."""
 
+    supported = ("python",)
 
-def link_sources(app, doctree):
-    """Lead links to Python files to highlighted pages, in place of a download."""
-    for link in list(doctree.findall(addnodes.download_reference)):
-        target = Path(app.srcdir, app.env.docname).parent.joinpath(link["reftarget"]).resolve()
-        if ROOT not in target.parents:
-            continue
-        name = target.relative_to(ROOT).with_suffix("").as_posix()
-        if SOURCES.get(name) == target:
-            uri = f"{'../' * app.env.docname.count('/')}source/{name}.html"
-            link.replace_self(nodes.reference("", "", *link.children, refuri=uri, internal=True))
-
-
-def source_pages(app):
-    """Yield a highlighted page for each Python file."""
-    highlight = PygmentsBridge("html", "default")
-    for name, path in SOURCES.items():
-        code = highlight.highlight_block(path.read_text("utf-8"), "python")
-        body = f"<h1>{name}.py</h1>{code}"
-        yield f"source/{name}", {"title": f"{name}.py", "body": body}, "page.html"
+    def parse(self, inputstring, document):
+        """Add the file as one block of code, on a page outside of chapters and search."""
+        env = document.settings.env
+        env.metadata[env.docname] |= {"orphan": True, "nosearch": True}
+        code = nodes.literal_block(inputstring, inputstring, language="python")
+        document += nodes.section("", nodes.title("", f"{env.docname}.py"), code, ids=["source"])
 
 
 def escape_bars(app, what, name, obj, options, lines):
@@ -121,15 +74,8 @@ def escape_bars(app, what, name, obj, options, lines):
             lines[n] = re.sub(r"(?<![*\\])[*|](?!\*)", r"\\\g<0>", line)
 
 
-def finish(app, error):
-    """Let the folder's own index.html lead to the home page."""
-    if not error:
-        shutil.copy(ROOT / "docs" / "start.html", Path(app.outdir, "index.html"))
-
-
 def setup(app):
     """Connect the steps that Sphinx has no option for."""
-    app.connect("doctree-read", link_sources)
-    app.connect("html-collect-pages", source_pages)
+    app.add_source_suffix(".py", "python")
+    app.add_source_parser(SourcePage)
     app.connect("autodoc-process-docstring", escape_bars)
-    app.connect("build-finished", finish)

@@ -39,7 +39,7 @@ def train(use_batchnorm: bool, weight_init_std, seed: int, epochs: int) -> Train
 def draw(trainers, epochs):
     """Return a figure with a panel for each initial standard deviation."""
     with plot_style():
-        fig, axes = plt.subplots(2, 3, figsize=(9.6, 6.0), sharex=True, sharey=True)
+        fig, axes = plt.subplots(3, 2, figsize=(7.0, 8.0), sharex=True, sharey=True)
         for ax, std in zip(axes.flat, INITIAL_STDS, strict=True):
             for use, color, style in ((True, BLUE, "-"), (False, ORANGE, "--")):
                 accuracy = trainers[std, use].train_acc_list
@@ -50,9 +50,10 @@ def draw(trainers, epochs):
             ax.set_title("He's initial weights" if std == "he" else f"initial std {std:g}")
             ax.set_ylim(0, 1.02)
         fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-        axes[1, 1].set_xlabel("epoch")
+        for ax in axes[-1]:
+            ax.set_xlabel("epoch")
         fig.supylabel("accuracy on the training digits")
-        fig.suptitle(f"Learning {TRAINING_DIGITS} digits with and without batch normalization")
+        fig.suptitle(f"Accuracy on {TRAINING_DIGITS} training digits")
     return fig
 
 

@@ -31,13 +31,13 @@ LINE_STYLES = ("-", "--", "-.", ":", "-", "--", "-.")
 def draw(losses: dict[str, list[float]]):
     """Return a figure with a curve for each optimizer."""
     with plot_style():
-        fig, ax = plt.subplots(figsize=(8.0, 5.0))
+        fig, ax = plt.subplots(figsize=(7.0, 5.0))
         for (name, loss), style in zip(losses.items(), LINE_STYLES, strict=True):
             ax.plot(np.arange(1, len(loss) + 1), smooth_curve(loss), style, lw=1.6, label=name)
         ax.set_yscale("log")
         ax.set_xlabel("iteration (mini-batches seen)")
         ax.set_ylabel("loss of the mini-batch (nats), smoothed")
-        ax.set_title("The same network and mini-batches, seven optimizers")
+        ax.set_title(f"Training loss of {len(losses)} optimizers")
         ax.legend(ncols=2)
     return fig
 

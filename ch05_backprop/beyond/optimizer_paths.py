@@ -51,7 +51,7 @@ def draw(paths: dict[str, np.ndarray]):
     """Return a figure with a panel for each path."""
     axis_x, axis_y = np.linspace(-8, 4, 200), np.linspace(-3, 3, 200)
     with plot_style():
-        fig, axes = plt.subplots(4, 2, sharex=True, sharey=True, figsize=(8.4, 9.6))
+        fig, axes = plt.subplots(4, 2, sharex=True, sharey=True, figsize=(7.0, 9.6))
         for ax, (title, path) in zip(axes.flat, paths.items(), strict=True):
             heights = valley(*np.meshgrid(axis_x, axis_y))
             ax.contour(axis_x, axis_y, heights, levels=LEVELS, colors="#BBBBBB", linewidths=1)
@@ -64,7 +64,7 @@ def draw(paths: dict[str, np.ndarray]):
         fig.supxlabel("x")
         fig.supylabel("y")
         steps = len(path) - 1
-        fig.suptitle(f"{steps} steps down f = x²/20 + y² from ({START[0]:g}, {START[1]:g})")
+        fig.suptitle(f"{steps} steps of each optimizer on f = x²/20 + y²")
     return fig
 
 

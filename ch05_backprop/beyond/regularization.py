@@ -51,7 +51,7 @@ def measure(trainer: Trainer) -> tuple[float, float, float, float]:
 def draw(trainers: Mapping[str, Mapping[str, list[Trainer]]]):
     """Return a figure with a panel for each experiment."""
     with plot_style():
-        fig, axes = plt.subplots(1, len(trainers), figsize=(10.0, 4.8), sharey=True)
+        fig, axes = plt.subplots(len(trainers), 1, figsize=(7.0, 8.4))
         for ax, (name, both) in zip(axes, trainers.items(), strict=True):
             for (label, runs), color in zip(both.items(), (BLUE, ORANGE), strict=True):
                 for digits, style in (("train", "-"), ("test", "--")):
@@ -74,11 +74,11 @@ def draw(trainers: Mapping[str, Mapping[str, list[Trainer]]]):
                         lw=0,
                     )
             ax.set_title(name)
-            ax.set_xlabel("epoch")
+            ax.set_ylabel("accuracy")
             ax.set_ylim(0, 1.02)
             ax.legend(loc="lower right")
-        axes[0].set_ylabel("accuracy")
-        fig.suptitle(f"{TRAINING_DIGITS} training digits, mean and range of {len(runs)} seeds")
+        axes[-1].set_xlabel("epoch")
+        fig.suptitle(f"{TRAINING_DIGITS} training digits: mean and range of {len(runs)} seeds")
     return fig
 
 

@@ -60,7 +60,7 @@ def main(argv=None):
         scores = np.concatenate([network.predict(part) for part in np.array_split(test[0], 100)])
         return draw_misread_digits(*test, scores)
 
-    title = f"Mean loss of each epoch, accuracy on up to {args.evaluate:,} digits of each kind"
+    title = f"Mean loss per epoch, accuracy on up to {args.evaluate:,} digits"
     plots = {"weights.png": weights, "misread.png": misread}
     settings = {"learning-rate": args.learning_rate, "workers": network.workers}
     trainer = Trainer(

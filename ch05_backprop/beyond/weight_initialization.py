@@ -45,20 +45,21 @@ def describe(activation: str, weight_init_std) -> str:
 def draw(outputs: dict[tuple, list[np.ndarray]]):
     """Return a figure of histograms: a row for each case, a column for each layer."""
     with plot_style():
-        fig, axes = plt.subplots(len(outputs), LAYERS, figsize=(9.0, 10.0), sharex="row")
+        fig, axes = plt.subplots(len(outputs), LAYERS, figsize=(7.0, 10.0), sharex="row")
         for ax, number in zip(axes[0], range(1, LAYERS + 1), strict=True):
             ax.set_title(f"layer {number}")
         for row, (case, layers) in zip(axes, outputs.items(), strict=True):
             top = 1.0 if case[0] == "sigmoid" else max(1e-6, np.quantile(layers[0], 0.999))
             for ax, values in zip(row, layers, strict=True):
-                share = np.full(values.size, 1 / values.size)
+                fraction = np.full(values.size, 1 / values.size)
                 clipped = np.minimum(values.ravel(), top)
-                ax.hist(clipped, bins=30, range=(0, top), weights=share, color=BLUE)
+                ax.hist(clipped, bins=30, range=(0, top), weights=fraction, color=BLUE)
                 ax.set_ylim(0, 1)
-                ax.tick_params(labelsize=8, labelleft=ax is row[0])
-            row[0].set_ylabel(describe(*case), fontsize=10)
+                ax.xaxis.set_major_locator(plt.MaxNLocator(1))
+                ax.tick_params(labelleft=ax is row[0])
+            row[0].set_ylabel(describe(*case))
         fig.supxlabel("activation")
-        fig.supylabel("share of all units and examples")
+        fig.supylabel("fraction of all units and examples")
         fig.suptitle(f"Activations of {LAYERS} layers of {UNITS} units before training")
     return fig
 

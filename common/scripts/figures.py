@@ -50,9 +50,9 @@ def draw_weights(before: np.ndarray, after: np.ndarray, most: int = 30) -> Figur
     rows = -(-min(most, len(weight_images(before))) // columns)
     unit = "filters" if before.ndim == 4 else "units"
     with plot_style():
-        fig = plt.figure(figsize=(8.4, 2 * 0.92 * rows + 1.2))
+        fig = plt.figure(figsize=(7.0, 2 * 0.78 * rows + 1.2))
         for half, title, W in zip(
-            fig.subfigures(2, 1), ("before", "after"), (before, after), strict=True
+            fig.subfigures(2, 1), ("Before", "After"), (before, after), strict=True
         ):
             images = weight_images(W)
             largest = float(np.abs(images[:most]).max())
@@ -68,16 +68,16 @@ def draw_weights(before: np.ndarray, after: np.ndarray, most: int = 30) -> Figur
 
 
 def draw_misread_digits(x: np.ndarray, t: np.ndarray, scores: np.ndarray, most: int = 40) -> Figure:
-    """Draw the digits that a network gets wrong, those first of which it was most sure.
+    """Draw the digits that a network gets wrong, in order of decreasing confidence.
 
     Parameters
     ----------
     x : ndarray, shape (N, 784) or (N, 1, 28, 28)
         Digits.
     t : ndarray of int, shape (N,)
-        What they are.
+        Their labels.
     scores : ndarray, shape (N, 10)
-        What the network makes of them, before the softmax.
+        Logits of the network.
     most : int
         The number of digits to draw at most.
     """
@@ -88,14 +88,12 @@ def draw_misread_digits(x: np.ndarray, t: np.ndarray, scores: np.ndarray, most: 
     columns = 8
     rows = max(1, -(-min(most, len(wrong)) // columns))
     with plot_style():
-        fig, axes = plt.subplots(rows, columns, figsize=(8.4, 1.3 * rows + 0.8), squeeze=False)
+        fig, axes = plt.subplots(rows, columns, figsize=(7.0, 1.25 * rows + 0.8), squeeze=False)
         for ax in axes.flat:
             ax.set_axis_off()
         for ax, n in zip(axes.flat, wrong[:most], strict=False):
             ax.imshow(x[n].reshape(28, 28), cmap="gray_r")
-            ax.set_title(
-                f"{t[n]} read as {taken_for[n]}\n{probability[n]:.0%} sure", fontsize=9, pad=3
-            )
+            ax.set_title(f"{t[n]} as {taken_for[n]}\n{probability[n]:.0%}", fontsize=11, pad=3)
         shown = f", the {most} most confident" if len(wrong) > most else ""
-        fig.suptitle(f"{len(wrong):,} of {len(x):,} digits misread{shown}")
+        fig.suptitle(f"{len(wrong):,} of {len(x):,} digits misclassified{shown}")
     return fig

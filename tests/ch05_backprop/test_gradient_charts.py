@@ -49,14 +49,19 @@ def costs(*names, power=1):
 
 
 def legend(ax):
-    return [text.get_text() for text in ax.get_legend().get_texts()]
+    return [text.get_text() for text in legend_texts(ax)]
+
+
+def legend_texts(ax):
+    found = [*ax.figure.legends, *filter(None, [ax.get_legend()])]
+    return [text for one in found for text in one.get_texts()]
 
 
 def assert_all_text_is_inside(fig):
     fig.canvas.draw()
     (ax,) = fig.axes
     texts = [ax.title, ax.xaxis.label, ax.yaxis.label, *ax.texts]
-    texts += ax.get_legend().get_texts() if ax.get_legend() else ax.get_yticklabels()
+    texts += legend_texts(ax) or ax.get_yticklabels()
     for text in filter(Text.get_text, texts):
         box = text.get_window_extent()
         inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= fig.bbox.x1 and box.y1 <= fig.bbox.y1

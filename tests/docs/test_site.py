@@ -7,24 +7,30 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
+
+from common.scripts.notebook import slider
 
 pytest.importorskip("myst_nb", reason='needs the site extra: pip install -e ".[site]"')
 
 ROOT = Path(__file__).parents[2]
+LOCAL = re.compile("file:|data:|blob:")
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-# What is wrong with the page as it stands: pictures that are missing, and what is cut off.
+# What is wrong with the page as it stands: images missing or stretched, and what is cut off.
 PROBLEMS = """async () => {
   await window.MathJax?.startup?.promise;
-  const width = document.documentElement.clientWidth;
+  const root = document.documentElement;
+  const width = root.clientWidth + 1;
   const scrolls = (e) => e && e !== document.body &&
     (["auto", "scroll"].includes(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
-  const all = [...document.querySelectorAll("article *:not(svg *, mjx-container *)")];
-  const wrong = all.filter((e) =>
-    (e.localName === "img" && !(e.complete && e.naturalWidth))
-    || (e.checkVisibility() && e.getBoundingClientRect().right > width + 1 && !scrolls(e)));
-  if (document.documentElement.scrollWidth > width) wrong.push(document.documentElement);
-  return wrong.map((e) => `${e.localName}.${e.className} ${e.textContent.slice(0, 60)}`);
+  const stretch = (e) => (e.width * e.naturalHeight) / (e.height * e.naturalWidth);
+  const all = [...document.querySelectorAll("article *:not(svg *, mjx-container *)"), root];
+  return all.filter((e) =>
+    (e.localName === "img" && !(0.95 < stretch(e) && stretch(e) < 1.05))
+    || (e.getBoundingClientRect().right > width && e.checkVisibility() && !scrolls(e))
+    || (e === root && e.scrollWidth > e.clientWidth)
+  ).map((e) => `${e.localName}.${e.className} ${e.textContent.slice(0, 60)}`);
 }"""
 
 
@@ -40,7 +46,7 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page(site):
+def page():
     """A page of the browser; what went wrong in it is in `page.trouble`."""
     api = pytest.importorskip("playwright.sync_api", reason='needs pip install -e ".[browser]"')
     program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
@@ -50,81 +56,95 @@ def page(site):
             pytest.skip("needs Chromium or Chrome, on the PATH or where CHROMIUM says")
         root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=program, args=root)
-        page = browser.new_page()
+        page = browser.new_page(reduced_motion="reduce")
         page.trouble = []
         page.on("console", lambda m: page.trouble.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: page.trouble.append(str(error)))
-        page.on("request", lambda r: page.trouble.append(r.url) if is_elsewhere(r.url) else None)
+        page.on("request", lambda r: LOCAL.match(r.url) or page.trouble.append(r.url))
         yield page
         browser.close()
 
 
-def is_elsewhere(url):
-    return not url.startswith(("file:", "data:", "blob:"))
-
-
-def open_page(page, path, width=1280):
-    page.set_viewport_size({"width": width, "height": 900})
+def problems(page, path):
+    """What is wrong with a page on a desktop and on a phone."""
     page.goto(path.as_uri())
+    found = []
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        found += [f"{path.name} at {width}: {what}" for what in page.evaluate(PROBLEMS)]
+    found += [f"{path.name}: {what}" for what in page.trouble]
+    page.trouble.clear()
+    return found
 
 
 def test_every_page_at_both_widths(page, site):
-    found = []
-    for path in sorted(site.rglob("*.html")):
-        if path == site / "index.html" or "_static" in path.parts:
-            continue  # the one leads to another at once, the others are the theme's templates
-        open_page(page, path)
-        for width in (1280, 390):
-            page.set_viewport_size({"width": width, "height": 900})
-            found += [f"{path.name} at {width}: {what}" for what in page.evaluate(PROBLEMS)]
-        found += [f"{path.name}: {what}" for what in page.trouble]
-        page.trouble.clear()
+    # Of the others, one leads to another at once, and some are the theme's templates.
+    paths = [path for path in site.glob("*/**/*.html") if "_static" not in path.parts]
+    found = [what for path in sorted(paths) for what in problems(page, path)]
     assert not found, "\n".join(found)
 
 
 def test_the_check_of_pages_finds_what_is_wrong(page, tmp_path):
-    body = "<img src='no.png'><p style='width: 2000px'>wide</p>"
+    data = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>"
+    body = f"""<img src="{data}"><img src="{data}" height="90" width="99"><img src="no.png">
+    <p style="width: 2000px">wide</p><script>fetch("http://localhost:9"); throw 1</script>"""
     path = tmp_path / "a.html"
-    path.write_text(f"<html><body><article>{body}<script>throw 1</script></article></body></html>")
-    open_page(page, path)
-    assert [what.partition(".")[0] for what in page.evaluate(PROBLEMS)] == ["img", "p", "html"]
-    assert page.trouble
-    page.trouble.clear()
+    path.write_text(f"<html><body><article>{body}</article></body></html>")
+    found = [what.removeprefix("a.html").split(".")[0] for what in problems(page, path)]
+    assert found[:4] == [f" at 1280: {name}" for name in ("img", "img", "p", "html")]
+    assert {": http://localhost:9/", ": 1"} <= set(found)
 
 
-def test_the_first_page_leads_home_and_the_search_finds_momentum(page, site):
-    open_page(page, site / "index.html")
+def test_pages_lead_home_search_finds_momentum_and_links_lead_to_source(page, site):
+    page.goto((site / "index.html").as_uri())
     page.wait_for_url("**/docs/index.html")
     page.goto((site / "search.html").as_uri() + "?q=momentum")
     page.wait_for_selector("ul.search li a")
     assert "Optimizers" in page.inner_text("ul.search")
+    page.goto((site / "docs/map.html").as_uri())
+    page.locator("article a", has_text="common/optimizer.py").first.click()
+    assert page.locator(".highlight .nc", has_text="Momentum").count()
     assert not page.trouble
 
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in ROOT.glob("notebooks/*.ipynb")))
 def test_sliders_change_their_figures(page, site, name):
-    open_page(page, site / "notebooks" / f"{name}.html")
-    for player in page.query_selector_all(".player"):
-        image, control = player.query_selector("img"), player.query_selector("input")
+    page.goto((site / "notebooks" / f"{name}.html").as_uri())
+    for player in page.locator(".player").all():
+        image, control = player.locator("img"), player.locator("input")
         seen = {}
         for n in range(int(control.get_attribute("max")) + 1):
             control.evaluate("(e, n) => { e.value = n; e.dispatchEvent(new Event('input')) }", n)
             page.wait_for_timeout(30)
             seen[image.get_attribute("src")] = image.get_attribute("alt")
             assert image.evaluate("async (e) => { await e.decode(); return e.naturalWidth }") > 0
-        assert len(seen) == n + 1
-        assert len(set(seen.values())) == n + 1
+        assert len(seen) == len(set(seen.values())) == n + 1
 
 
-def test_the_stepper_goes_on_by_its_button_and_by_the_keyboard(page, site):
-    page.emulate_media(reduced_motion="reduce")
-    open_page(page, site / "notebooks/04_the_computational_graph.html")
-    player = page.locator(".player").first
-    label = player.locator("output")
-    assert label.inner_text().strip() == "step = 2"
-    player.locator("button").click()
-    page.wait_for_timeout(1500)  # with reduced motion it takes one step only
-    assert label.inner_text().strip() == "step = 3"
-    player.locator("input").press("ArrowRight")
-    assert label.inner_text().strip() == "step = 4"
-    assert re.match(r"data:image/svg", player.locator("img").get_attribute("src"))
+def test_a_player_goes_on_by_its_button_and_by_the_keyboard(page, tmp_path):
+    def draw(step):
+        """Draw a line whose length is the step."""
+        fig, ax = plt.subplots(figsize=(1, 1))
+        ax.plot([0, step])
+        return fig
+
+    path = tmp_path / "a.html"
+    path.write_text(slider(draw, step=range(4), default=1).data, "utf-8")
+    page.goto(path.as_uri())
+    click, press = page.locator("button").click, page.locator("input").press
+    for motion, act, shown in (
+        ("reduce", lambda: None, "▶ step = 1"),
+        ("reduce", click, "▶ step = 2"),  # with reduced motion it takes one step only
+        ("reduce", lambda: press("ArrowRight"), "▶ step = 3"),
+        ("reduce", click, "▶ step = 0"),  # from the end it returns to the start
+        ("no-preference", click, "⏸ step = 2"),
+        ("no-preference", click, "▶ step = 2"),  # it pauses
+        ("no-preference", click, "▶ step = 3"),  # it stops at the end
+    ):
+        page.emulate_media(reduced_motion=motion)
+        act()
+        if shown.startswith("▶"):
+            page.wait_for_timeout(1200)  # longer than from frame to frame
+        text = "document.querySelector('.player').innerText.trim().split(/\\s+/).join(' ')"
+        page.wait_for_function(f"{text} === '{shown}'", timeout=5000)
+    assert not page.trouble

@@ -47,24 +47,20 @@ def test_misread_digits_are_drawn_the_most_confident_first():
     scores[2, 7], scores[3, 8], scores[4, 9] = 1.0, 5.0, 3.0
     fig = draw_misread_digits(x, t, scores)
     titles = [ax.get_title() for ax in fig.get_axes() if ax.images]
-    assert [title.splitlines()[0] for title in titles] == [
-        "3 read as 8",
-        "4 read as 9",
-        "2 read as 7",
-    ]
+    assert [title.splitlines()[0] for title in titles] == ["3 as 8", "4 as 9", "2 as 7"]
     np.testing.assert_array_equal(pictures(fig)[0], x[3].reshape(28, 28))
-    assert titles[0].endswith(f"{np.exp(5) / (np.exp(5) + 9):.0%} sure")
-    assert "3 of 5 digits misread" in fig.get_suptitle()
+    assert titles[0].endswith(f"{np.exp(5) / (np.exp(5) + 9):.0%}")
+    assert "3 of 5 digits misclassified" in fig.get_suptitle()
 
 
 def test_at_most_as_many_misread_digits_are_drawn_as_wanted():
     scores = np.tile(np.arange(10.0), (50, 1))
     fig = draw_misread_digits(np.zeros((50, 1, 28, 28)), np.zeros(50, int), scores, most=12)
     assert len(pictures(fig)) == 12
-    assert "50 of 50 digits misread, the 12 most confident" in fig.get_suptitle()
+    assert "50 of 50 digits misclassified, the 12 most confident" in fig.get_suptitle()
 
 
 def test_a_network_without_fault_gets_an_empty_figure():
     fig = draw_misread_digits(np.zeros((3, 784)), np.arange(3), np.eye(10)[:3])
     assert pictures(fig) == []
-    assert "0 of 3 digits misread" in fig.get_suptitle()
+    assert "0 of 3 digits misclassified" in fig.get_suptitle()
