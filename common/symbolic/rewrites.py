@@ -199,16 +199,27 @@ def _log(see, x):
 
 def _softmax(see, a, b):
     """Return exp(z) / Σ exp(z) as a softmax."""
+    order, turned = list(range(a.ndim)), see(a)
+    if _name(turned) == "dimshuffle" and set(turned.operation.pattern) == set(order):
+        found = _softmax_turned(see, turned.inputs[0], b, turned.operation.pattern)
+        if found is not None:
+            return found
+    return _softmax_turned(see, a, b, order)
+
+
+def _softmax_turned(see, a, b, order):
+    """Return a / b, with the axes of `a` in another order, as a softmax of them in that order."""
     power, moved = _through(see, a)
-    total = _sum_beside(see, b, a.ndim)
+    total = _sum_beside(see, b, order)
     if _name(power) == "exp" and total is not None and _equal(total.inputs[0], a):
-        return Softmax(total.operation.axes)(moved(power.inputs[0]))
+        return arrays.dimshuffle(Softmax(total.operation.axes)(moved(power.inputs[0])), order)
     return None
 
 
-def _sum_beside(see, b, ndim):
-    """Return the sum that `b` is, if its axes stand where they were before summing; else None."""
-    axes = list(range(ndim - b.ndim, ndim))
+def _sum_beside(see, b, order):
+    """Return the sum that `b` is, if its axes stand in `order` where they were; else None."""
+    ndim = len(order)
+    axes = list(order[ndim - b.ndim :])
     b = see(b)
     while _name(b) in ("dimshuffle", "broadcast"):
         [x, *_] = b.inputs

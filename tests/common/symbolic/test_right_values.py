@@ -189,6 +189,10 @@ def test_hand_written_forms():
     np.testing.assert_array_equal(
         value(T.exp(m) / T.sum(T.exp(m), axis=0), (m, rows)), [[1, 0.5], [0, 0.5]]
     )
+    transposed = (T.exp(m).T / T.sum(T.exp(m), axis=1)).T
+    np.testing.assert_array_equal(value(T.log(transposed), (m, rows)), [[0, -1000], [-1000, 0]])
+    transposed = T.exp(m).T / T.sum(T.exp(m).T, axis=0)
+    np.testing.assert_array_equal(value(transposed, (m, rows)), [[1, 0], [0, 1]])
     assert value(T.exp(x) / (1 + T.exp(x)), (x, 1000)) == 1
     assert value(1 / (1 + T.exp(-x)), (x, -1000)) == 0
     assert value(T.log(1 / (1 + T.exp(-x))), (x, -1000)) == -1000
@@ -201,6 +205,8 @@ def test_a_quotient_that_is_no_softmax_stays_one():
     at = np.array([[0.1, 0.2], [0.3, -0.5]])
     misaligned = T.exp(m) / T.sum(T.exp(m), axis=1)  # of a square matrix
     np.testing.assert_allclose(value(misaligned, (m, at)), np.exp(at) / np.exp(at).sum(1))
+    misaligned = T.exp(m).T / T.sum(T.exp(m), axis=0)
+    np.testing.assert_allclose(value(misaligned, (m, at)), np.exp(at).T / np.exp(at).sum(0))
 
 
 MOVES = {
