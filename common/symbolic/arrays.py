@@ -381,6 +381,8 @@ def alloc(value, *shape) -> Variable:
     """Return an array of `shape` that is filled with `value`."""
     sizes = sizes_of(shape[0] if len(shape) == 1 else shape)
     value = as_variable(value)
+    if value.ndim:
+        return fill(alloc(ew.cast(0, value.dtype), *shape), value)
     return Alloc()(ew.cast(value, value.dtype), *sizes) if sizes else value
 
 
@@ -397,6 +399,8 @@ def ones(shape, dtype=None) -> Variable:
 def fill(x, value) -> Variable:
     """Return an array of the shape of `x`, filled with `value`, which broadcasts to it."""
     x, value = as_variable(x), as_variable(value)
+    if value.ndim > x.ndim:
+        raise ValueError(f"fill: {value!r} has {value.ndim} axes, more than {x!r}, {x.ndim}")
     axes = zip(value.dims[::-1], x.dims[::-1], strict=False)
     if builtins.all(n in (1, m) for n, m in axes):
         return broadcast_like(value, x)

@@ -39,9 +39,18 @@ class UnusedInputError(ValueError):
 
 
 class Dim:
-    """The size of an axis that isn't known yet. The same object means the same size."""
+    """The size of an axis that isn't known yet. The same object means the same size.
 
-    __slots__ = ()
+    Attributes
+    ----------
+    of_leaf : bool
+        Whether it is that of an input or shared variable, and so known when a call begins.
+    """
+
+    __slots__ = ("of_leaf",)
+
+    def __init__(self, of_leaf=False):
+        self.of_leaf = of_leaf
 
     def __repr__(self):
         return "?"
@@ -219,7 +228,7 @@ class Input(Variable):
     __slots__ = ()
 
     def __init__(self, dtype, dims: Sequence, name: str | None = None):
-        dims = tuple([Dim() if n is None else n for n in dims])
+        dims = tuple([Dim(of_leaf=True) if n is None else n for n in dims])
         super().__init__(None, (), checked_dtype(dtype), dims, name)
 
 
@@ -265,7 +274,7 @@ class Shared(Variable):
 
     def __init__(self, value: np.ndarray, name: str | None = None, strict=False, ones=None):
         ones = [n == 1 for n in value.shape] if ones is None else ones
-        dims = tuple([1 if one else Dim() for one in ones])
+        dims = tuple([1 if one else Dim(of_leaf=True) for one in ones])
         super().__init__(None, (), checked_dtype(value.dtype), dims, name)
         self._value = value
         self.strict = strict

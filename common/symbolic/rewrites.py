@@ -258,14 +258,13 @@ def _zero_or_product(operation, g, f):
 
 def _switch(operation, condition, a, b):
     if isinstance(condition, Constant) and condition.ndim == 0:
-        chosen, dims = (a if condition.value else b), ew.broadcast("switch", a, b)
-        if all(n != 1 or m == 1 for n, m in zip(chosen.dims, dims, strict=False)):
-            return chosen
+        chosen, other = (a, b) if condition.value else (b, a)
+        return chosen if _covers(chosen, other) else None
     return None
 
 
 FILLERS = ("broadcast", "dimshuffle", "alloc")
-SHAPE_ONLY = {"broadcast": 1, "reshape_like": 1, "put": 1, "size": 0, "shape": 0, "count": 0}
+SHAPE_ONLY = {"broadcast": 1, "reshape_like": 1, "put": 1, "size": 0, "count": 0}
 
 
 def _scalar_in(x):
@@ -280,21 +279,31 @@ def _scalar_in(x):
 
 def _unfilled(operation, *inputs):
     """Use a scalar in place of an array filled with it, where another input has the full shape."""
-    dims = ew.broadcast(operation.name, *inputs)
     for i, x in enumerate(inputs):
         scalar = _scalar_in(x)
         if scalar is None:
             continue
         rest = inputs[:i] + inputs[i + 1 :]
-        if any(y.ndim == len(dims) and _ones(y.dims) <= _ones(dims) for y in rest):
+        if any(all(_covers(y, z) for z in inputs) for y in rest):
             return operation(*inputs[:i], scalar, *inputs[i + 1 :])
         if len(inputs) == 1 and _name(x) == "broadcast":
             return arrays.broadcast_like(operation(scalar), x.inputs[1])
     return None
 
 
-def _ones(dims):
-    return {axis for axis, n in enumerate(dims) if n == 1}
+def _covers(y, x):
+    """Return whether `x` may be left out beside `y`, which has the shape of both.
+
+    Sizes of leaves are compared when a call begins; others must be known to be equal.
+    """
+    return x.ndim <= y.ndim and all(
+        n in (1, m) or (m != 1 and _is_known_early(n) and _is_known_early(m))
+        for n, m in zip(x.dims[::-1], y.dims[::-1], strict=False)
+    )
+
+
+def _is_known_early(n):
+    return isinstance(n, int) or n.of_leaf
 
 
 def _put(operation, g, x, *inputs):

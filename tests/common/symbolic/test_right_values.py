@@ -331,6 +331,31 @@ def test_intermediate_axes_do_not_broadcast():
         f([1, 2], [1, 10])
 
 
+GUARDED = {
+    "array of one number": lambda m, x, n: T.zeros_like(x) + x[:n],
+    "factors of 1": lambda m, x, n: x * T.ones_like(x[:n]),
+    "new array": lambda m, x, n: T.zeros((n,)) + x,
+    "filled": lambda m, x, n: T.fill(m[0][:3], x[:n]),
+    "choice": lambda m, x, n: T.switch(True, x[:n], m[0][:3]),
+    "alloc": lambda m, x, n: T.alloc(x[:n], 2, 3),
+    "set_subtensor": lambda m, x, n: T.set_subtensor(m[0], x[:n]),
+    "inc_subtensor": lambda m, x, n: T.inc_subtensor(m[:, :3], m[:, :n]),
+    "batch": lambda m, x, n: T.batched_dot(m[None][[0, 0, 0]], m.T[None][T.zeros_like(x[:n], int)]),
+}
+
+
+@pytest.mark.parametrize("name", GUARDED)
+def test_an_axis_that_is_only_sometimes_1_does_not_broadcast(name):
+    m, x, n = T.dmatrix("m"), T.dvector("x"), T.lscalar("n")
+    y = GUARDED[name](m, x, n)
+    dx = T.grad(T.sum(y), x, disconnected_inputs="ignore")
+    f = theano.function([m, x, n], [y, dx], on_unused_input="ignore")
+    at = np.eye(2, 3), np.array([1.0, 2, 3])
+    assert f(*at, 3)[1].shape == (3,)
+    with pytest.raises(ValueError, match="sizes of axes differ"):
+        f(*at, 1)
+
+
 def test_a_guard_stays_when_its_operation_is_rewritten_away():
     x, y = T.dvector("x"), T.dvector("y")
     f = theano.function([x, y], (x + y).shape[0])
