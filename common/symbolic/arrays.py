@@ -151,7 +151,9 @@ def dimshuffle(x, pattern) -> Variable:
                 f"dimshuffle: axis {a} of {x!r} {readable_shape(x.dims)} can't be dropped, since "
                 "its size isn't known to be 1"
             )
-    return x if pattern == tuple(range(x.ndim)) else Dimshuffle(pattern, x.ndim)(x)
+    if pattern == tuple(range(x.ndim)):
+        return x
+    return Dimshuffle(pattern, x.ndim)(ew.cast(x, x.dtype))  # a Python number has no axes
 
 
 def transpose(x, axes=None) -> Variable:

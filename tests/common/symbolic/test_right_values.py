@@ -365,6 +365,17 @@ def test_a_guard_stays_when_its_operation_is_rewritten_away():
         f([1, 2], [3])
 
 
+def test_fill_takes_no_more_axes_than_there_are():
+    with pytest.raises(ValueError, match="m has 2 axes, more than x, 1"):
+        T.fill(T.dvector("x"), T.dmatrix("m"))
+
+
+def test_axes_can_be_added_to_a_number():
+    assert value(T.constant(5.0).dimshuffle("x", "x")) == [[5]]
+    assert value(T.argmax(5)) == 0
+    np.testing.assert_array_equal(value(T.tile(5, 2)), [5, 5])
+
+
 def test_known_axes_broadcast():
     r, c, m = T.drow("r"), T.dcol("c"), T.dmatrix("m")
     cost = T.sum(r * c * m)
