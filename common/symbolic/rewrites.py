@@ -329,17 +329,6 @@ def _size(operation, x):
     return None if x is start else arrays.ShapeOf(x.dims.index(n))(x)
 
 
-def _count(operation, x):
-    sizes = [x.dims[a] for a in operation.axes]
-    if all(isinstance(n, int) for n in sizes):
-        return Constant(np.prod(sizes).astype(operation.dtype))
-    return None
-
-
-def _reshape(operation, x, *sizes):
-    return x if x.ndim == len(sizes) == 1 and _is(sizes[0], -1) else None
-
-
 def _dimshuffle(operation, x):
     if _name(x) != "dimshuffle":
         return None
@@ -356,12 +345,10 @@ RULES = {
     "broadcast": _broadcast,
     "cast": _itself,  # only a cast to the dtype that it has: other results don't fit
     "copy": _itself,
-    "count": _count,
     "dimshuffle": _dimshuffle,
     "disconnected_grad": _itself,
     "mul": _mul,
     "put": _put,
-    "reshape": _reshape,
     "reshape_like": _reshape_like,
     "size": _size,
     "switch": _switch,
