@@ -356,6 +356,13 @@ def test_an_axis_that_is_only_sometimes_1_does_not_broadcast(name):
         f(*at, 1)
 
 
+def test_the_error_shows_the_formula():
+    m = T.dmatrix("m")
+    f = theano.function([m], m - m.mean(axis=1))  # keepdims is missing
+    with pytest.raises(ValueError, match=r"m - \(sum\(m, axis=1\) / count\(m, axis=1\)\)$"):
+        f(np.ones((2, 3)))
+
+
 def test_a_guard_stays_when_its_operation_is_rewritten_away():
     x, y = T.dvector("x"), T.dvector("y")
     f = theano.function([x, y], (x + y).shape[0])
