@@ -255,7 +255,8 @@ class Constant(Variable):
         super().__init__(None, (), checked_dtype(dtype or self.value.dtype), self.value.shape, name)
 
     def __repr__(self):
-        return self.name or np.array2string(self.value, threshold=6, edgeitems=2)
+        text = np.array2string(self.value, threshold=6, edgeitems=2)
+        return self.name or " ".join(text.split())
 
 
 class Shared(Variable):
