@@ -5,7 +5,6 @@ broadcasting uses one element many times, so its VJP sums.
 """
 
 import builtins
-import math
 import operator
 
 import numpy as np
@@ -246,11 +245,6 @@ def shape(x) -> Variable:
 def size(x) -> Variable:
     """Return the number of elements of `x`, int64."""
     return prod(shape(x))
-
-
-def size_of(x: Variable) -> int | None:
-    """Return the number of elements if it is known."""
-    return math.prod(x.dims) if builtins.all(isinstance(n, int) for n in x.dims) else None
 
 
 class _OfShape(ArrayOperation):

@@ -41,10 +41,7 @@ class UnusedInputError(ValueError):
 class Dim:
     """The size of an axis that isn't known yet. The same object means the same size.
 
-    Attributes
-    ----------
-    of_leaf : bool
-        Whether it is that of an input or shared variable, and so known when a call begins.
+    `of_leaf` tells whether it is that of an input or shared variable, known when a call begins.
     """
 
     __slots__ = ("of_leaf",)
