@@ -5,7 +5,6 @@ broadcasting uses one element many times, so its VJP sums.
 """
 
 import builtins
-import math
 import operator
 
 import numpy as np
@@ -151,7 +150,9 @@ def dimshuffle(x, pattern) -> Variable:
                 f"dimshuffle: axis {a} of {x!r} {readable_shape(x.dims)} can't be dropped, since "
                 "its size isn't known to be 1"
             )
-    return x if pattern == tuple(range(x.ndim)) else Dimshuffle(pattern, x.ndim)(x)
+    if pattern == tuple(range(x.ndim)):
+        return x
+    return Dimshuffle(pattern, x.ndim)(ew.cast(x, x.dtype))  # a Python number has no axes
 
 
 def transpose(x, axes=None) -> Variable:
@@ -244,11 +245,6 @@ def shape(x) -> Variable:
 def size(x) -> Variable:
     """Return the number of elements of `x`, int64."""
     return prod(shape(x))
-
-
-def size_of(x: Variable) -> int | None:
-    """Return the number of elements if it is known."""
-    return math.prod(x.dims) if builtins.all(isinstance(n, int) for n in x.dims) else None
 
 
 class _OfShape(ArrayOperation):
@@ -381,6 +377,8 @@ def alloc(value, *shape) -> Variable:
     """Return an array of `shape` that is filled with `value`."""
     sizes = sizes_of(shape[0] if len(shape) == 1 else shape)
     value = as_variable(value)
+    if value.ndim:
+        return fill(alloc(ew.cast(0, value.dtype), *shape), value)
     return Alloc()(ew.cast(value, value.dtype), *sizes) if sizes else value
 
 
@@ -397,6 +395,8 @@ def ones(shape, dtype=None) -> Variable:
 def fill(x, value) -> Variable:
     """Return an array of the shape of `x`, filled with `value`, which broadcasts to it."""
     x, value = as_variable(x), as_variable(value)
+    if value.ndim > x.ndim:
+        raise ValueError(f"fill: {value!r} has {value.ndim} axes, more than {x!r}, {x.ndim}")
     axes = zip(value.dims[::-1], x.dims[::-1], strict=False)
     if builtins.all(n in (1, m) for n, m in axes):
         return broadcast_like(value, x)

@@ -9,7 +9,6 @@ NumPy would broadcast any axis of size 1. Where two axes must have the same size
 alone don't prove it, the program asserts it: a shape guard.
 """
 
-import ast
 import itertools
 import keyword
 import linecache
@@ -17,13 +16,14 @@ import re
 import unicodedata
 import weakref
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 
 from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Constant, Variable, ancestors
+from common.symbolic.indexing import Index, SetAt
 from common.symbolic.printing import formula, without_parentheses
+from common.symbolic.products import Dot
 from common.symbolic.rewrites import SHAPE_ONLY
 from common.symbolic.runtime import NAMESPACE
 
@@ -135,7 +135,7 @@ class Program:
     def _size(self, x, axis):
         n = x.dims[axis]
         text = str(n) if isinstance(n, int) else self._sizes.get(n)
-        return text or f"{self._texts[x]}.shape[{axis}]"
+        return text or f"{self._texts.get(x) or self._expression(x)}.shape[{axis}]"
 
     def _expression(self, x):
         code, operation = x.operation.code(*self._arguments(x)), x.operation
@@ -230,6 +230,12 @@ def _must_agree(x):
     if x.operation is not None and x.operation.name == "index":
         masked = any(part[0] == "mask" for part in x.operation.pattern)
         inputs = () if masked else [y for y in inputs[1:] if y.ndim]
+    elif isinstance(x.operation, SetAt):
+        array, y, *rest = inputs
+        inputs = [y, Index(*x.operation.parameters[:2])(array, *rest)]
+    elif isinstance(x.operation, Dot) and x.ndim == 3:
+        yield (inputs[0], 0), (inputs[1], 0)
+        return
     elif not isinstance(x.operation, Elementwise):
         return
     if len(inputs) < 2 or all(y.dims == inputs[0].dims for y in inputs):
@@ -317,11 +323,10 @@ def _fits(x, y):
     )
 
 
-@cache
 def _function(program):
     """Return the function that a NumPy expression calls, if all of it is one call; else None."""
-    call = ast.parse(program, mode="eval").body
-    return ast.unparse(call.func) if isinstance(call, ast.Call) else None
+    call = re.fullmatch(r"([\w.]+)\([^()]*\)", program)
+    return call and call[1]
 
 
 def _takes_out(program):

@@ -32,6 +32,7 @@ from common.symbolic.graph import (
     made_here,
     rebuilt,
 )
+from common.symbolic.printing import formula
 from common.symbolic.rewrites import rewrite, substitute
 
 
@@ -338,7 +339,7 @@ class Function:
         shapes = " and ".join(_with_shape(text, frame) for text in texts if text)
         return kind(
             f"{self._title}: {variable.operation.name} failed for {shapes}: {problem}; "
-            f"it computes {described(variable)}"
+            f"it computes {described(variable)}: {formula(variable):.100}"
         )
 
 

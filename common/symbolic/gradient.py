@@ -91,10 +91,8 @@ class Adjoints:
 
     Parameters
     ----------
-    cost : Variable
-        A scalar.
-    consider_constant : list of Variable
-        What not to differentiate through.
+    cost, consider_constant
+        As `grad` takes them.
 
     Examples
     --------

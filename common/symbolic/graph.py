@@ -39,9 +39,15 @@ class UnusedInputError(ValueError):
 
 
 class Dim:
-    """The size of an axis that isn't known yet. The same object means the same size."""
+    """The size of an axis that isn't known yet. The same object means the same size.
 
-    __slots__ = ()
+    `of_leaf` tells whether it is that of an input or shared variable, known when a call begins.
+    """
+
+    __slots__ = ("of_leaf",)
+
+    def __init__(self, of_leaf=False):
+        self.of_leaf = of_leaf
 
     def __repr__(self):
         return "?"
@@ -219,7 +225,7 @@ class Input(Variable):
     __slots__ = ()
 
     def __init__(self, dtype, dims: Sequence, name: str | None = None):
-        dims = tuple([Dim() if n is None else n for n in dims])
+        dims = tuple([Dim(of_leaf=True) if n is None else n for n in dims])
         super().__init__(None, (), checked_dtype(dtype), dims, name)
 
 
@@ -246,7 +252,8 @@ class Constant(Variable):
         super().__init__(None, (), checked_dtype(dtype or self.value.dtype), self.value.shape, name)
 
     def __repr__(self):
-        return self.name or np.array2string(self.value, threshold=6, edgeitems=2)
+        text = np.array2string(self.value, threshold=6, edgeitems=2)
+        return self.name or " ".join(text.split())
 
 
 class Shared(Variable):
@@ -265,7 +272,7 @@ class Shared(Variable):
 
     def __init__(self, value: np.ndarray, name: str | None = None, strict=False, ones=None):
         ones = [n == 1 for n in value.shape] if ones is None else ones
-        dims = tuple([1 if one else Dim() for one in ones])
+        dims = tuple([1 if one else Dim(of_leaf=True) for one in ones])
         super().__init__(None, (), checked_dtype(value.dtype), dims, name)
         self._value = value
         self.strict = strict

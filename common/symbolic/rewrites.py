@@ -12,6 +12,7 @@ rewritten inputs, unless
 Rules of elementwise operations are equations; others are functions that return a variable or None.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -199,16 +200,27 @@ def _log(see, x):
 
 def _softmax(see, a, b):
     """Return exp(z) / Σ exp(z) as a softmax."""
+    order, turned = list(range(a.ndim)), see(a)
+    if _name(turned) == "dimshuffle" and set(turned.operation.pattern) == set(order):
+        found = _softmax_turned(see, turned.inputs[0], b, turned.operation.pattern)
+        if found is not None:
+            return found
+    return _softmax_turned(see, a, b, order)
+
+
+def _softmax_turned(see, a, b, order):
+    """Return a / b, with the axes of `a` in another order, as a softmax of them in that order."""
     power, moved = _through(see, a)
-    total = _sum_beside(see, b, a.ndim)
+    total = _sum_beside(see, b, order)
     if _name(power) == "exp" and total is not None and _equal(total.inputs[0], a):
-        return Softmax(total.operation.axes)(moved(power.inputs[0]))
+        return arrays.dimshuffle(Softmax(total.operation.axes)(moved(power.inputs[0])), order)
     return None
 
 
-def _sum_beside(see, b, ndim):
-    """Return the sum that `b` is, if its axes stand where they were before summing; else None."""
-    axes = list(range(ndim - b.ndim, ndim))
+def _sum_beside(see, b, order):
+    """Return the sum that `b` is, if its axes stand in `order` where they were; else None."""
+    ndim = len(order)
+    axes = list(order[ndim - b.ndim :])
     b = see(b)
     while _name(b) in ("dimshuffle", "broadcast"):
         [x, *_] = b.inputs
@@ -247,14 +259,13 @@ def _zero_or_product(operation, g, f):
 
 def _switch(operation, condition, a, b):
     if isinstance(condition, Constant) and condition.ndim == 0:
-        chosen, dims = (a if condition.value else b), ew.broadcast("switch", a, b)
-        if all(n != 1 or m == 1 for n, m in zip(chosen.dims, dims, strict=False)):
-            return chosen
+        chosen, other = (a, b) if condition.value else (b, a)
+        return chosen if _covers(chosen, other) else None
     return None
 
 
 FILLERS = ("broadcast", "dimshuffle", "alloc")
-SHAPE_ONLY = {"broadcast": 1, "reshape_like": 1, "put": 1, "size": 0, "shape": 0, "count": 0}
+SHAPE_ONLY = {"broadcast": 1, "reshape_like": 1, "put": 1, "size": 0, "count": 0}
 
 
 def _scalar_in(x):
@@ -269,21 +280,31 @@ def _scalar_in(x):
 
 def _unfilled(operation, *inputs):
     """Use a scalar in place of an array filled with it, where another input has the full shape."""
-    dims = ew.broadcast(operation.name, *inputs)
     for i, x in enumerate(inputs):
         scalar = _scalar_in(x)
         if scalar is None:
             continue
         rest = inputs[:i] + inputs[i + 1 :]
-        if any(y.ndim == len(dims) and _ones(y.dims) <= _ones(dims) for y in rest):
+        if any(all(_covers(y, z) for z in inputs) for y in rest):
             return operation(*inputs[:i], scalar, *inputs[i + 1 :])
         if len(inputs) == 1 and _name(x) == "broadcast":
             return arrays.broadcast_like(operation(scalar), x.inputs[1])
     return None
 
 
-def _ones(dims):
-    return {axis for axis, n in enumerate(dims) if n == 1}
+def _covers(y, x):
+    """Return whether `x` may be left out beside `y`, which has the shape of both.
+
+    Sizes of leaves are compared when a call begins; others must be known to be equal.
+    """
+    return x.ndim <= y.ndim and all(
+        n in (1, m) or (m != 1 and _is_known_early(n) and _is_known_early(m))
+        for n, m in zip(x.dims[::-1], y.dims[::-1], strict=False)
+    )
+
+
+def _is_known_early(n):
+    return isinstance(n, int) or n.of_leaf
 
 
 def _put(operation, g, x, *inputs):
@@ -309,17 +330,6 @@ def _size(operation, x):
     return None if x is start else arrays.ShapeOf(x.dims.index(n))(x)
 
 
-def _count(operation, x):
-    sizes = [x.dims[a] for a in operation.axes]
-    if all(isinstance(n, int) for n in sizes):
-        return Constant(np.prod(sizes).astype(operation.dtype))
-    return None
-
-
-def _reshape(operation, x, *sizes):
-    return x if x.ndim == len(sizes) == 1 and _is(sizes[0], -1) else None
-
-
 def _dimshuffle(operation, x):
     if _name(x) != "dimshuffle":
         return None
@@ -336,12 +346,10 @@ RULES = {
     "broadcast": _broadcast,
     "cast": _itself,  # only a cast to the dtype that it has: other results don't fit
     "copy": _itself,
-    "count": _count,
     "dimshuffle": _dimshuffle,
     "disconnected_grad": _itself,
     "mul": _mul,
     "put": _put,
-    "reshape": _reshape,
     "reshape_like": _reshape_like,
     "size": _size,
     "switch": _switch,
@@ -472,7 +480,7 @@ def _folded(x, inputs):
     """Return the constant that an operation on constants gives, or None."""
     if not inputs or not all(isinstance(y, Constant) and not y.name for y in inputs):
         return None
-    size = arrays.size_of(x)
+    size = math.prod(x.dims) if all(isinstance(n, int) for n in x.dims) else None
     if x.operation.name in ("print", "draw") or (size is None and x.operation.name in UNBOUNDED):
         return None
     if size is not None and size > 1000:

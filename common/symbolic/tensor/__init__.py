@@ -38,6 +38,7 @@ from common.symbolic.tensor import nnet, shared_randomstreams, signal
 abs_ = abs
 bitwise_and, bitwise_or, bitwise_xor, bitwise_not = and_, or_, xor, invert
 square, sign, reciprocal, power, not_equal, where = sqr, sgn, inv, pow, neq, switch
+scalar_from_tensor = tensor_from_scalar = as_tensor_variable
 Variable = TensorVariable
 
 __getattr__ = _absent_from(__name__)
@@ -46,14 +47,6 @@ __getattr__ = _absent_from(__name__)
 def tensor(dtype="floatX", broadcastable=(), name=None) -> TensorVariable:
     """Return a variable of this dtype, with an axis for each element of `broadcastable`."""
     return TensorType(dtype, broadcastable)(name)
-
-
-def scalar_from_tensor(x) -> TensorVariable:
-    """Return `x`."""
-    return x
-
-
-tensor_from_scalar = scalar_from_tensor
 
 
 def _types(dtype):

@@ -34,6 +34,7 @@ v, m = T.dvector("v"), T.dmatrix("m")
         (T.concatenate([m, m], axis=1), "concatenate(m, m, axis=1)"),
         (T.cast(x, "float32"), "cast(x, float32)"),
         (T.constant(2.5), "2.5"),
+        (m + np.eye(2), "(m + [[1. 0.] [0. 1.]])"),
         (3, "3"),
         (shared(1.0, name="w") * T.constant(3.0, name="three"), "(w * three)"),
         (T.dscalar() * 2, "(<float64 variable> * 2)"),

@@ -189,6 +189,10 @@ def test_hand_written_forms():
     np.testing.assert_array_equal(
         value(T.exp(m) / T.sum(T.exp(m), axis=0), (m, rows)), [[1, 0.5], [0, 0.5]]
     )
+    transposed = (T.exp(m).T / T.sum(T.exp(m), axis=1)).T
+    np.testing.assert_array_equal(value(T.log(transposed), (m, rows)), [[0, -1000], [-1000, 0]])
+    transposed = T.exp(m).T / T.sum(T.exp(m).T, axis=0)
+    np.testing.assert_array_equal(value(transposed, (m, rows)), [[1, 0], [0, 1]])
     assert value(T.exp(x) / (1 + T.exp(x)), (x, 1000)) == 1
     assert value(1 / (1 + T.exp(-x)), (x, -1000)) == 0
     assert value(T.log(1 / (1 + T.exp(-x))), (x, -1000)) == -1000
@@ -201,6 +205,8 @@ def test_a_quotient_that_is_no_softmax_stays_one():
     at = np.array([[0.1, 0.2], [0.3, -0.5]])
     misaligned = T.exp(m) / T.sum(T.exp(m), axis=1)  # of a square matrix
     np.testing.assert_allclose(value(misaligned, (m, at)), np.exp(at) / np.exp(at).sum(1))
+    misaligned = T.exp(m).T / T.sum(T.exp(m), axis=0)
+    np.testing.assert_allclose(value(misaligned, (m, at)), np.exp(at).T / np.exp(at).sum(0))
 
 
 MOVES = {
@@ -325,6 +331,38 @@ def test_intermediate_axes_do_not_broadcast():
         f([1, 2], [1, 10])
 
 
+GUARDED = {
+    "array of one number": lambda m, x, n: T.zeros_like(x) + x[:n],
+    "factors of 1": lambda m, x, n: x * T.ones_like(x[:n]),
+    "new array": lambda m, x, n: T.zeros((n,)) + x,
+    "filled": lambda m, x, n: T.fill(m[0][:3], x[:n]),
+    "choice": lambda m, x, n: T.switch(True, x[:n], m[0][:3]),
+    "alloc": lambda m, x, n: T.alloc(x[:n], 2, 3),
+    "set_subtensor": lambda m, x, n: T.set_subtensor(m[0], x[:n]),
+    "inc_subtensor": lambda m, x, n: T.inc_subtensor(m[:, :3], m[:, :n]),
+    "batch": lambda m, x, n: T.batched_dot(m[None][[0, 0, 0]], m.T[None][T.zeros_like(x[:n], int)]),
+}
+
+
+@pytest.mark.parametrize("name", GUARDED)
+def test_an_axis_that_is_only_sometimes_1_does_not_broadcast(name):
+    m, x, n = T.dmatrix("m"), T.dvector("x"), T.lscalar("n")
+    y = GUARDED[name](m, x, n)
+    dx = T.grad(T.sum(y), x, disconnected_inputs="ignore")
+    f = theano.function([m, x, n], [y, dx], on_unused_input="ignore")
+    at = np.eye(2, 3), np.array([1.0, 2, 3])
+    assert f(*at, 3)[1].shape == (3,)
+    with pytest.raises(ValueError, match="sizes of axes differ"):
+        f(*at, 1)
+
+
+def test_the_error_shows_the_formula():
+    m = T.dmatrix("m")
+    f = theano.function([m], m - m.mean(axis=1))  # keepdims is missing
+    with pytest.raises(ValueError, match=r"m - \(sum\(m, axis=1\) / count\(m, axis=1\)\)$"):
+        f(np.ones((2, 3)))
+
+
 def test_a_guard_stays_when_its_operation_is_rewritten_away():
     x, y = T.dvector("x"), T.dvector("y")
     f = theano.function([x, y], (x + y).shape[0])
@@ -332,6 +370,17 @@ def test_a_guard_stays_when_its_operation_is_rewritten_away():
     assert f([1, 2], [3, 4]) == 2
     with pytest.raises(ValueError, match="sizes"):
         f([1, 2], [3])
+
+
+def test_fill_takes_no_more_axes_than_there_are():
+    with pytest.raises(ValueError, match="m has 2 axes, more than x, 1"):
+        T.fill(T.dvector("x"), T.dmatrix("m"))
+
+
+def test_axes_can_be_added_to_a_number():
+    assert value(T.constant(5.0).dimshuffle("x", "x")) == [[5]]
+    assert value(T.argmax(5)) == 0
+    np.testing.assert_array_equal(value(T.tile(5, 2)), [5, 5])
 
 
 def test_known_axes_broadcast():
