@@ -4,6 +4,8 @@
   const frames = await new Response(unpacked).json();
   for (const box of document.querySelectorAll(`#${id}:not([data-ready])`)) {
     box.dataset.ready = "";
+    box.dataset.lmSuppressShortcuts = "true";  // else JupyterLab takes the arrow keys
+    box.onkeydown = (event) => event.stopPropagation();
     box.insertAdjacentHTML("beforeend", `<button type="button" title="play, or pause">▶</button>
       <input type="range" max="${labels.length - 1}" aria-label="${labels[0].split(" = ")[0]}">
       <output></output>`);
