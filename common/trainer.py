@@ -149,7 +149,7 @@ class Trainer:
         self.x_test, self.t_test = _examples("test", x_test, t_test)
         check_rng(rng)
         if schedule is not None and not callable(schedule):
-            raise TypeError(f"schedule must be a function of the share done, got {schedule!r}")
+            raise TypeError(f"schedule must be a function of the fraction done, got {schedule!r}")
         self.network, self.epochs, self.verbose = network, epochs, verbose
         self.optimizer = make_optimizer(optimizer, optimizer_param)
         self.evaluate_sample_num_per_epoch = evaluate_sample_num_per_epoch
@@ -158,7 +158,8 @@ class Trainer:
         self.iter_per_epoch = self.batches.per_epoch
         self._best = BestParameters(restore=keep_best)
         around = [self.batches, Evaluation(self._row, self.iter_per_epoch, diverged=True)]
-        around += [] if schedule is None else [LearningRate(schedule, self.optimizer)]
+        self._rates = [] if schedule is None else [LearningRate(schedule, self.optimizer)]
+        around += self._rates
         around += [Table(COLUMNS), Progress()] if verbose else []
         around += [] if patience is None else [EarlyStopping(patience)]
         around += [] if checkpoint is None else [Checkpoint(checkpoint)]
@@ -203,6 +204,8 @@ class Trainer:
 
     def train_step(self) -> None:
         """Take one step, and measure the accuracies if it ends an epoch; `train` goes on later."""
+        for rate in self._rates:
+            rate.begin(self.training)
         self._update()
         self.training.after_step()
 

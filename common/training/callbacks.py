@@ -114,19 +114,20 @@ class LearningRate(Callback):
 
     def __init__(self, schedule: Callable[[float], float], optimizer: Any):
         self.schedule, self.optimizer, self.base_lr = schedule, optimizer, optimizer.lr
-        for fraction in (*np.linspace(0, 1, 101).tolist(), 0.0):  # errors now, not after an hour
-            self._set(fraction)
+        for fraction in np.linspace(0, 1, 101).tolist():  # errors now, not after an hour
+            self._factor(fraction)
 
     def begin(self, training: Training) -> None:
         """Set the learning rate of the next step."""
         if training.step < training.last_step:
-            self._set((training.step - training.start) / training.length)
+            done = (training.step - training.start) / training.length
+            self.optimizer.lr = self.base_lr * self._factor(done)
 
     after_step = begin
 
-    def _set(self, done):
+    def _factor(self, done):
         name = f"schedule must give a factor: schedule({done:.4g})"
-        self.optimizer.lr = self.base_lr * check_number(name, self.schedule(done), 0)
+        return check_number(name, self.schedule(done), 0)
 
 
 class EarlyStopping(Callback):

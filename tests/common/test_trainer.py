@@ -348,6 +348,16 @@ def test_the_schedule_gives_each_step_its_learning_rate(schedule):
     assert [row["lr"] for row in trainer.history] == expected[2::3]
 
 
+def test_a_trainer_leaves_the_optimizer_alone_until_it_trains():
+    optimizer = Noting()
+    for _ in range(2):  # as when a cell of a notebook runs again
+        trainer = spied(optimizer=optimizer, schedule=cosine(0.5))
+        assert optimizer.lr == 0.5
+    for _ in range(3):
+        trainer.train_step()
+    assert optimizer.used == [0.5 * cosine(0.5)(n / 9) for n in range(3)]
+
+
 def test_without_a_schedule_the_learning_rate_is_the_readers():
     trainer = spied(optimizer=Noting(), epochs=1)
     trainer.train()
