@@ -701,7 +701,7 @@ def arange(start, stop=None, step=1, dtype=None) -> Variable:
     """Return start, start + step, … below stop; with one argument 0, 1, … below it."""
     start, stop = (0, start) if stop is None else (start, stop)
     numbers = [as_variable(n) for n in (start, stop, step)]
-    strong = [n.dtype for n in numbers if not ew.is_weak(n)]
+    strong = [n.dtype for n in numbers if not n.weak]
     weak = ["float64" if n.kind == "f" else "int64" for n in numbers]
     natural = np.result_type(*(strong or weak))
     dtype = dtype or ("int64" if natural.kind in "biu" else natural.name)

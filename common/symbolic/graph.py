@@ -134,6 +134,8 @@ class Variable:
         File and line of the code outside of this package that made it.
     serial : int
         Larger for a variable that was made later.
+    weak : bool
+        Whether it is a Python number, which takes the dtype of floats that it meets.
     """
 
     __slots__ = (
@@ -142,6 +144,7 @@ class Variable:
     )
     __array_ufunc__ = None  # ndarray + Variable calls Variable.__radd__
     __hash__ = object.__hash__
+    weak = False
 
     def __init__(self, operation, inputs, dtype: str, dims, name=None, made_at=None):
         self.operation = operation
@@ -236,8 +239,6 @@ class Constant(Variable):
     ----------
     value : ndarray
         A copy of what was given, read-only.
-    weak : bool
-        Whether it is a Python number, which takes the dtype of floats that it meets.
     source : Variable or None
         The expression that was folded into this constant.
     """

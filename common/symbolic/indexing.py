@@ -89,7 +89,7 @@ class SetAt(Index):
     n_values = 2
 
     def infer(self, x, y, *inputs):
-        if np.result_type(x.dtype, y.dtype) != x.dtype and not ew.is_weak(y):
+        if np.result_type(x.dtype, y.dtype) != x.dtype and not y.weak:
             raise TypeError(f"{self.name}: {y!r} of {y.dtype} doesn't fit into {x.dtype} of {x!r}")
         return x.dtype, x.dims
 
@@ -250,7 +250,7 @@ def _subtensor(name, x, y):
         (vector, *inputs), (pattern, unique) = x.inputs, operation.parameters
     else:
         raise TypeError(f"{name}: the first argument must be an indexed variable, x[…], got {x!r}")
-    y = y if ew.is_weak(y) else ew.cast(y, np.result_type(vector.dtype, y.dtype))
+    y = y if y.weak else ew.cast(y, np.result_type(vector.dtype, y.dtype))
     return SetAt(pattern, unique, name)(vector, y, *inputs)
 
 
