@@ -1,4 +1,4 @@
-"""Elementwise operations: a table with NumPy program, dtype rule and derivatives in each row.
+"""Elementwise operations: a table with NumPy program, kind of dtype and derivatives in each row.
 
 A row's last part has one vector-Jacobian product (VJP) for each input: a function of g = ∂cost/∂y,
 of the result y, and of the inputs. None stands for 0. Where an input was broadcast, the gradient
@@ -14,8 +14,11 @@ The dtype rule is Theano's:
 - sums and products of integers are int64 (unsigned: uint64); float16 is refused.
 """
 
+import math
+import re
 from collections.abc import Callable
 from functools import cache
+from itertools import zip_longest
 
 import numpy as np
 
@@ -23,7 +26,6 @@ from common.symbolic.config import config
 from common.symbolic.graph import (
     KINDS,
     Constant,
-    Dim,
     Operation,
     Variable,
     as_variable,
@@ -32,25 +34,7 @@ from common.symbolic.graph import (
 )
 from common.symbolic.runtime import NAMESPACE
 
-__all__ = ["ELEMENTWISE", "Cast", "Elementwise", "boolean", "floating_dtype", "result_dtype"]
-
-
-@cache
-def result_dtype(code: str, dtypes: tuple) -> str:
-    """Return the dtype that NumPy gives the result of `code` on arrays of `dtypes`."""
-    names = {f"x{i}": np.ones(1, d) if type(d) is str else d(1) for i, d in enumerate(dtypes)}
-    with np.errstate(all="ignore"):
-        return checked_dtype(eval(code.format(*names), NAMESPACE | names).dtype)
-
-
-def floating_dtype(code: str, dtypes: tuple) -> str:
-    """Return NumPy's dtype; integers have been made floats before."""
-    return result_dtype(code, dtypes)
-
-
-def boolean(code: str, dtypes: tuple) -> str:
-    """Return the dtype of comparisons, once NumPy has agreed to compare."""
-    return result_dtype(code, dtypes) and "bool"
+__all__ = ["ELEMENTWISE", "Cast", "Elementwise"]
 
 
 class Elementwise(Operation):
@@ -61,29 +45,26 @@ class Elementwise(Operation):
     name : str
     program : str
         The NumPy expression, with {0}, {1}, … for the inputs.
-    rule : {result_dtype, floating_dtype, boolean}
+    kind : {None, "float", "bool"}
         The dtype of the result: as NumPy has it, the same after integers were converted to floats,
         or bool.
     *vjps : callable or None
         For each input a function of g, y and all inputs that returns the VJP; None for 0. Without
         any, the derivative is 0.
-    bounded : bool
-        Whether the local derivatives are finite whatever the inputs are, infinite ones and NaN
-        included. Others are multiplied with a test for g = 0.
     selects : bool
-        Whether it picks one of its inputs. It is bounded then.
+        Whether it picks one of its inputs.
 
     Raises
     ------
     ValueError
-        If `program` names no input.
+        If `program` names no input, or `kind` is none of these.
 
     Examples
     --------
     A new operation, the hyperbola 1 / x:
 
     >>> import common.symbolic.tensor as T
-    >>> hyperbola = Elementwise("hyperbola", "1 / {0}", floating_dtype, lambda g, y, x: -g * y * y)
+    >>> hyperbola = Elementwise("hyperbola", "1 / {0}", "float", lambda g, y, x: -g * y * y)
     >>> x = T.dscalar("x")
     >>> T.grad(hyperbola(x), x).eval({x: 2.0})
     array(-0.25)
@@ -93,46 +74,56 @@ class Elementwise(Operation):
         self,
         name: str,
         program: str,
-        rule: Callable,
+        kind: str | None,
         *vjps: Callable | None,
-        bounded: bool = False,
         selects: bool = False,
     ):
-        self.name, self.program, self.rule, self.vjps = name, program, rule, vjps
-        self.n_inputs = 1 + max((i for i in range(3) if f"{{{i}}}" in program), default=-1)
+        self.n_inputs = len(set(re.findall(r"\{\d\}", program)))
         if not self.n_inputs:
             raise ValueError(f"program must name its first input {{0}}, got {program!r}")
+        if kind not in (None, "float", "bool"):
+            raise ValueError(f"kind must be None, 'float' or 'bool', got {kind!r}")
+        self.name, self.program, self.kind, self.vjps = name, program, kind, vjps
+        self.parameters = (program, vjps)
+        self.is_comparison = kind == "bool"
         self.differentiable = bool(vjps)
-        self.selects, self.bounded = selects, bounded or selects
-        self.is_comparison = rule is boolean
-
-    @property
-    def key(self):
-        """The operation itself: two operations differ even if they have the same name."""
-        return self
+        self.selects = selects
+        # Whether the local derivatives are finite whatever the inputs are, infinite ones included.
+        self.bounded = selects or name in ("add", "sub", "neg")
 
     def __call__(self, *inputs) -> Variable:
         """Return the variable that this operation computes from `inputs`."""
         if len(inputs) != self.n_inputs:
             raise TypeError(f"{self.name} takes {self.n_inputs} inputs, got {len(inputs)}")
-        inputs = [as_variable(x) for x in inputs]
-        if any(is_weak(x) for x in inputs):
-            first = self.name == "switch"  # a condition has no part in the dtype
-            inputs[first:] = _settled(inputs[first:], self.selects)
-        if self.rule is floating_dtype and not any(x.kind in "fc" for x in inputs):
-            small = inputs[0].dtype in ("bool", "int8", "int16", "uint8", "uint16")
-            dtype = config.floatX if len(inputs) > 1 else "float32" if small else "float64"
-            inputs = [x if is_weak(x) else cast(x, dtype) for x in inputs]
-        return super().__call__(*inputs)
+        return super().__call__(*self._converted([as_variable(x) for x in inputs]))
+
+    def _converted(self, inputs):
+        """Return the inputs in other dtypes where the dtype rule isn't NumPy's."""
+        operands = inputs[self.name == "switch" :]  # a condition has no part in the dtype
+        strong = [x.dtype for x in operands if not x.weak]
+        if not any(KINDS[dtype] in "fc" for dtype in strong):
+            inputs = [self._settled(x, strong) if x.weak else x for x in inputs]
+        if self.kind != "float" or any(x.kind in "fc" for x in inputs):
+            return inputs
+        several = len(inputs) > 1
+        dtype = config.floatX if several else np.result_type(inputs[0].dtype, "float32")
+        return [x if x.weak else cast(x, dtype) for x in inputs]
+
+    def _settled(self, x, dtypes):
+        """Return a Python number in a dtype of its own if NumPy would choose another one."""
+        if not dtypes:
+            return cast(x, "int64" if x.kind == "i" and not self.selects else x.dtype)
+        as_number = np.result_type(x.value.item(), *dtypes)
+        return x if as_number == np.result_type(x.dtype, *dtypes) else cast(x, x.dtype)
 
     def infer(self, *inputs):
-        dtypes = tuple([type(x.value.item()) if is_weak(x) else x.dtype for x in inputs])
+        dtypes = tuple([type(x.value.item()) if x.weak else x.dtype for x in inputs])
         try:
-            dtype = self.rule(self.program, dtypes)
+            dtype = _dtype_of(self.program, dtypes)
         except TypeError as error:
             given = ", ".join(f"{x!r} of {x.dtype}" for x in inputs)
             raise TypeError(f"{self.name} isn't defined for {given}: {error}") from error
-        return dtype, broadcast(self.name, *inputs)
+        return dtype, _broadcast(self.name, inputs)
 
     def vjp(self, i, out, g, *inputs):
         """Return ∂cost/∂inputs[i] in the shape of `out`."""
@@ -154,53 +145,32 @@ class Elementwise(Operation):
         return self.name  # which pickle finds in this module
 
 
-def is_weak(x: Variable) -> bool:
-    """Return whether `x` is a Python number, which takes the dtype of floats that it meets."""
-    return type(x) is Constant and x.weak
+@cache
+def _dtype_of(program, dtypes):
+    """Return the dtype that NumPy gives the result; a type in `dtypes` is that of a number."""
+    names = {f"x{i}": np.ones(1, d) if type(d) is str else d(1) for i, d in enumerate(dtypes)}
+    with np.errstate(all="ignore"):
+        return checked_dtype(eval(program.format(*names), NAMESPACE | names).dtype)
 
 
-def _settled(operands, selects):
-    """Return operands, with Python numbers given a dtype where NumPy would choose another one."""
-    strong = [x.dtype for x in operands if not is_weak(x)]
-    if any(KINDS[d] in "fc" for d in strong):
-        return operands
-
-    def settled(x):
-        dtype, number = x.dtype, x.value.item()
-        if not strong:
-            dtype = "int64" if x.kind == "i" and not selects else dtype
-        elif np.result_type(number, *strong) == np.result_type(dtype, *strong):
-            return x
-        return Constant(x.value.astype(dtype), x.name)
-
-    return [settled(x) if is_weak(x) else x for x in operands]
-
-
-def broadcast(name: str, *inputs: Variable) -> tuple:
-    """Return the shape of inputs that are broadcast to each other by the operation `name`.
+def _broadcast(name, inputs):
+    """Return the shape of inputs that are broadcast to each other.
 
     An axis that isn't known to have size 1 must have the same size in all inputs. Where that can't
     be seen from the shapes alone, the compiled function checks it.
-
-    Raises
-    ------
-    ValueError
-        If known sizes differ, and neither is 1.
     """
     dims = inputs[0].dims
     if all(x.dims == dims for x in inputs):
         return dims
-    ndim = max([x.ndim for x in inputs])
-    shapes = [(1,) * (ndim - x.ndim) + x.dims for x in inputs]
     result = []
-    for sizes in zip(*shapes, strict=True):
-        wide = [n for n in sizes if n != 1]
-        known = {n for n in wide if type(n) is not Dim}
+    for sizes in zip_longest(*[x.dims[::-1] for x in inputs], fillvalue=1):
+        known = {n for n in sizes if isinstance(n, int)} - {1}
         if len(known) > 1:
             shown = " and ".join(f"{x!r} {readable_shape(x.dims)}" for x in inputs)
             raise ValueError(f"{name}: these shapes can't be broadcast to each other: {shown}")
-        result.append(known.pop() if known else wide[0] if wide else 1)
-    return tuple(result)
+        unknown = [n for n in sizes if not isinstance(n, int)]
+        result.append([*known, *unknown, 1][0])
+    return tuple(result[::-1])
 
 
 class Cast(Operation):
@@ -223,7 +193,7 @@ class Cast(Operation):
         return g
 
     def code(self, x):
-        return f"np.asarray({x}, np.{'bool_' if self.dtype == 'bool' else self.dtype})"
+        return f"np.asarray({x}, np.{self.dtype})"
 
 
 def cast(x, dtype) -> Variable:
@@ -235,8 +205,8 @@ def cast(x, dtype) -> Variable:
         If there is no such dtype of numbers, or `x` is complex and the dtype isn't.
     """
     x, dtype = as_variable(x), checked_dtype(dtype)
-    if is_weak(x):
-        return Constant(np.asarray(x.value).astype(dtype), x.name)
+    if x.weak:
+        return Constant(x.value.astype(dtype), x.name)
     return x if x.dtype == dtype else Cast(dtype)(x)
 
 
@@ -254,114 +224,93 @@ def _pow_base(g, a, b):
 
 
 def _pow_exponent(g, y, a):
-    """Return g aᵇ log a; 0 where a isn't positive, since the power is no function of b there."""
-    positive = gt(a, 0)
-    return g * switch(positive, y * log(switch(positive, cast(a, y.dtype), 1)), 0)
+    """Return g y log a; 0 where a isn't positive, since the power is no function of b there."""
+    return g * zero_or_product(log(switch(gt(a, 0), cast(a, y.dtype), 1)), y)
 
 
-def _to_winner(g, one, other, wins):
+def _share(g, one, other, wins):
     """Return g where `one` wins over `other`, g / 2 where they are equal, 0 elsewhere."""
     return switch(eq(one, other), 0.5 * g, switch(wins(one, other), g, 0))
 
 
-def infinite(f):
-    """Return where `f` is infinite or NaN."""
-    return isnan(f) | isinf(f)
-
-
-def _unless_ignored(g, f):
-    """Return f, but 0 where g is 0 and f infinite: the second derivative must ignore it, too."""
-    return switch(eq(g, 0) & infinite(f), 0, f)
-
-
-LN2, LN10 = np.log([2, 10]).tolist()
-
 # fmt: off
 # Arithmetic
 
-add = Elementwise("add", "{0} + {1}", result_dtype,
-                  lambda g, y, a, b: g, lambda g, y, a, b: g, bounded=True)
-sub = Elementwise("sub", "{0} - {1}", result_dtype,
-                  lambda g, y, a, b: g, lambda g, y, a, b: -g, bounded=True)
-mul = Elementwise("mul", "{0} * {1}", result_dtype,
-                  lambda g, y, a, b: g * b, lambda g, y, a, b: g * a)
-true_div = Elementwise("true_div", "{0} / {1}", floating_dtype,
+add = Elementwise("add", "{0} + {1}", None, lambda g, y, a, b: g, lambda g, y, a, b: g)
+sub = Elementwise("sub", "{0} - {1}", None, lambda g, y, a, b: g, lambda g, y, a, b: -g)
+mul = Elementwise("mul", "{0} * {1}", None, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a)
+true_div = Elementwise("true_div", "{0} / {1}", "float",
                        lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b)
-int_div = Elementwise("int_div", "{0} // {1}", result_dtype)
-mod = Elementwise("mod", "{0} % {1}", result_dtype,
+int_div = Elementwise("int_div", "{0} // {1}", None)
+mod = Elementwise("mod", "{0} % {1}", None,
                   lambda g, y, a, b: g, lambda g, y, a, b: -g * (a // b))
-pow = Elementwise("pow", "np.power({0}, {1})", result_dtype,
+pow = Elementwise("pow", "np.power({0}, {1})", None,
                   lambda g, y, a, b: _pow_base(g, a, b), lambda g, y, a, b: _pow_exponent(g, y, a))
-neg = Elementwise("neg", "-{0}", result_dtype, lambda g, y, x: -g, bounded=True)
-abs = Elementwise("abs", "np.abs({0})", result_dtype, lambda g, y, x: g * sgn(x))
-sgn = Elementwise("sgn", "np.sign({0})", result_dtype)
-inv = Elementwise("inv", "1 / {0}", floating_dtype, lambda g, y, x: -g * sqr(y))
-sqr = Elementwise("sqr", "np.square({0})", result_dtype, lambda g, y, x: g * (2 * x))
-sqrt = Elementwise("sqrt", "np.sqrt({0})", floating_dtype, lambda g, y, x: g / (2 * y))
-floor = Elementwise("floor", "np.floor({0})", floating_dtype)
-ceil = Elementwise("ceil", "np.ceil({0})", floating_dtype)
-round = Elementwise("round", "np.rint({0})", floating_dtype)
+neg = Elementwise("neg", "-{0}", None, lambda g, y, x: -g)
+abs = Elementwise("abs", "np.abs({0})", None, lambda g, y, x: g * sgn(x))
+sgn = Elementwise("sgn", "np.sign({0})", None)
+inv = Elementwise("inv", "1 / {0}", "float", lambda g, y, x: -g * sqr(y))
+sqr = Elementwise("sqr", "np.square({0})", None, lambda g, y, x: g * (2 * x))
+sqrt = Elementwise("sqrt", "np.sqrt({0})", "float", lambda g, y, x: g / (2 * y))
+floor = Elementwise("floor", "np.floor({0})", "float")
+ceil = Elementwise("ceil", "np.ceil({0})", "float")
+round = Elementwise("round", "np.rint({0})", "float")
 
 # Exponentials, logarithms, and functions of angles in radians
 
-exp = Elementwise("exp", "np.exp({0})", floating_dtype, lambda g, y, x: g * y)
-expm1 = Elementwise("expm1", "np.expm1({0})", floating_dtype, lambda g, y, x: g * exp(x))
-log = Elementwise("log", "np.log({0})", floating_dtype, lambda g, y, x: g / x)
-log1p = Elementwise("log1p", "np.log1p({0})", floating_dtype, lambda g, y, x: g / (1 + x))
-log2 = Elementwise("log2", "np.log2({0})", floating_dtype, lambda g, y, x: g / (x * LN2))
-log10 = Elementwise("log10", "np.log10({0})", floating_dtype, lambda g, y, x: g / (x * LN10))
-sin = Elementwise("sin", "np.sin({0})", floating_dtype, lambda g, y, x: g * cos(x))
-cos = Elementwise("cos", "np.cos({0})", floating_dtype, lambda g, y, x: -g * sin(x))
-tan = Elementwise("tan", "np.tan({0})", floating_dtype, lambda g, y, x: g * (1 + sqr(y)))
-arcsin = Elementwise("arcsin", "np.arcsin({0})", floating_dtype,
-                     lambda g, y, x: g / sqrt(1 - sqr(x)))
-arccos = Elementwise("arccos", "np.arccos({0})", floating_dtype,
-                     lambda g, y, x: -g / sqrt(1 - sqr(x)))
-arctan = Elementwise("arctan", "np.arctan({0})", floating_dtype, lambda g, y, x: g / (1 + sqr(x)))
-sinh = Elementwise("sinh", "np.sinh({0})", floating_dtype, lambda g, y, x: g * cosh(x))
-cosh = Elementwise("cosh", "np.cosh({0})", floating_dtype, lambda g, y, x: g * sinh(x))
-tanh = Elementwise("tanh", "np.tanh({0})", floating_dtype, lambda g, y, x: g * (1 - sqr(y)))
+exp = Elementwise("exp", "np.exp({0})", "float", lambda g, y, x: g * y)
+expm1 = Elementwise("expm1", "np.expm1({0})", "float", lambda g, y, x: g * exp(x))
+log = Elementwise("log", "np.log({0})", "float", lambda g, y, x: g / x)
+log1p = Elementwise("log1p", "np.log1p({0})", "float", lambda g, y, x: g / (1 + x))
+log2 = Elementwise("log2", "np.log2({0})", "float", lambda g, y, x: g / (x * math.log(2)))
+log10 = Elementwise("log10", "np.log10({0})", "float", lambda g, y, x: g / (x * math.log(10)))
+sin = Elementwise("sin", "np.sin({0})", "float", lambda g, y, x: g * cos(x))
+cos = Elementwise("cos", "np.cos({0})", "float", lambda g, y, x: -g * sin(x))
+tan = Elementwise("tan", "np.tan({0})", "float", lambda g, y, x: g * (1 + sqr(y)))
+arcsin = Elementwise("arcsin", "np.arcsin({0})", "float", lambda g, y, x: g / sqrt(1 - sqr(x)))
+arccos = Elementwise("arccos", "np.arccos({0})", "float", lambda g, y, x: -g / sqrt(1 - sqr(x)))
+arctan = Elementwise("arctan", "np.arctan({0})", "float", lambda g, y, x: g / (1 + sqr(x)))
+sinh = Elementwise("sinh", "np.sinh({0})", "float", lambda g, y, x: g * cosh(x))
+cosh = Elementwise("cosh", "np.cosh({0})", "float", lambda g, y, x: g * sinh(x))
+tanh = Elementwise("tanh", "np.tanh({0})", "float", lambda g, y, x: g * (1 - sqr(y)))
 
 # Activation functions. The derivative of the sigmoid is y − y², since a factor 1 − y would be
 # rewritten as a second sigmoid.
 
-sigmoid = Elementwise("sigmoid", "sigmoid({0})", floating_dtype, lambda g, y, x: g * (y - sqr(y)))
-softplus = Elementwise("softplus", "np.logaddexp({0}, 0)", floating_dtype,
-                       lambda g, y, x: g * sigmoid(x))
-relu = Elementwise("relu", "np.maximum({0}, 0)", result_dtype,
-                   lambda g, y, x: g * gt(y, 0), selects=True)
+sigmoid = Elementwise("sigmoid", "sigmoid({0})", "float", lambda g, y, x: g * (y - sqr(y)))
+softplus = Elementwise("softplus", "np.logaddexp({0}, 0)", "float", lambda g, y, x: g * sigmoid(x))
+relu = Elementwise("relu", "np.maximum({0}, 0)", None, lambda g, y, x: g * gt(y, 0), selects=True)
 
 # Comparisons and logic. On integers & | ^ ~ work bit by bit.
 
-lt = Elementwise("lt", "{0} < {1}", boolean)
-le = Elementwise("le", "{0} <= {1}", boolean)
-gt = Elementwise("gt", "{0} > {1}", boolean)
-ge = Elementwise("ge", "{0} >= {1}", boolean)
-eq = Elementwise("eq", "{0} == {1}", boolean)
-neq = Elementwise("neq", "{0} != {1}", boolean)
-isnan = Elementwise("isnan", "np.isnan({0})", boolean)
-isinf = Elementwise("isinf", "np.isinf({0})", boolean)
-and_ = Elementwise("and_", "{0} & {1}", result_dtype)
-or_ = Elementwise("or_", "{0} | {1}", result_dtype)
-xor = Elementwise("xor", "{0} ^ {1}", result_dtype)
-invert = Elementwise("invert", "~{0}", result_dtype)
+lt = Elementwise("lt", "{0} < {1}", "bool")
+le = Elementwise("le", "{0} <= {1}", "bool")
+gt = Elementwise("gt", "{0} > {1}", "bool")
+ge = Elementwise("ge", "{0} >= {1}", "bool")
+eq = Elementwise("eq", "{0} == {1}", "bool")
+neq = Elementwise("neq", "{0} != {1}", "bool")
+isnan = Elementwise("isnan", "np.isnan({0})", "bool")
+isinf = Elementwise("isinf", "np.isinf({0})", "bool")
+isfinite = Elementwise("isfinite", "np.isfinite({0})", "bool")
+and_ = Elementwise("and_", "{0} & {1}", None)
+or_ = Elementwise("or_", "{0} | {1}", None)
+xor = Elementwise("xor", "{0} ^ {1}", None)
+invert = Elementwise("invert", "~{0}", None)
 
 # Choices. Where two elements are equal, maximum and minimum give each half of the gradient.
 
-maximum = Elementwise("maximum", "np.maximum({0}, {1})", result_dtype,
-                      lambda g, y, a, b: _to_winner(g, a, b, gt),
-                      lambda g, y, a, b: _to_winner(g, b, a, gt), selects=True)
-minimum = Elementwise("minimum", "np.minimum({0}, {1})", result_dtype,
-                      lambda g, y, a, b: _to_winner(g, a, b, lt),
-                      lambda g, y, a, b: _to_winner(g, b, a, lt), selects=True)
-switch = Elementwise("switch", "np.where({0}, {1}, {2})", result_dtype, None,
-                     lambda g, y, c, a, b: switch(c, g, 0),
-                     lambda g, y, c, a, b: switch(c, 0, g), selects=True)
+maximum = Elementwise("maximum", "np.maximum({0}, {1})", None,
+    lambda g, y, a, b: _share(g, a, b, gt), lambda g, y, a, b: _share(g, b, a, gt), selects=True)
+minimum = Elementwise("minimum", "np.minimum({0}, {1})", None,
+    lambda g, y, a, b: _share(g, a, b, lt), lambda g, y, a, b: _share(g, b, a, lt), selects=True)
+switch = Elementwise("switch", "np.where({0}, {1}, {2})", None, None,
+    lambda g, y, c, a, b: switch(c, g, 0), lambda g, y, c, a, b: switch(c, 0, g), selects=True)
 
-# g times a local derivative f that may be infinite where g is 0: the product is 0 there.
-zero_or_product = Elementwise("zero_or_product", "zero_or_product({0}, {1})", result_dtype,
-                              lambda G, y, g, f: zero_or_product(G, _unless_ignored(g, f)),
-                              lambda G, y, g, f: zero_or_product(G, g), selects=True)
+# g times a local derivative f that may be infinite where g is 0: the product is 0 there, and so is
+# its derivative with respect to g.
+zero_or_product = Elementwise("zero_or_product", "zero_or_product({0}, {1})", None,
+    lambda G, y, g, f: zero_or_product(G, switch(neq(g, 0) | isfinite(f), f, 0)),
+    lambda G, y, g, f: zero_or_product(G, g), selects=True)
 # fmt: on
 
 # The table, by name.

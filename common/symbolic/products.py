@@ -56,7 +56,7 @@ class Dot(ArrayOperation):
     def vjp(self, i, out, g, a, b, guarded=False):
         """Return g bᵀ or aᵀ g."""
         if self.guarded:  # then the terms with infinite factors have been ignored
-            guarded, b = True, ew.switch(ew.infinite(b), 0, b)
+            guarded, b = True, ew.switch(ew.isfinite(b), b, 0)
         if i == 0 and b.ndim == 1:
             return _product(b, arrays.shape_padright(g), guarded)
         if i == 1 and a.ndim == 1:

@@ -16,9 +16,7 @@ def sigmoid(x, out=None):
 
 def zero_or_product(g, f):
     """Return g f, but 0 where g is 0, even if f is infinite or NaN there."""
-    with np.errstate(invalid="ignore"):
-        product = np.multiply(g, f)
-    return np.where(np.equal(g, 0), product.dtype.type(0), product)
+    return g * np.where(g == 0, g, f)
 
 
 def zero_or_dot(g, f):

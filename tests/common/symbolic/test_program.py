@@ -9,7 +9,7 @@ import pytest
 
 import common.symbolic.tensor as T
 from common.symbolic import function, runtime, shared
-from common.symbolic.elementwise import Elementwise, floating_dtype
+from common.symbolic.elementwise import Elementwise
 
 ALONE = {k: v for k, v in runtime.NAMESPACE.items() if k != "__builtins__"}
 # NumPy by the names of common.symbolic.tensor, so that one lambda does for both.
@@ -738,7 +738,7 @@ def test_results_share_memory_with_nothing():
     ],
 )
 def test_a_new_operation_may_be_any_expression(template, with_numpy):
-    new = Elementwise("new", template, floating_dtype)
+    new = Elementwise("new", template, "float")
     s, v = T.dscalar("s"), T.dvector("v")
     f = function([s, v], [2 / new(s), new(2 * v), 3 - new(v + 1) ** 2])
     values = np.array([-1.5, 0.25, 2.0])
@@ -749,4 +749,4 @@ def test_a_new_operation_may_be_any_expression(template, with_numpy):
 
 def test_the_program_of_a_new_operation_must_name_its_inputs():
     with pytest.raises(ValueError, match=r"its first input \{0\}, got 'x \+ 1'"):
-        Elementwise("new", "x + 1", floating_dtype)
+        Elementwise("new", "x + 1", "float")

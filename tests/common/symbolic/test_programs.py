@@ -13,7 +13,7 @@ import pytest
 import common.symbolic.tensor as T
 from common import symbolic as theano
 from common.symbolic.config import Config
-from common.symbolic.elementwise import Elementwise, result_dtype
+from common.symbolic.elementwise import Elementwise
 from common.symbolic.tensor.shared_randomstreams import RandomStreams
 
 RNG = np.random.default_rng(0)
@@ -252,7 +252,7 @@ def test_deep_graphs_are_copied():
 
 
 def test_operation_of_ones_own_says_what_to_save():
-    own = Elementwise("own", "-{0}", result_dtype, lambda g, y, x: -g)
+    own = Elementwise("own", "-{0}", None, lambda g, y, x: -g)
     with pytest.raises(TypeError, match="save the values of the shared variables"):
         pickle.dumps(own(T.dscalar("x")))
 
