@@ -7,8 +7,8 @@ walk sums the VJP back to the input's shape, so no row needs to.
 The dtype rule is Theano's:
 
 - arrays combine as NumPy's do: int8 and int32 give int32, int32 and float32 give float64;
-- a Python integer is of the smallest integer dtype that holds it, a Python float of floatX; beside
-  an array of floats both take that array's dtype;
+- a Python integer is of the smallest integer dtype that holds it (without an array beside it, of
+  int64), a Python float of floatX; beside an array of floats both take that array's dtype;
 - real functions of 8 and 16 bit integers and booleans give float32, of larger ones float64; the
   quotient of integers is of floatX;
 - sums and products of integers are int64 (unsigned: uint64); float16 is refused.
@@ -16,7 +16,6 @@ The dtype rule is Theano's:
 
 import math
 import re
-from collections.abc import Callable
 from functools import cache
 from itertools import zip_longest
 
@@ -30,7 +29,6 @@ from common.symbolic.graph import (
     Variable,
     as_variable,
     checked_dtype,
-    readable_shape,
 )
 from common.symbolic.runtime import NAMESPACE
 
@@ -70,24 +68,17 @@ class Elementwise(Operation):
     array(-0.25)
     """
 
-    def __init__(
-        self,
-        name: str,
-        program: str,
-        kind: str | None,
-        *vjps: Callable | None,
-        selects: bool = False,
-    ):
+    def __init__(self, name: str, program: str, kind: str | None, *vjps, selects: bool = False):
         self.n_inputs = len(set(re.findall(r"\{\d\}", program)))
         if not self.n_inputs:
             raise ValueError(f"program must name its first input {{0}}, got {program!r}")
         if kind not in (None, "float", "bool"):
             raise ValueError(f"kind must be None, 'float' or 'bool', got {kind!r}")
-        self.name, self.program, self.kind, self.vjps = name, program, kind, vjps
+        self.name, self.program, self.kind = name, program, kind
+        self.vjps, self.selects = vjps, selects
         self.parameters = (program, vjps)
         self.is_comparison = kind == "bool"
         self.differentiable = bool(vjps)
-        self.selects = selects
         # Whether the local derivatives are finite whatever the inputs are, infinite ones included.
         self.bounded = selects or name in ("add", "sub", "neg")
 
@@ -95,26 +86,22 @@ class Elementwise(Operation):
         """Return the variable that this operation computes from `inputs`."""
         if len(inputs) != self.n_inputs:
             raise TypeError(f"{self.name} takes {self.n_inputs} inputs, got {len(inputs)}")
-        return super().__call__(*self._converted([as_variable(x) for x in inputs]))
-
-    def _converted(self, inputs):
-        """Return the inputs in other dtypes where the dtype rule isn't NumPy's."""
+        inputs = [as_variable(x) for x in inputs]
         operands = inputs[self.name == "switch" :]  # a condition has no part in the dtype
-        strong = [x.dtype for x in operands if not x.weak]
-        if not any(KINDS[dtype] in "fc" for dtype in strong):
-            inputs = [self._settled(x, strong) if x.weak else x for x in inputs]
-        if self.kind != "float" or any(x.kind in "fc" for x in inputs):
-            return inputs
-        several = len(inputs) > 1
-        dtype = config.floatX if several else np.result_type(inputs[0].dtype, "float32")
-        return [x if x.weak else cast(x, dtype) for x in inputs]
+        arrays = [x.dtype for x in operands if not x.weak]
+        if not any(KINDS[dtype] in "fc" for dtype in arrays):
+            inputs = [self._settled(x, arrays) if x.weak else x for x in inputs]
+        if self.kind == "float" and not any(x.kind in "fc" for x in inputs):
+            real = np.result_type(inputs[0].dtype, "float32")
+            dtype = config.floatX if len(inputs) > 1 else real
+            inputs = [x if x.weak else cast(x, dtype) for x in inputs]
+        return super().__call__(*inputs)
 
-    def _settled(self, x, dtypes):
-        """Return a Python number in a dtype of its own if NumPy would choose another one."""
-        if not dtypes:
-            return cast(x, "int64" if x.kind == "i" and not self.selects else x.dtype)
-        as_number = np.result_type(x.value.item(), *dtypes)
-        return x if as_number == np.result_type(x.dtype, *dtypes) else cast(x, x.dtype)
+    def _settled(self, number, dtypes):
+        """Return a Python number in its own dtype if NumPy would give it another one."""
+        dtype = "int64" if number.kind == "i" and not (dtypes or self.selects) else number.dtype
+        by_numpy, by_rule = (np.result_type(x, *dtypes) for x in (number.value.item(), dtype))
+        return number if dtypes and by_numpy == by_rule else cast(number, dtype)
 
     def infer(self, *inputs):
         dtypes = tuple([type(x.value.item()) if x.weak else x.dtype for x in inputs])
@@ -154,11 +141,7 @@ def _dtype_of(program, dtypes):
 
 
 def _broadcast(name, inputs):
-    """Return the shape of inputs that are broadcast to each other.
-
-    An axis that isn't known to have size 1 must have the same size in all inputs. Where that can't
-    be seen from the shapes alone, the compiled function checks it.
-    """
+    """Return the shape of inputs that are broadcast, of which the program checks unknown sizes."""
     dims = inputs[0].dims
     if all(x.dims == dims for x in inputs):
         return dims
@@ -166,7 +149,7 @@ def _broadcast(name, inputs):
     for sizes in zip_longest(*[x.dims[::-1] for x in inputs], fillvalue=1):
         known = {n for n in sizes if isinstance(n, int)} - {1}
         if len(known) > 1:
-            shown = " and ".join(f"{x!r} {readable_shape(x.dims)}" for x in inputs)
+            shown = " and ".join(f"{x!r} {x.dims}" for x in inputs)
             raise ValueError(f"{name}: these shapes can't be broadcast to each other: {shown}")
         unknown = [n for n in sizes if not isinstance(n, int)]
         result.append([*known, *unknown, 1][0])
@@ -215,7 +198,7 @@ def clip(x, low, high) -> Variable:
     return minimum(maximum(x, low), high)
 
 
-def _pow_base(g, a, b):
+def _pow_base(g, y, a, b):
     """Return g b aᵇ⁻¹; 0 where b = 0, although aᵇ⁻¹ may be infinite there."""
     if isinstance(b, Constant) and b.ndim == 0:
         n = b.value.item() if b.weak else b.value[()]
@@ -223,7 +206,7 @@ def _pow_base(g, a, b):
     return g * (b * a ** switch(eq(b, 0), 1, b - 1))
 
 
-def _pow_exponent(g, y, a):
+def _pow_exponent(g, y, a, b):
     """Return g y log a; 0 where a isn't positive, since the power is no function of b there."""
     return g * zero_or_product(log(switch(gt(a, 0), cast(a, y.dtype), 1)), y)
 
@@ -240,12 +223,10 @@ add = Elementwise("add", "{0} + {1}", None, lambda g, y, a, b: g, lambda g, y, a
 sub = Elementwise("sub", "{0} - {1}", None, lambda g, y, a, b: g, lambda g, y, a, b: -g)
 mul = Elementwise("mul", "{0} * {1}", None, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a)
 true_div = Elementwise("true_div", "{0} / {1}", "float",
-                       lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b)
+    lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b)
 int_div = Elementwise("int_div", "{0} // {1}", None)
-mod = Elementwise("mod", "{0} % {1}", None,
-                  lambda g, y, a, b: g, lambda g, y, a, b: -g * (a // b))
-pow = Elementwise("pow", "np.power({0}, {1})", None,
-                  lambda g, y, a, b: _pow_base(g, a, b), lambda g, y, a, b: _pow_exponent(g, y, a))
+mod = Elementwise("mod", "{0} % {1}", None, lambda g, y, a, b: g, lambda g, y, a, b: -g * (a // b))
+pow = Elementwise("pow", "np.power({0}, {1})", None, _pow_base, _pow_exponent)
 neg = Elementwise("neg", "-{0}", None, lambda g, y, x: -g)
 abs = Elementwise("abs", "np.abs({0})", None, lambda g, y, x: g * sgn(x))
 sgn = Elementwise("sgn", "np.sign({0})", None)
@@ -307,7 +288,7 @@ switch = Elementwise("switch", "np.where({0}, {1}, {2})", None, None,
     lambda g, y, c, a, b: switch(c, g, 0), lambda g, y, c, a, b: switch(c, 0, g), selects=True)
 
 # g times a local derivative f that may be infinite where g is 0: the product is 0 there, and so is
-# its derivative with respect to g.
+# then its derivative with respect to g.
 zero_or_product = Elementwise("zero_or_product", "zero_or_product({0}, {1})", None,
     lambda G, y, g, f: zero_or_product(G, switch(neq(g, 0) | isfinite(f), f, 0)),
     lambda G, y, g, f: zero_or_product(G, g), selects=True)
