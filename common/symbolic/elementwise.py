@@ -22,14 +22,7 @@ from itertools import zip_longest
 import numpy as np
 
 from common.symbolic.config import config
-from common.symbolic.graph import (
-    KINDS,
-    Constant,
-    Operation,
-    Variable,
-    as_variable,
-    checked_dtype,
-)
+from common.symbolic.graph import KINDS, Constant, Operation, Variable, as_variable, checked_dtype
 from common.symbolic.runtime import NAMESPACE
 
 __all__ = ["ELEMENTWISE", "Cast", "Elementwise"]
@@ -294,5 +287,4 @@ zero_or_product = Elementwise("zero_or_product", "zero_or_product({0}, {1})", No
     lambda G, y, g, f: zero_or_product(G, g), selects=True)
 # fmt: on
 
-# The table, by name.
 ELEMENTWISE = {f.name: f for f in list(globals().values()) if isinstance(f, Elementwise)}
