@@ -139,6 +139,16 @@ class Elementwise(Operation):
         rule = self.vjps[i]
         return None if rule is None else rule(g, out, *inputs)
 
+    def guarded_vjp(self, i, out, g, *inputs):
+        """Return g times the local derivative, which is the VJP of 1."""
+        if self.selects:
+            return self.vjp(i, out, g, *inputs)
+        one = Constant(1.0, dtype=g.dtype)
+        local = self.vjp(i, out, one, *inputs)
+        if local is one:
+            return g
+        return None if local is None else zero_or_product(g, local)
+
     def code(self, *args):
         return self.program.format(*args)
 
@@ -245,12 +255,20 @@ def clip(x, low, high) -> Variable:
     return minimum(maximum(x, low), high)
 
 
+def _unless_0(g, f):
+    """Return g f, but 0 where g is 0, even if f is infinite there, as at the root of 0."""
+    return g * f if isinstance(g, Constant) and g.value.all() else zero_or_product(g, f)
+
+
 def _pow_base(g, a, b):
     """Return g b aᵇ⁻¹; 0 where b = 0, although aᵇ⁻¹ may be infinite there."""
     if isinstance(b, Constant) and b.ndim == 0:
         n = b.value.item() if b.weak else b.value[()]
-        return g * (n * a ** (n - 1)) if n != 0 else None
-    return g * (b * a ** switch(eq(b, 0), 1, b - 1))
+        if n == 0:
+            return None
+        f = n * a ** (n - 1)
+        return g * f if n >= 1 else _unless_0(g, f)
+    return _unless_0(g, b * a ** switch(eq(b, 0), 1, b - 1))
 
 
 def _pow_exponent(g, y, a):
@@ -297,7 +315,8 @@ abs = Elementwise("abs", "np.abs({0})", result_dtype, lambda g, y, x: g * sgn(x)
 sgn = Elementwise("sgn", "np.sign({0})", result_dtype)
 inv = Elementwise("inv", "1 / {0}", floating_dtype, lambda g, y, x: -g * sqr(y))
 sqr = Elementwise("sqr", "np.square({0})", result_dtype, lambda g, y, x: g * (2 * x))
-sqrt = Elementwise("sqrt", "np.sqrt({0})", floating_dtype, lambda g, y, x: g / (2 * y))
+sqrt = Elementwise("sqrt", "np.sqrt({0})", floating_dtype,
+                   lambda g, y, x: _unless_0(g, 0.5 / y))
 floor = Elementwise("floor", "np.floor({0})", floating_dtype)
 ceil = Elementwise("ceil", "np.ceil({0})", floating_dtype)
 round = Elementwise("round", "np.rint({0})", floating_dtype)
