@@ -67,11 +67,8 @@ class Elementwise(Operation):
     *vjps : callable or None
         For each input a function of g, y and all inputs that returns the VJP; None for 0. Without
         any, the derivative is 0.
-    bounded : bool
-        Whether the local derivatives are finite whatever the inputs are, infinite ones and NaN
-        included. Others are multiplied with a test for g = 0.
     selects : bool
-        Whether it picks one of its inputs. It is bounded then.
+        Whether it picks one of its inputs, and g with it, without multiplying.
 
     Raises
     ------
@@ -95,7 +92,6 @@ class Elementwise(Operation):
         program: str,
         rule: Callable,
         *vjps: Callable | None,
-        bounded: bool = False,
         selects: bool = False,
     ):
         self.name, self.program, self.rule, self.vjps = name, program, rule, vjps
@@ -103,7 +99,7 @@ class Elementwise(Operation):
         if not self.n_inputs:
             raise ValueError(f"program must name its first input {{0}}, got {program!r}")
         self.differentiable = bool(vjps)
-        self.selects, self.bounded = selects, bounded or selects
+        self.selects = selects
         self.is_comparison = rule is boolean
 
     @property
@@ -298,9 +294,9 @@ LN2, LN10 = np.log([2, 10]).tolist()
 # Arithmetic
 
 add = Elementwise("add", "{0} + {1}", result_dtype,
-                  lambda g, y, a, b: g, lambda g, y, a, b: g, bounded=True)
+                  lambda g, y, a, b: g, lambda g, y, a, b: g)
 sub = Elementwise("sub", "{0} - {1}", result_dtype,
-                  lambda g, y, a, b: g, lambda g, y, a, b: -g, bounded=True)
+                  lambda g, y, a, b: g, lambda g, y, a, b: -g)
 mul = Elementwise("mul", "{0} * {1}", result_dtype,
                   lambda g, y, a, b: g * b, lambda g, y, a, b: g * a)
 true_div = Elementwise("true_div", "{0} / {1}", floating_dtype,
@@ -310,7 +306,7 @@ mod = Elementwise("mod", "{0} % {1}", result_dtype,
                   lambda g, y, a, b: g, lambda g, y, a, b: -g * (a // b))
 pow = Elementwise("pow", "np.power({0}, {1})", result_dtype,
                   lambda g, y, a, b: _pow_base(g, a, b), lambda g, y, a, b: _pow_exponent(g, y, a))
-neg = Elementwise("neg", "-{0}", result_dtype, lambda g, y, x: -g, bounded=True)
+neg = Elementwise("neg", "-{0}", result_dtype, lambda g, y, x: -g)
 abs = Elementwise("abs", "np.abs({0})", result_dtype, lambda g, y, x: g * sgn(x))
 sgn = Elementwise("sgn", "np.sign({0})", result_dtype)
 inv = Elementwise("inv", "1 / {0}", floating_dtype, lambda g, y, x: -g * sqr(y))
