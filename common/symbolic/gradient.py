@@ -209,9 +209,11 @@ def _ignored_by(operation, x):
     ReLU counts as ignoring single elements, and so does picking a label from each row of a softmax.
     """
     of_softmax = isinstance(x.operation, Softmax) and x.inputs[0].ndim == 2
-    if of_softmax and x.operation.axes == (1,) and operation.name == "index" and operation.unique:
-        return ELEMENTS if operation.pattern == (("array",), ("array",)) else SLICES
-    return ELEMENTS if operation.name == "relu" else SLICES if operation.selects else NOTHING
+    labels = of_softmax and x.operation.axes == (1,) and operation.name == "index"
+    labels = labels and operation.unique and operation.pattern == (("array",), ("array",))
+    if labels or operation.name == "relu":
+        return ELEMENTS
+    return SLICES if operation.selects else NOTHING
 
 
 def _zeros(x):
