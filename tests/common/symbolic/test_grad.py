@@ -19,11 +19,6 @@ def here():
     return re.escape(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}") + r"(?!\d)"
 
 
-def names_all(error, *parts):
-    for part in parts:
-        assert re.search(part, str(error.value), re.DOTALL), (part, str(error.value))
-
-
 def derived_by(work):
     """Return the result of `work`, and the number of variables that it makes, plus 1."""
     before = count_variables()
@@ -132,13 +127,6 @@ def test_gradients_jointly_and_in_turn(cost, wrt, expected):
         assert derived_by(lambda: [adjoints.grad(variable) for variable in wrt])[1] == 1
 
 
-def test_known_axes_of_size_1_stay():
-    row, column = T.drow("r"), T.dcol("c")
-    grads = T.grad(((row + column) * x).sum(), [row, column])
-    results = function([row, column, x], grads)(np.ones((1, 3)), np.ones((2, 1)), 1.0)
-    assert [g.shape for g in results] == [(1, 3), (2, 1)]
-
-
 def test_gradient_by_an_intermediate_can_be_computed_from_the_intermediate():
     h = T.exp(x)
     assert function([h], T.grad(h**3, h))(2) == 12
@@ -224,10 +212,9 @@ def test_disconnected_variable_and_cost_are_named_with_their_places():
     lonely, place = T.dvector("lonely"), here()
     cost, place_of_cost = x**2, here()
     cost.name = "loss"
-    with pytest.raises(DisconnectedInputError) as error:
+    assert issubclass(DisconnectedInputError, ValueError)
+    with pytest.raises(DisconnectedInputError, match=f"loss.*{place_of_cost}.*lonely.*{place}"):
         T.grad(cost, [x, lonely])
-    names_all(error, "lonely", place, "loss", place_of_cost)
-    assert isinstance(error.value, ValueError)
 
 
 @pytest.mark.parametrize(
@@ -308,17 +295,15 @@ def test_comparisons_and_roundings_connect_with_a_derivative_of_zero(cost):
     [(abs(x * 1j), x), (abs(c128 * x) * x, x), (T.sqr(abs(T.exp(1j * v).sum())) + v.sum() + x, v)],
 )
 def test_complex_numbers_on_the_way_are_refused(cost, variable):
-    with pytest.raises(TypeError, match="complex") as error:
+    with pytest.raises(TypeError, match=f"complex.*{Path(__file__).name}"):
         T.grad(cost, variable)
-    names_all(error, Path(__file__).name)
 
 
 def test_a_cost_with_axes_is_named_with_its_place():
     cost, place = T.exp(m), here()
     cost.name = "loss"
-    with pytest.raises(TypeError) as error:
+    with pytest.raises(TypeError, match=f"sum or mean.*2 axes.*loss.*{place}"):
         T.grad(cost, m)
-    names_all(error, "loss", "2 axes", "sum or mean", place)
 
 
 @pytest.mark.parametrize(
@@ -394,31 +379,9 @@ def test_chain_of_100_000_operations():
         h = h + x
     g, derived = derived_by(lambda: T.grad(h, x))
     assert derived <= 2 * n
-    f = function([x], [h, g])
-    assert f(0.5) == [0.5 * (n + 1), n + 1]
+    assert function([x], [h, g])(0.5) == [0.5 * (n + 1), n + 1]
     assert len(pp(h)) < 10_000
     assert debugprint(h, depth=3, file="str").count("\n") < 10
-
-
-def test_deep_chain_of_functions():
-    n, h = 5_000, v
-    for _ in range(n):
-        h = T.sin(h)
-    f = function([v], [h, T.grad(h.sum(), v)])
-    expected, slope = np.array([0.3, -0.4]), np.ones(2)
-    result, gradient = f(expected)
-    for _ in range(n):
-        expected, slope = np.sin(expected), slope * np.cos(expected)
-    np.testing.assert_allclose(result, expected, rtol=1e-9)
-    np.testing.assert_allclose(gradient, slope, rtol=1e-9)
-    assert f.source.count("\n") <= 4 * n
-
-
-def test_sum_of_5_000_terms_over_one_shared_variable():
-    n, s, total = 5_000, shared(2.0, name="s"), 0.0
-    for k in range(n):
-        total = total + s * float(k)
-    assert function([], T.grad(total, s))() == n * (n - 1) / 2
 
 
 # Guards: an adjoint of 0 stays 0 where the next derivative is infinite.
