@@ -68,7 +68,7 @@ class Elementwise(Operation):
         For each input a function of g, y and all inputs that returns the VJP; None for 0. Without
         any, the derivative is 0.
     selects : bool
-        Whether it picks one of its inputs, and g with it, without multiplying.
+        Whether it picks one of its inputs. Its VJPs are then right even if these are infinite.
 
     Raises
     ------

@@ -106,7 +106,7 @@ class Operation:
         raise NotImplementedError
 
     def guarded_vjp(self, i: int, out: "Variable", g: "Variable", *inputs: "Variable"):
-        """Return the VJP, but with 0 where g is 0, even if g is multiplied by infinity there."""
+        """Return the VJP, but 0 where g is 0, even if `vjp` multiplies that by infinity."""
         return self.vjp(i, out, g, *inputs)
 
     def code(self, *args: str) -> str:
