@@ -127,14 +127,6 @@ class Softmax(ArrayOperation):
     template = "{op.name}({0}, {op.axes})"
     fields = ("axes",)
 
-    def infer(self, x):
-        if x.ndim == 0 or x.kind != "f":
-            raise TypeError(
-                f"{self.name} takes vectors, matrices, … of real numbers, got {x!r} with {x.ndim} "
-                f"axes of {x.dtype}"
-            )
-        return x.dtype, x.dims
-
     def vjp(self, i, y, g, x, times=ew.mul):
         """Return y (g − Σ y g)."""
         return times(y, g - arrays.sum(times(y, g), self.axes, keepdims=True))
@@ -159,8 +151,7 @@ class LogSumExp(Softmax):
     name = "logsumexp"
 
     def infer(self, x):
-        dtype, dims = super().infer(x)
-        return dtype, tuple(n for a, n in enumerate(dims) if a not in self.axes)
+        return x.dtype, tuple(n for a, n in enumerate(x.dims) if a not in self.axes)
 
     def vjp(self, i, out, g, x, times=ew.mul):
         """Return softmax(x) g."""
@@ -170,5 +161,10 @@ class LogSumExp(Softmax):
 def along_axis(operation, x) -> Variable:
     """Return `operation` of the softmax family along the last axis; integers become floats."""
     x = as_variable(x)
-    x = x if x.kind in "fc" else ew.cast(x, "floatX")
+    if x.ndim == 0 or x.kind == "c":
+        raise TypeError(
+            f"{operation.name} takes vectors, matrices, … of real numbers, got {x!r} with {x.ndim} "
+            f"axes of {x.dtype}"
+        )
+    x = x if x.kind == "f" else ew.cast(x, "floatX")
     return operation((x.ndim - 1,))(x)

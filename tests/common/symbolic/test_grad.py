@@ -320,10 +320,16 @@ def test_cost_must_be_a_real_scalar_and_wrt_variables(cost, wrt, message):
         T.grad(cost, wrt)
 
 
-@pytest.mark.parametrize("option", ["error", None, True])
-def test_bad_option_for_disconnected_inputs(option):
-    with pytest.raises(ValueError, match="disconnected_inputs"):
-        T.grad(x**2, x, disconnected_inputs=option)
+def test_bad_option_for_disconnected_inputs():
+    with pytest.raises(ValueError, match=r"disconnected_inputs must be 'raise'.* got 'error'"):
+        T.grad(x**2, x, disconnected_inputs="error")
+
+
+@pytest.mark.parametrize("scores", [5.0, x, T.zvector("z")])
+def test_softmax_takes_arrays_of_real_numbers(scores):
+    for softmax in (T.nnet.softmax, T.nnet.log_softmax):
+        with pytest.raises(TypeError, match="softmax takes vectors, matrices, … of real numbers"):
+            softmax(scores)
 
 
 # How much is derived.
