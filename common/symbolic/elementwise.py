@@ -139,7 +139,7 @@ class Elementwise(Operation):
         """Return g times the local derivative, which is the VJP of 1."""
         if self.selects:
             return self.vjp(i, out, g, *inputs)
-        one = Constant(1.0, dtype=g.dtype)
+        one = _one(g.dtype)
         local = self.vjp(i, out, one, *inputs)
         if local is one:
             return g
@@ -158,6 +158,11 @@ class Elementwise(Operation):
                 "with it can't be pickled; save the values of the shared variables instead"
             )
         return self.name  # which pickle finds in this module
+
+
+@cache
+def _one(dtype):
+    return Constant(1.0, dtype=dtype)
 
 
 def is_weak(x: Variable) -> bool:
