@@ -208,12 +208,11 @@ def _ignored_by(operation, x):
 
     ReLU counts as ignoring single elements, and so does picking a label from each row of a softmax.
     """
-    of_softmax = isinstance(x.operation, Softmax) and x.inputs[0].ndim == 2
-    labels = of_softmax and x.operation.axes == (1,) and operation.name == "index"
-    labels = labels and operation.unique and operation.pattern == (("array",), ("array",))
-    if labels or operation.name == "relu":
-        return ELEMENTS
-    return SLICES if operation.selects else NOTHING
+    if not operation.selects:
+        return NOTHING
+    rows = isinstance(x.operation, Softmax) and (x.inputs[0].ndim, x.operation.axes) == (2, (1,))
+    labels = rows and operation.name == "index" and operation.pattern == (("array",), ("array",))
+    return ELEMENTS if operation.name == "relu" or (labels and operation.unique) else SLICES
 
 
 def _zeros(x):
