@@ -43,7 +43,7 @@ class Elementwise(Operation):
         For each input a function of g, y and all inputs that returns the VJP; None for 0. Without
         any, the derivative is 0.
     selects : bool
-        Whether it picks one of its inputs.
+        Whether it picks one of its inputs. Its VJPs are then right even if these are infinite.
 
     Raises
     ------
@@ -72,8 +72,6 @@ class Elementwise(Operation):
         self.parameters = (program, vjps)
         self.is_comparison = kind == "bool"
         self.differentiable = bool(vjps)
-        # Whether the local derivatives are finite whatever the inputs are, infinite ones included.
-        self.bounded = selects or name in ("add", "sub", "neg")
 
     def __call__(self, *inputs) -> Variable:
         """Return the variable that this operation computes from `inputs`."""
@@ -110,6 +108,16 @@ class Elementwise(Operation):
         rule = self.vjps[i]
         return None if rule is None else rule(g, out, *inputs)
 
+    def guarded_vjp(self, i, out, g, *inputs):
+        """Return g times the local derivative, which is the VJP of 1."""
+        if self.selects:
+            return self.vjp(i, out, g, *inputs)
+        one = _one(g.dtype)
+        local = self.vjp(i, out, one, *inputs)
+        if local is one:
+            return g
+        return None if local is None else zero_or_product(g, local)
+
     def code(self, *args):
         return self.program.format(*args)
 
@@ -123,6 +131,11 @@ class Elementwise(Operation):
                 "with it can't be pickled; save the values of the shared variables instead"
             )
         return self.name  # which pickle finds in this module
+
+
+@cache
+def _one(dtype):
+    return Constant(1.0, dtype=dtype)
 
 
 @cache
@@ -191,12 +204,20 @@ def clip(x, low, high) -> Variable:
     return minimum(maximum(x, low), high)
 
 
+def _unless_0(g, f):
+    """Return g f, but 0 where g is 0, even if f is infinite there, as at the root of 0."""
+    return g * f if isinstance(g, Constant) and g.value.all() else zero_or_product(g, f)
+
+
 def _pow_base(g, y, a, b):
     """Return g b aᵇ⁻¹; 0 where b = 0, although aᵇ⁻¹ may be infinite there."""
     if isinstance(b, Constant) and b.ndim == 0:
         n = b.value.item() if b.weak else b.value[()]
-        return g * (n * a ** (n - 1)) if n != 0 else None
-    return g * (b * a ** switch(eq(b, 0), 1, b - 1))
+        if n == 0:
+            return None
+        f = n * a ** (n - 1)
+        return g * f if n >= 1 else _unless_0(g, f)
+    return _unless_0(g, b * a ** switch(eq(b, 0), 1, b - 1))
 
 
 def _pow_exponent(g, y, a, b):
@@ -225,7 +246,7 @@ abs = Elementwise("abs", "np.abs({0})", None, lambda g, y, x: g * sgn(x))
 sgn = Elementwise("sgn", "np.sign({0})", None)
 inv = Elementwise("inv", "1 / {0}", "float", lambda g, y, x: -g * sqr(y))
 sqr = Elementwise("sqr", "np.square({0})", None, lambda g, y, x: g * (2 * x))
-sqrt = Elementwise("sqrt", "np.sqrt({0})", "float", lambda g, y, x: g / (2 * y))
+sqrt = Elementwise("sqrt", "np.sqrt({0})", "float", lambda g, y, x: _unless_0(g, 0.5 / y))
 floor = Elementwise("floor", "np.floor({0})", "float")
 ceil = Elementwise("ceil", "np.ceil({0})", "float")
 round = Elementwise("round", "np.rint({0})", "float")

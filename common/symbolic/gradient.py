@@ -10,10 +10,10 @@ programming with one table entry per variable.
 import warnings
 import weakref
 from collections.abc import Sequence
+from functools import reduce
 
 from common.symbolic import arrays
 from common.symbolic import elementwise as ew
-from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import (
     Constant,
     DisconnectedInputError,
@@ -23,15 +23,13 @@ from common.symbolic.graph import (
     made_here,
     users_place,
 )
-from common.symbolic.products import Dot, Softmax, ignores_slices
+from common.symbolic.products import Dot, Softmax
 from common.symbolic.rewrites import stabilized
 
 __all__ = ["Adjoints", "Walk", "disconnected_grad", "grad", "hessian", "jacobian", "zero_grad"]
 
 # Which cost a variable is a gradient of: an input that only the cost needs counts as used.
 cost_of = weakref.WeakKeyDictionary()
-
-ZERO = object()  # the adjoint of what is connected to the cost only by derivatives that are 0
 
 
 def grad(
@@ -86,36 +84,21 @@ def grad(
 class Adjoints:
     """The adjoints of one cost, derived when they are asked for, and kept.
 
-    Asking for gradients one at a time then takes no more work than asking for all at once. `grad`
-    starts anew each time, as Theano does.
-
-    Parameters
-    ----------
-    cost, consider_constant
-        As `grad` takes them.
-
-    Examples
-    --------
-    >>> import common.symbolic.tensor as T
-    >>> x, y = T.dscalars("x", "y")
-    >>> adjoints = Adjoints((x + 2 * y) ** 2)
-    >>> dx, dy = adjoints.grad(x), adjoints.grad(y)
+    ``Adjoints(cost).grad(x)`` is ``grad(cost, x)``, and takes the same parameters. Asking it for
+    gradients one at a time takes no more work than asking `grad` for all at once.
     """
 
     def __init__(self, cost: Variable, consider_constant: Sequence[Variable] = ()):
         if not isinstance(cost, Variable):
             raise TypeError(f"cost must be a variable, got {cost!r}")
-        if cost.ndim != 0:
+        if cost.ndim or cost.kind == "c":
             raise TypeError(
-                f"cost must be a scalar, but it has {cost.ndim} axes; take its sum or mean: "
-                f"{described(cost)}"
+                "cost must be a real scalar, such as a sum or mean, but it has "
+                f"{cost.ndim} axes of {cost.dtype}: {described(cost)}"
             )
-        if cost.kind == "c":
-            raise TypeError(f"cost must be real, got {cost.dtype}: {described(cost)}")
         self.cost = cost
         self.constant = _variables("consider_constant", consider_constant or ())
-        self._asked = {}
-        self._begin()
+        self._kept, self._image, self._walk = set(), {}, None
 
     def grad(self, wrt: Variable | Sequence[Variable], disconnected_inputs: str = "raise"):
         """Return ∂cost/∂wrt; parameters, result and errors are those of `grad`."""
@@ -124,49 +107,39 @@ class Adjoints:
                 "disconnected_inputs must be 'raise', 'warn' or 'ignore', "
                 f"got {disconnected_inputs!r}"
             )
-        variables = _variables("wrt", wrt)
-        new = [v for v in variables if v.operation is not None and v not in self._asked]
-        if new:
-            self._asked |= dict.fromkeys(new)
-            self._begin()
+        variables, grads = _variables("wrt", wrt), []
+        kept = {v for v in (*variables, *self.constant) if v.operation is not None}
         with made_here():
-            images = [self._image.get(v, v) for v in variables]
-            self._walk.derive(images)
-            grads = []
-            for v, image in zip(variables, images, strict=True):
-                g = self._walk.adjoint(image)
-                grads.append(self._disconnected(v, disconnected_inputs) if g is None else g)
-                cost_of[grads[-1]] = self.cost
+            if self._walk is None or not kept <= self._kept:
+                self._begin(kept | self._kept)
+            for v in variables:
+                g = self._walk.adjoint(self._image.get(v, v))
+                if g is None:
+                    message = f"the cost {described(self.cost)}, doesn't depend on {described(v)}"
+                    if disconnected_inputs == "raise":
+                        raise DisconnectedInputError(message)
+                    if disconnected_inputs == "warn":
+                        warnings.warn_explicit(message, UserWarning, *users_place())
+                    g = _zeros(v)
+                cost_of[g] = self.cost
+                grads.append(g)
         return _like_asked(wrt, grads)
 
-    def _begin(self):
-        """Start a walk from stable forms, in which all that was asked for can still be found."""
-        keep = [*self._asked, *(v for v in self.constant if v.operation is not None)]
-        with made_here():
-            self._image = stabilized([self.cost, *keep], keep)
-        constant = {self._image.get(v, v) for v in self.constant}
-        self._walk = Walk(self._image.get(self.cost, self.cost), self.cost.name, constant)
+    def _begin(self, kept):
+        """Begin to walk through a stable form of the cost in which `kept` can still be found."""
+        image = stabilized([self.cost], kept)
+        constant = {image.get(v, v) for v in self.constant}
+        self._walk = Walk(image.get(self.cost, self.cost), self.cost.name, constant)
+        self._kept, self._image = kept, image
 
-    def _disconnected(self, x, disconnected_inputs):
-        message = f"the cost {described(self.cost)}, doesn't depend on {described(x)}"
-        if disconnected_inputs == "raise":
-            raise DisconnectedInputError(message)
-        if disconnected_inputs == "warn":
-            warnings.warn_explicit(message, UserWarning, *users_place())
-        return _zeros(x)
+
+# What an operation may ignore of an input. There the adjoint is 0, and must stay 0 even if the next
+# local derivative is infinite: the VJPs that follow are guarded.
+NOTHING, ELEMENTS, SLICES = range(3)
 
 
 class Walk:
-    """The backward pass through one expression.
-
-    Parameters
-    ----------
-    cost : Variable
-        A scalar.
-    called : str, optional
-        What to call the cost in the names of adjoints.
-    constant : set of Variable
-        What not to differentiate through.
+    """The backward pass through one expression, whose adjoints are named after `called`.
 
     Attributes
     ----------
@@ -176,92 +149,70 @@ class Walk:
 
     def __init__(self, cost: Variable, called: str | None = None, constant=frozenset()):
         self._called = called or "cost"
-        order = ancestors([cost])
-        self._place = {v: i for i, v in enumerate(order)}
-        self._users = {v: [] for v in order}
-        for v in order:
+        self._users = {v: [] for v in ancestors([cost])}
+        for v in self._users:
             if v.operation is not None and v not in constant:
                 for i, x in enumerate(v.inputs):
                     if v.operation.connected(i):
                         self._users[x].append((v, i))
-        self._adjoint = {cost: Constant(1.0, dtype=cost.dtype) if cost.kind == "f" else ZERO}
-        self._masked = set()  # variables of which some elements may be ignored
-        self._sliced = set()  # those of which whole rows or columns may be
+        # None is the adjoint of what is connected to the cost only by derivatives that are 0.
+        self._adjoint = {cost: Constant(1.0, dtype=cost.dtype) if cost.kind == "f" else None}
+        self._ignored = dict.fromkeys(self._users, NOTHING)
         self.contributions = {}
 
     def adjoint(self, v: Variable) -> Variable | None:
         """Return ∂cost/∂v; None if the cost doesn't depend on v."""
-        self.derive([v])
-        g = self._adjoint.get(v)
-        return _zeros(v) if g is ZERO else g
-
-    def derive(self, variables: Sequence[Variable]) -> None:
-        """Complete the table for `variables` and all that lies between them and the cost."""
-        needed, stack = set(), [v for v in variables if v in self._users]
+        needed, stack = set(), [v] if v in self._users else []
         while stack:
-            v = stack.pop()
-            if v not in needed and v not in self._adjoint:
-                needed.add(v)
-                stack.extend([user for user, _ in self._users[v]])
-        for v in sorted(needed, key=self._place.__getitem__, reverse=True):
-            total = None
-            for user, i in self._users[v]:
-                if user in self._adjoint:
-                    g = self._contribution(user, i)
-                    if g is not ZERO:
-                        self.contributions[user, i] = g
-                        total = g if total in (None, ZERO) else ew.add(total, g)
-                    elif total is None:
-                        total = ZERO
-            if total is None:
-                continue
-            if total is not ZERO and v.name and not total.name and total.operation:
-                total.name = f"∂{self._called}/∂{v.name}"
-            self._adjoint[v] = total
+            x = stack.pop()
+            if x not in needed and x not in self._adjoint:
+                needed.add(x)
+                stack.extend([user for user, _ in self._users[x]])
+        for x in sorted(needed, key=lambda x: x.serial, reverse=True):  # users before inputs
+            self._add_up(x)
+        g = self._adjoint.get(v)
+        return _zeros(v) if g is None and v in self._adjoint else g
+
+    def _add_up(self, x):
+        """Enter the adjoint of `x`, unless the cost doesn't depend on it."""
+        edges = [edge for edge in self._users[x] if edge[0] in self._adjoint]
+        found = {edge: g for edge in edges if (g := self._contribution(*edge)) is not None}
+        self.contributions |= found
+        if edges:
+            self._adjoint[x] = total = reduce(ew.add, found.values()) if found else None
+            if found and x.name and not total.name and total.operation:
+                total.name = f"∂{self._called}/∂{x.name}"
 
     def _contribution(self, user, i):
-        """Return what `user` contributes to the adjoint of its input `i`: the VJP.
-
-        Where a choice ignored an element its adjoint is 0, and must stay 0 even if the next local
-        derivative is infinite.
-        """
+        """Return what `user` contributes to the adjoint of its input `i`, the VJP; None for 0."""
         g, x, operation = self._adjoint[user], user.inputs[i], user.operation
         for v in (user, x):
             if v.kind == "c":
                 raise TypeError(f"complex numbers can't be differentiated through: {described(v)}")
-        if g is ZERO or user.kind != "f" or not operation.differentiable:
-            return ZERO
-        sums = isinstance(operation, Dot | Softmax)  # so it ignores none or all of a row or column
-        if user in self._sliced or ignores_slices(operation, x):
-            self._sliced.add(x)
-        masked = user in self._masked
-        if x in self._sliced or operation.selects or (masked and not sums):
-            self._masked.add(x)
-        unbounded = isinstance(operation, Elementwise) and not operation.bounded
-        guarded = unbounded and (masked or _may_be_infinite(user, i))
-        if guarded and _may_be_zero(g):
-            local = operation.vjp(i, user, Constant(1.0, dtype=g.dtype), *user.inputs)
-            result = None if local is None else ew.zero_or_product(g, local)
-        else:
-            guard = {"guarded": True} if sums and user in self._sliced else {}
-            result = operation.vjp(i, user, g, *user.inputs, **guard)
+        if g is None or user.kind != "f" or not operation.differentiable:
+            return None
+        ignored = self._ignored[user]
+        if isinstance(operation, Dot | Softmax) and ignored != SLICES:
+            ignored = NOTHING  # since the rest of a row needs all of it
+        self._ignored[x] = max(self._ignored[x], ignored, _ignored_by(operation, x))
+        vjp = operation.guarded_vjp if ignored else operation.vjp
+        result = vjp(i, user, g, *user.inputs)
         if result is None:
-            return ZERO
+            return None
         result = arrays.sum_to(result, x)  # x may have been broadcast, or converted
         return ew.cast(result, x.dtype) if x.kind == "f" else result
 
 
-def _may_be_infinite(user, i):
-    """Return whether a root or power, at a finite value, can have an infinite derivative."""
-    if user.operation.name == "pow" and i == 0 and isinstance(user.inputs[1], Constant):
-        return bool((user.inputs[1].value < 1).any())
-    return user.operation.name in ("sqrt", "pow")
+def _ignored_by(operation, x):
+    """Return what `operation` may ignore of its input `x`.
 
-
-def _may_be_zero(g):
-    while g.operation is not None and g.operation.name in ("broadcast", "cast", "dimshuffle"):
-        g = g.inputs[0]
-    return not (isinstance(g, Constant) and g.value.all())
+    ReLU counts as ignoring single elements, and so does picking a label from each row of a softmax.
+    """
+    if not operation.selects:
+        return NOTHING
+    rows = isinstance(x.operation, Softmax) and (x.inputs[0].ndim, x.operation.axes) == (2, (1,))
+    labels = rows and operation.name == "index" and operation.pattern == (("array",), ("array",))
+    return ELEMENTS if operation.name == "relu" or (labels and operation.unique) else SLICES
 
 
 def _zeros(x):
@@ -285,67 +236,53 @@ def _like_asked(wrt, results):
 
 
 def jacobian(expression, wrt, consider_constant=(), disconnected_inputs="raise"):
-    """Return the Jacobian of a vector of known length, with one row per element.
+    """Return the Jacobian of a vector, with one row per element; other parameters as in `grad`.
 
-    Parameters
-    ----------
-    expression : Variable
-        A scalar or a vector. Its length must be known when it is defined, since each element is
-        differentiated by itself; Theano used scan here.
-    wrt : Variable, or list or tuple of them
-    consider_constant, disconnected_inputs
-        As `grad` takes them.
+    The length of the vector must be known when it is defined, since each element is differentiated
+    by itself; Theano used scan here.
     """
-    if expression.ndim > 1 or (expression.ndim and not isinstance(expression.dims[0], int)):
+    if expression.ndim == 0:
+        return grad(expression, wrt, consider_constant, disconnected_inputs)
+    if expression.ndim > 1 or not isinstance(expression.dims[0], int):
         raise NotImplementedError(
             "jacobian: expression must be a scalar or a vector whose length is known, such as a "
             "stack of scalars or x[:3] of a constant length; a loop over an unknown length would "
             "need scan, which isn't part of this small Theano"
         )
     variables = _variables("wrt", wrt)
-    if expression.ndim == 0:
-        return grad(expression, wrt, consider_constant, disconnected_inputs)
     rows = [grad(row, variables, consider_constant, disconnected_inputs) for row in expression]
     return _like_asked(wrt, [arrays.stack(list(grads)) for grads in zip(*rows, strict=True)])
 
 
 def hessian(cost, wrt, consider_constant=(), disconnected_inputs="raise"):
-    """Return the matrix of second derivatives of a scalar with respect to a vector.
+    """Return the matrix of second derivatives with respect to a vector, or each of several.
 
-    The length of the vector must be known when it is defined, as for `jacobian`.
+    The length of a vector must be known when it is defined, as for `jacobian`.
     """
     variables = _variables("wrt", wrt)
     for v in variables:
         if v.ndim != 1:
             raise TypeError(f"hessian: wrt must be vectors, got {v!r} with {v.ndim} axes")
     grads = grad(cost, variables, consider_constant, disconnected_inputs)
-    rows = [
-        jacobian(g, v, consider_constant, "ignore") for g, v in zip(grads, variables, strict=True)
-    ]
-    return _like_asked(wrt, rows)
+    pairs = zip(grads, variables, strict=True)
+    return _like_asked(wrt, [jacobian(g, v, consider_constant, "ignore") for g, v in pairs])
 
 
-class _Stopped(arrays.Copy):
-    """The input; no derivative passes."""
+class _Blocked(arrays.Copy):
+    """The input; no derivative passes, or one of 0."""
 
-    name = "disconnected_grad"
+    fields = ("name",)
+    differentiable = False
 
     def connected(self, i):
-        return False
-
-
-class _Zeroed(arrays.Copy):
-    """The input; a derivative of 0 passes."""
-
-    name = "zero_grad"
-    differentiable = False
+        return self.name == "zero_grad"
 
 
 def disconnected_grad(x: Variable) -> Variable:
     """Return `x`, for a gradient not to be differentiated through."""
-    return _Stopped()(x)
+    return _Blocked("disconnected_grad")(x)
 
 
 def zero_grad(x: Variable) -> Variable:
     """Return `x`, with a derivative of 0."""
-    return _Zeroed()(x)
+    return _Blocked("zero_grad")(x)

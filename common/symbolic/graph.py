@@ -105,6 +105,10 @@ class Operation:
         """
         raise NotImplementedError
 
+    def guarded_vjp(self, i: int, out: "Variable", g: "Variable", *inputs: "Variable"):
+        """Return the VJP, but 0 where g is 0, even if `vjp` multiplies that by infinity."""
+        return self.vjp(i, out, g, *inputs)
+
     def code(self, *args: str) -> str:
         """Return the NumPy expression that computes it; `args` are the texts of its inputs."""
         raise NotImplementedError

@@ -1,9 +1,4 @@
-"""Products that sum: matrix products and their kin; and softmax, which divides by a sum.
-
-Their VJPs multiply the adjoint g by a value f that other elements share. If f is infinite or NaN
-because of elements that a later choice ignores, g is 0 there, and the product must be 0, too. So
-they can be asked for a `guarded` VJP, which makes it so.
-"""
+"""Products that sum: matrix products and their kin; and softmax, which divides by a sum."""
 
 import math
 
@@ -12,31 +7,16 @@ import numpy as np
 from common.symbolic import arrays
 from common.symbolic import elementwise as ew
 from common.symbolic.arrays import ArrayOperation
-from common.symbolic.graph import Operation, Variable, as_variable, readable_shape
+from common.symbolic.graph import Variable, as_variable, readable_shape
 
 __all__ = ["Dot", "LogSoftmax", "LogSumExp", "Softmax", "batched_dot", "dot", "outer", "tensordot"]
 
 
-def _product(f, g, guarded):
-    """Return f g, or, if it is guarded, 0 where g is 0 even if f is infinite there."""
-    return ew.zero_or_product(g, f) if guarded else f * g
-
-
 class Dot(ArrayOperation):
-    """The product of matrices, vectors, or both, Σₖ a[…, k] b[k, …]; of two batches, one by one.
-
-    Parameters
-    ----------
-    guarded : bool
-        Whether terms count as 0 where a slice a[…, k] is 0, even if b[k, …] is infinite.
-    """
+    """The product of matrices, vectors, or both, Σₖ a[…, k] b[k, …]; of two batches, one by one."""
 
     name = "dot"
-    fields = ("guarded",)
-
-    @property
-    def selects(self):
-        return self.guarded
+    template = "{0} @ {1}"
 
     def infer(self, a, b):
         if (a.ndim, b.ndim) not in ((1, 1), (1, 2), (2, 1), (2, 2), (3, 3)):
@@ -50,23 +30,35 @@ class Dot(ArrayOperation):
                 f"dot: the last axis of {a!r} {readable_shape(a.dims)} must have the size of the "
                 f"first axis of {b!r} {readable_shape(b.dims)}"
             )
-        dims = (*a.dims[:-1], *b.dims[1:][-1:])
-        return np.result_type(a.dtype, b.dtype).name, dims
+        return np.result_type(a.dtype, b.dtype).name, (*a.dims[:-1], *b.dims[1:][-1:])
 
-    def vjp(self, i, out, g, a, b, guarded=False):
+    def vjp(self, i, out, g, a, b):
         """Return g bᵀ or aᵀ g."""
-        if self.guarded:  # then the terms with infinite factors have been ignored
-            guarded, b = True, ew.switch(ew.isfinite(b), b, 0)
-        if i == 0 and b.ndim == 1:
-            return _product(b, arrays.shape_padright(g), guarded)
-        if i == 1 and a.ndim == 1:
-            return _product(arrays.shape_padright(a, g.ndim), g, guarded)
         if i == 0:
-            return Dot(guarded)(g, _turned(b))
-        return _turned(Dot(True)(_turned(g), a)) if guarded else Dot(False)(_turned(a), g)
+            return b * arrays.shape_padright(g) if b.ndim == 1 else Dot()(g, _turned(b))
+        return arrays.shape_padright(a, g.ndim) * g if a.ndim == 1 else Dot()(_turned(a), g)
 
-    def code(self, a, b):
-        return f"zero_or_dot({a}, {b})" if self.guarded else f"{a} @ {b}"
+    def guarded_vjp(self, i, out, g, a, b):
+        """Return g bᵀ or (gᵀ a)ᵀ."""
+        if i == 0 and b.ndim == 1:
+            return ew.zero_or_product(arrays.shape_padright(g), b)
+        if i == 1 and a.ndim == 1:
+            return ew.zero_or_product(g, arrays.shape_padright(a, g.ndim))
+        return ZeroOrDot()(g, _turned(b)) if i == 0 else _turned(ZeroOrDot()(_turned(g), a))
+
+
+class ZeroOrDot(Dot):
+    """The product without the terms where all of a[…, k] is 0, even if b[k, …] is infinite."""
+
+    name = "zero_or_dot"
+    template = "zero_or_dot({0}, {1})"
+    selects = True
+
+    def guarded_vjp(self, i, out, g, a, b):
+        """Return the VJP of the terms that are finite: others have been left out."""
+        return super().guarded_vjp(i, out, g, a, ew.switch(ew.isfinite(b), b, 0))
+
+    vjp = guarded_vjp
 
 
 def _turned(x):
@@ -88,13 +80,13 @@ def dot(a, b) -> Variable:
     if 0 in (a.ndim, b.ndim):
         return a * b
     if max(a.ndim, b.ndim) > 2:
-        return tensordot(a, b, [[a.ndim - 1], [max(b.ndim - 2, 0)]])
-    return Dot(False)(a, b)
+        return tensordot(a, b, [[-1], [-2 if b.ndim > 1 else 0]])
+    return Dot()(a, b)
 
 
 def outer(a, b) -> Variable:
     """Return the product of each element of `a` with each one of `b`, a matrix."""
-    return arrays.expand(arrays.flatten(a), (1,)) * arrays.expand(arrays.flatten(b), (0,))
+    return arrays.shape_padright(arrays.flatten(a)) * arrays.shape_padleft(arrays.flatten(b))
 
 
 def batched_dot(a, b) -> Variable:
@@ -103,7 +95,7 @@ def batched_dot(a, b) -> Variable:
     left = arrays.shape_padaxis(a, 1) if a.ndim == 2 else a
     right = arrays.shape_padright(b) if b.ndim == 2 else b
     kept = [0] + [1] * (a.ndim > 2) + [2] * (b.ndim > 2)
-    return arrays.dimshuffle(Dot(False)(left, right), kept)
+    return arrays.dimshuffle(Dot()(left, right), kept)
 
 
 def tensordot(a, b, axes=2) -> Variable:
@@ -117,17 +109,15 @@ def tensordot(a, b, axes=2) -> Variable:
     a, b = as_variable(a), as_variable(b)
     if isinstance(axes, int):
         axes = range(a.ndim - axes, a.ndim), range(axes)
-    of_a, of_b = ([k] if isinstance(k, int) else list(k) for k in axes)
-    of_a, of_b = [k % a.ndim for k in of_a], [k % b.ndim for k in of_b]
-    rest_a = [k for k in range(a.ndim) if k not in of_a]
-    rest_b = [k for k in range(b.ndim) if k not in of_b]
+    of_a, of_b = (np.ravel(axes[0]) % a.ndim).tolist(), (np.ravel(axes[1]) % b.ndim).tolist()
+    rest_a, rest_b = ([k for k in range(x.ndim) if k not in ks] for x, ks in ((a, of_a), (b, of_b)))
     rows, inner, columns = (
-        [arrays.ShapeOf(k)(x) for k in axes] for x, axes in ((a, rest_a), (a, of_a), (b, rest_b))
+        [arrays.ShapeOf(k)(x) for k in ks] for x, ks in ((a, rest_a), (a, of_a), (b, rest_b))
     )
-    n, k, m = (math.prod(sizes, start=as_variable(np.int64(1))) for sizes in (rows, inner, columns))
+    n, k, m = (math.prod(sizes, start=np.int64(1)) for sizes in (rows, inner, columns))
     left = arrays.reshape(arrays.transpose(a, [*rest_a, *of_a]), [n, k])
     right = arrays.reshape(arrays.transpose(b, [*of_b, *rest_b]), [k, m])
-    return arrays.reshape(Dot(False)(left, right), rows + columns)
+    return arrays.reshape(Dot()(left, right), rows + columns)
 
 
 class Softmax(ArrayOperation):
@@ -137,15 +127,12 @@ class Softmax(ArrayOperation):
     template = "{op.name}({0}, {op.axes})"
     fields = ("axes",)
 
-    def infer(self, x):
-        if x.ndim == 0 or x.kind != "f":
-            raise TypeError(f"{self.name} takes arrays of real numbers, got {x!r} of {x.dtype}")
-        return x.dtype, x.dims
+    def vjp(self, i, y, g, x, times=ew.mul):
+        """Return y (g − Σ y g)."""
+        return times(y, g - arrays.sum(times(y, g), self.axes, keepdims=True))
 
-    def vjp(self, i, y, g, x, guarded=False):
-        """Return y (g − Σ g y)."""
-        mean = arrays.sum(_product(y, g, guarded), self.axes, keepdims=True)
-        return _product(y, g - mean, guarded)
+    def guarded_vjp(self, *args):
+        return self.vjp(*args, times=lambda f, g: ew.zero_or_product(g, f))
 
 
 class LogSoftmax(Softmax):
@@ -153,9 +140,9 @@ class LogSoftmax(Softmax):
 
     name = "log_softmax"
 
-    def vjp(self, i, y, g, x, guarded=False):
+    def vjp(self, i, y, g, x, times=ew.mul):
         """Return g − exp(y) Σ g."""
-        return g - _product(ew.exp(y), arrays.sum(g, self.axes, keepdims=True), guarded)
+        return g - times(ew.exp(y), arrays.sum(g, self.axes, keepdims=True))
 
 
 class LogSumExp(Softmax):
@@ -164,29 +151,20 @@ class LogSumExp(Softmax):
     name = "logsumexp"
 
     def infer(self, x):
-        dtype, dims = super().infer(x)
-        return dtype, tuple(n for a, n in enumerate(dims) if a not in self.axes)
+        return x.dtype, tuple(n for a, n in enumerate(x.dims) if a not in self.axes)
 
-    def vjp(self, i, out, g, x, guarded=False):
-        """Return g softmax(x)."""
-        return _product(Softmax(self.axes)(x), arrays.expand(g, self.axes), guarded)
+    def vjp(self, i, out, g, x, times=ew.mul):
+        """Return softmax(x) g."""
+        return times(Softmax(self.axes)(x), arrays.expand(g, self.axes))
 
 
-def along_axis(operation, x, axis=-1) -> Variable:
-    """Return `operation` of the softmax family along `axis`; integers become floats."""
+def along_axis(operation, x) -> Variable:
+    """Return `operation` of the softmax family along the last axis; integers become floats."""
     x = as_variable(x)
-    x = x if x.kind in "fc" else ew.cast(x, "floatX")
-    if x.ndim == 0:
-        raise TypeError(f"{operation.name} takes vectors, matrices, …, got the scalar {x!r}")
-    return operation(arrays.as_axes(operation.name, x, axis))(x)
-
-
-def ignores_slices(operation: Operation, x: Variable) -> bool:
-    """Return whether `operation` may ignore whole rows or columns of its input `x`.
-
-    All operations that select may, but for two: ReLU chooses by the sign of each element, and
-    picking a label from each row of a softmax needs the whole row, by way of its sum.
-    """
-    if operation.name == "index" and isinstance(x.operation, Softmax):
-        return not (operation.unique and operation.pattern == (("array",), ("array",)))
-    return operation.selects and operation.name != "relu"
+    if x.ndim == 0 or x.kind == "c":
+        raise TypeError(
+            f"{operation.name} takes vectors, matrices, … of real numbers, got {x!r} with {x.ndim} "
+            f"axes of {x.dtype}"
+        )
+    x = x if x.kind == "f" else ew.cast(x, "floatX")
+    return operation((x.ndim - 1,))(x)

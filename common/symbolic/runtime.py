@@ -22,7 +22,7 @@ def zero_or_product(g, f):
 def zero_or_dot(g, f):
     """Return g @ f, without the terms of which all of g is 0, even if f is infinite there."""
     used = g.any(axis=-2) if g.ndim > 1 else g != 0
-    return g @ (f if used.all() else np.where(used[..., None], f, f.dtype.type(0)))
+    return g @ (f if used.all() else np.where(used[..., None], f, 0))
 
 
 def prod_of_others(x, axis):
@@ -34,40 +34,28 @@ def prod_of_others(x, axis):
     return np.moveaxis(before * after, 0, axis)
 
 
-def _first(x, axes):
-    """Return a copy with `axes` moved to the front: NumPy is slow at reducing a short last axis."""
-    if x.ndim == 2 and axes == (1,):
-        return x.T.copy()  # the common case, without the overhead of moveaxis
-    return np.moveaxis(x, axes, range(len(axes))).copy()
-
-
-def _back(y, axes):
-    return y.T if y.ndim == 2 and axes == (1,) else np.moveaxis(y, range(len(axes)), axes)
-
-
 def softmax(x, axes):
     """Return exp(xₖ) / Σⱼ exp(xⱼ), where the sum goes over `axes`."""
-    y, front = _first(x, axes), tuple(range(len(axes)))
-    y -= y.max(axis=front)
-    np.exp(y, out=y)
-    y /= y.sum(axis=front)
-    return _back(y, axes)
+    x = np.asfortranarray(x)  # since NumPy is slow at reducing a short last axis
+    y = np.exp(x - x.max(axis=axes, keepdims=True))
+    y /= y.sum(axis=axes, keepdims=True)
+    return y
 
 
 def log_softmax(x, axes):
     """Return xₖ − log Σⱼ exp(xⱼ), where the sum goes over `axes`."""
-    y, front = _first(x, axes), tuple(range(len(axes)))
-    y -= y.max(axis=front)
-    y -= np.log(np.exp(y).sum(axis=front))
-    return _back(y, axes)
+    x = np.asfortranarray(x)
+    y = x - x.max(axis=axes, keepdims=True)
+    y -= np.log(np.exp(y).sum(axis=axes, keepdims=True))
+    return y
 
 
 def logsumexp(x, axes):
     """Return log Σₖ exp(xₖ) over `axes`, without overflow."""
-    y, front = _first(x, axes), tuple(range(len(axes)))
-    largest = y.max(axis=front)
-    y -= np.where(np.isfinite(largest), largest, 0)
-    return np.where(np.isfinite(largest), largest, 0) + np.log(np.exp(y).sum(axis=front))
+    x = np.asfortranarray(x)
+    largest = x.max(axis=axes, keepdims=True)
+    largest = np.where(np.isfinite(largest), largest, 0)
+    return largest.squeeze(axes) + np.log(np.exp(x - largest).sum(axis=axes))
 
 
 def put(g, shape, index):

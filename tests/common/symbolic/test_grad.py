@@ -1,3 +1,5 @@
+"""The gradient walk: what is asked for, what is connected, how much is derived; guards."""
+
 import inspect
 import re
 from pathlib import Path
@@ -17,116 +19,117 @@ def here():
     return re.escape(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}") + r"(?!\d)"
 
 
-def value(expressions, **values):
-    """Return the value of expressions of variables that are told by name."""
-    one = not isinstance(expressions, (list, tuple))
-    expressions = [expressions] if one else list(expressions)
-    inputs = [v for v in VARIABLES if v.name in values]
-    f = function(inputs, expressions, on_unused_input="ignore")
-    results = f(*(values[v.name] for v in inputs))
-    return results[0] if one else results
+def derived_by(work):
+    """Return the result of `work`, and the number of variables that it makes, plus 1."""
+    before = count_variables()
+    result = work()
+    return result, count_variables() - before
 
 
-def names_all(error, *parts):
-    for part in parts:
-        assert re.search(part, str(error.value), re.DOTALL), (part, str(error.value))
-
-
-x, y, z = T.dscalars("x", "y", "z")
+x, y = T.dscalars("x", "y")
 v, w = T.dvectors("v", "w")
 m = T.dmatrix("m")
 i, iv, b8 = T.lscalar("i"), T.lvector("iv"), T.bscalar("b8")
-f32, fv = T.fscalar("f32"), T.fvector("fv")
-c128 = T.zscalar("c128")
-VARIABLES = [x, y, z, v, w, m, i, iv, b8, f32, fv, c128]
-
-# What is asked for, and what comes back.
-
-
-def test_one_variable_a_list_or_a_tuple():
-    cost = x**2 * y
-    assert value(T.grad(cost, x), x=3, y=2) == 12
-    assert isinstance(T.grad(cost, [x, y]), list)
-    assert isinstance(T.grad(cost, (x, y)), tuple)
-    assert value(T.grad(cost, [x, y]), x=3, y=2) == [12, 9]
-    assert value(T.grad(cost, (y, x)), x=3, y=2) == [9, 12]
-    assert T.grad(cost, []) == []
-    assert T.grad(cost, ()) == ()
-    assert value(T.grad(cost, [x, y, x]), x=3, y=2) == [12, 9, 12]
-    g = theano.grad(cost=cost, wrt=x, consider_constant=[y], disconnected_inputs="raise")
-    assert value(g, x=3, y=2) == 12
+fv, c128 = T.fvector("fv"), T.zscalar("c128")
+M = np.array([[1.0, 2.0], [3.0, 4.0]])
+AT = {x: 3.0, y: 2.0, v: [1.0, 2.0], w: [0.5, -1.0], m: M, i: 2, iv: [1, 2], b8: 1}
+AT[fv] = np.ones(3, "f")
 
 
-def test_derivative_by_the_cost_itself_is_one():
-    cost = x * y
-    g = T.grad(cost, cost)
-    assert value(g) == 1
-    assert value(T.grad(x, x), x=5) == 1
-    assert value(T.grad(cost, [cost, x]), x=2, y=3) == [1, 3]
+def value(expressions):
+    """Return the values of one expression or several at the point `AT`."""
+    return function(list(AT), expressions, on_unused_input="ignore")(*AT.values())
 
 
-def test_derivative_by_shared_variables_and_constants():
-    s, c = shared(3.0), T.constant(2.0)
-    assert value(T.grad(x * s * c, [s, c]), x=5) == [10, 15]
+def check(gradients, wrt, expected):
+    """Check form, dtype, shape and value."""
+    assert isinstance(gradients, type(wrt) if isinstance(wrt, list | tuple) else T.Variable)
+    if not isinstance(wrt, list | tuple):
+        gradients, wrt, expected = [gradients], [wrt], [expected]
+    for g, variable, result, e in zip(
+        gradients, wrt, value(list(gradients)), expected, strict=True
+    ):
+        dtype = variable.dtype if variable.kind == "f" else "float64"
+        assert (g.ndim, g.dtype, result.dtype) == (variable.ndim, dtype, dtype)
+        assert result.shape == np.shape(e)
+        np.testing.assert_allclose(result, e, rtol=1e-13)
 
 
-@pytest.mark.parametrize(
-    ("wrt", "expected"),
-    [("xh", [216, 108]), ("hk", [108, 6]), ("kx", [6, 216]), ("xhk", [216, 108, 6]), ("k", [6])],
-)
-def test_derivatives_by_intermediates_above_each_other(wrt, expected):
-    h = x * 2
-    k = h**2
-    variables = {"x": x, "h": h, "k": k}
-    # ∂(k h)/∂h counts the way through k too: each variable is one that all others depend on.
-    assert value(T.grad(k * h, [variables[n] for n in wrt]), x=3) == expected
+# Intermediate variables.
+P = x * y
+H = x * 2
+K = H**2  # ∂(K H)/∂H counts the path through K, too
+A, B = x + 1, x + 1  # equal, but two variables
+L = T.log(T.exp(x))  # its stable form is x
+Q = 2 * L
+ROW, TURNED = m[0], m.T
+S, C = shared(3.0), T.constant(2.0)
+G = T.grad((v**2).sum(), v)
+PROBABILITIES = np.exp([1, 2]) / np.exp([1, 2]).sum()
+CURVATURE = np.diag(PROBABILITIES) - np.outer(PROBABILITIES, PROBABILITIES)
+
+GRADIENTS = [
+    (x**2 * y, x, 12),
+    (x**2 * y, [x, y], [12, 9]),
+    (x**2 * y, (y, x), [9, 12]),
+    (x**2 * y, [x, y, x], [12, 9, 12]),
+    (x**2 * y, [], []),
+    (x**2 * y, (), []),
+    (x, x, 1),
+    (P, P, 1),
+    (P, [P, x], [1, 2]),
+    (x * S * C, [S, C], [6, 9]),
+    *((K * H, w, e) for w, e in ((H, 108), (K, 6), ([x, H], [216, 108]), ([H, K], [108, 6]))),
+    *((K * H, w, e) for w, e in (((K, x), [6, 216]), ([x, H, K], [216, 108, 6]))),
+    (A * B, [A, B, x], [4, 4, 8]),
+    (A * A, A, 8),
+    (A + A * B, [A, B], [5, 4]),
+    (L * x, [L, x], [3, 6]),
+    (Q * x, [Q, x], [3, 12]),
+    (
+        *((ROW**2).sum() + (TURNED**3).sum(), [ROW, TURNED, m]),
+        [2 * M[0], 3 * M.T**2, 3 * M**2 + [[2, 4], [0, 0]]],
+    ),
+    (sum(x * k for k in range(50)) + x * x + T.exp(x * 0) * x, x, 49 * 25 + 6 + 1),
+    # Twice in one operation
+    (x * x, x, 6),
+    (x / x, x, 0),
+    (x - x, x, 0),
+    (T.maximum(x, x), x, 1),
+    (T.switch(x > 0, x, x), x, 1),
+    (T.dot(v, v), v, [2, 4]),
+    (T.concatenate([v, v]).sum(), v, [2, 2]),
+    # Of float32, and with respect to integers as if they were real
+    (fv.sum() * x, [fv, x], [[3, 3, 3], 3]),
+    (i * x, i, 3),
+    (i**2 * x, i, 0),  # i² is an integer
+    ((i * 1.0) ** 2 * x, i, 12),
+    (i / 2 * x, i, 1.5),
+    (T.exp(i * 0), i, 0),
+    (x**i, i, 9 * np.log(3)),
+    (b8 * x, b8, 3),
+    (T.mean(iv), iv, [0.5, 0.5]),
+    ((iv * x).sum(), iv, [3, 3]),
+    # Of gradients, and with respect to them
+    ((T.grad((v**3).sum(), v) ** 2).sum(), v, [36, 288]),
+    ((G**2).sum(), G, [4, 8]),
+    ((T.grad(T.log(T.exp(v).sum()), v) * w).sum(), v, CURVATURE @ AT[w]),
+]
 
 
-def test_derivative_by_equal_but_distinct_intermediates():
-    a = x + 1
-    b = x + 1
-    assert value(T.grad(a * b, a), x=3) == 4
-    assert value(T.grad(a * b, [a, b, x]), x=3) == [4, 4, 8]
-    assert value(T.grad(a * a, a), x=3) == 8
-    assert value(T.grad(a + a * b, [a, b]), x=3) == [5, 4]
-
-
-def test_derivative_by_an_intermediate_whose_stable_form_is_its_input():
-    h = T.log(T.exp(x))
-    assert value(T.grad(h * x, [h, x]), x=3) == [3, 6]
-
-
-def test_derivative_by_intermediates_that_are_views():
-    row = m[0]
-    turned = m.T
-    cost = (row**2).sum() + (turned**3).sum()
-    values = np.array([[1.0, 2.0], [3.0, 4.0]])
-    g_row, g_turned, g_m = value(T.grad(cost, [row, turned, m]), m=values)
-    np.testing.assert_allclose(g_row, 2 * values[0])
-    np.testing.assert_allclose(g_turned, 3 * values.T**2)
-    np.testing.assert_allclose(g_m, 3 * values**2 + [[2, 4], [0, 0]])
+@pytest.mark.parametrize(("cost", "wrt", "expected"), GRADIENTS)
+def test_gradients_jointly_and_in_turn(cost, wrt, expected):
+    check(T.grad(cost, wrt), wrt, expected)
+    adjoints = Adjoints(cost)
+    if isinstance(wrt, list | tuple):
+        for variable, e in [*zip(wrt, expected, strict=True)] * 2:
+            check(adjoints.grad(variable), variable, e)
+        assert derived_by(lambda: [adjoints.grad(variable) for variable in wrt])[1] == 1
 
 
 def test_gradient_by_an_intermediate_can_be_computed_from_the_intermediate():
     h = T.exp(x)
-    g = T.grad(h**3, h)
-    assert function([h], g)(2) == 12
-
-
-def test_gradient_has_the_shape_and_dtype_of_its_variable():
-    row, col = T.drow("r"), T.dcol("c")
-    cost = ((row + col) * x * fv.sum()).sum()
-    grads = T.grad(cost, [row, col, x, fv])
-    results = function([row, col, x, fv], grads)(
-        np.ones((1, 3)), np.ones((2, 1)), 1.0, np.ones(4, np.float32)
-    )
-    assert [g.shape for g in results] == [(1, 3), (2, 1), (), (4,)]
-    assert [g.dtype for g in results] == ["float64", "float64", "float64", "float32"]
-    assert [g.ndim for g in grads] == [2, 2, 0, 1]
-    assert [g.type.dtype for g in grads] == ["float64"] * 3 + ["float32"]
-
-
-# Names.
+    assert function([h], T.grad(h**3, h))(2) == 12
 
 
 def test_gradients_are_named_after_cost_and_variable():
@@ -139,10 +142,31 @@ def test_gradients_are_named_after_cost_and_variable():
     assert (x.name, y.name, h.name) == ("x", "y", "h")
 
 
-# Not to derive through.
+def test_derivatives_of_derivatives():
+    g = x**5
+    for number in (5 * 81, 20 * 27, 60 * 9, 120 * 3, 120):
+        g = T.grad(g, x)
+        assert value(g) == number
+    # The last one is a constant, of which no x is left or all derivatives are zero.
+    assert value(T.grad(g, x, disconnected_inputs="ignore")) == 0
 
-H, K = x * 2, (x * 2) ** 2
-TWIN = (x * 2) ** 2
+
+def test_jacobian_and_hessian():
+    a, b = T.constant(np.array([1.0, 2.0, 3.0]), name="a"), T.constant([0.5, 0.25, 4.0], name="b")
+    rows, columns = T.jacobian(a * a * b, [a, b])
+    np.testing.assert_array_equal(rows.eval(), np.diag([1.0, 1.0, 24.0]))
+    np.testing.assert_array_equal(columns.eval(), np.diag([1.0, 4.0, 9.0]))
+    np.testing.assert_array_equal(T.jacobian((a * b).sum(), a).eval(), [0.5, 0.25, 4.0])
+    assert isinstance(T.jacobian(a * b, (a, b)), tuple)
+    h = T.hessian((a**2 * b).sum() + a[0] * a[1], a)
+    np.testing.assert_array_equal(h.eval(), [[1, 1, 0], [1, 0.5, 0], [0, 0, 8]])
+    with pytest.raises(NotImplementedError, match="known"):
+        T.jacobian(v**2, v)
+    with pytest.raises(TypeError, match="2 axes"):
+        T.hessian((m**2).sum(), m)
+
+
+# What not to differentiate through.
 
 
 @pytest.mark.parametrize(
@@ -154,24 +178,31 @@ TWIN = (x * 2) ** 2
         (K * x, x, (K,), 36),
         (K * x, x, {K}, 36),
         (K * x, x, K, 36),
-        (K * TWIN, x, [K], 36 * 24),  # an equal variable isn't stopped
+        (K * (x * 2) ** 2, x, [K], 36 * 24),  # an equal variable isn't stopped
         (H**2 + H, x, [H**2], 26),  # nor is another one that isn't part of the cost
         (H**2 + x, x, [H], 1),
         (K * x, x, [T.exp(y)], 108),
         (H**2 + x, [x, H], [H], [1, 12]),
         (x**2, x, [x], 6),
+        (Q * x, x, [Q], 6),
+        (theano.gradient.disconnected_grad(K) * x, x, [], 36),
+        (theano.gradient.zero_grad(K) * x, x, [], 36),
+        (theano.gradient.zero_grad(K), x, [], 0),
     ],
 )
 def test_consider_constant(cost, wrt, constant, expected):
-    assert value(T.grad(cost, wrt, consider_constant=constant), x=3, y=2) == expected
+    check(T.grad(cost, wrt, consider_constant=constant), wrt, expected)
+    check(Adjoints(cost, constant).grad(wrt), wrt, expected)
 
 
-def test_consider_constant_leaves_nothing():
-    for cost in (K * y, K):
-        with pytest.raises(DisconnectedInputError, match="x"):
-            T.grad(cost, x, consider_constant=[K])
-        g = T.grad(cost, x, consider_constant=[K], disconnected_inputs="ignore")
-        assert value(g, x=3, y=2) == 0
+@pytest.mark.parametrize(
+    ("cost", "constant"),
+    [(K * y, [K]), (K, [K]), (theano.gradient.disconnected_grad(K) * y, None)],
+)
+def test_consider_constant_leaves_nothing(cost, constant):
+    with pytest.raises(DisconnectedInputError, match="x"):
+        T.grad(cost, x, consider_constant=constant)
+    assert value(T.grad(cost, x, constant, disconnected_inputs="ignore")) == 0
 
 
 # What the cost doesn't depend on.
@@ -181,58 +212,38 @@ def test_disconnected_variable_and_cost_are_named_with_their_places():
     lonely, place = T.dvector("lonely"), here()
     cost, place_of_cost = x**2, here()
     cost.name = "loss"
-    with pytest.raises(DisconnectedInputError) as error:
+    assert issubclass(DisconnectedInputError, ValueError)
+    with pytest.raises(DisconnectedInputError, match=f"loss.*{place_of_cost}.*lonely.*{place}"):
         T.grad(cost, [x, lonely])
-    names_all(error, "lonely", place, "loss", place_of_cost)
-    with pytest.raises(ValueError, match="lonely"):
-        T.grad(cost, lonely, disconnected_inputs="raise")
-
-
-def test_disconnected_variable_can_be_warned_of():
-    with pytest.warns(UserWarning, match="v.*") as caught:
-        grads = T.grad(x**2, [x, v], disconnected_inputs="warn")
-    assert len(caught) == 1
-    np.testing.assert_array_equal(value(grads[1], v=[1, 2]), [0, 0])
 
 
 @pytest.mark.parametrize(
-    "ask",
-    [
-        lambda: T.grad(x**2, v, disconnected_inputs="warn"),
-        lambda: Adjoints(x**2).grad(v, "warn"),
-    ],
-    ids=["grad", "Adjoints"],
+    "ask", [lambda: T.grad(x**2, [x, v], [], "warn"), lambda: Adjoints(x**2).grad([x, v], "warn")]
 )
-def test_warning_is_of_the_line_that_asked(ask):
+def test_disconnected_variable_can_be_warned_of(ask):
     with pytest.warns(UserWarning, match="v") as caught:
-        ask()
-    assert caught[0].filename == __file__
+        grads = ask()
+    assert [w.filename for w in caught] == [__file__]
+    check(grads, [x, v], [6, [0, 0]])
 
 
-@pytest.mark.parametrize(
-    ("variable", "argument", "dtype"),
-    [
-        (y, 2.0, "float64"),
-        (v, np.ones(3), "float64"),
-        (m, np.ones((2, 3)), "float64"),
-        (m, np.ones((0, 3)), "float64"),
-        (fv, np.ones(3, np.float32), "float32"),
-        (iv, np.arange(3), "float64"),
-    ],
-)
-def test_ignored_disconnected_variable_gives_zeros(variable, argument, dtype):
+@pytest.mark.parametrize("variable", [y, v, m, fv, iv])
+def test_ignored_disconnected_variable_gives_zeros(variable):
     g = T.grad(x**2, variable, disconnected_inputs="ignore")
-    result = value(g, **{variable.name: argument})
-    assert result.dtype == g.dtype == dtype
-    np.testing.assert_array_equal(result, np.zeros_like(argument, dtype=dtype))
+    check(g, variable, np.zeros(np.shape(AT[variable])))
 
 
-def test_ignored_zeros_are_a_shared_variable_s_size_at_the_call():
+def test_ignored_zeros_have_the_size_of_a_shared_variable_at_the_call():
     s = shared(np.ones(2))
     f = function([], T.grad(shared(1.0) * 2, s, disconnected_inputs="ignore"))
     assert f().shape == (2,)
     s.set_value(np.ones(5))
     assert f().shape == (5,)
+
+
+def test_derivative_by_an_integer_follows_float_x(monkeypatch):
+    monkeypatch.setattr(theano.config, "floatX", "float32")
+    assert value(T.grad(x, i, disconnected_inputs="ignore")).dtype == "float32"
 
 
 @pytest.mark.parametrize(
@@ -257,74 +268,42 @@ def test_shapes_and_places_do_not_connect(cost, variable):
 
 
 @pytest.mark.parametrize(
+    "cost",
+    [
+        ((v > 0) * x).sum(),
+        (T.eq(v, x) * x).sum(),
+        T.floor(v).sum() * x,
+        T.sgn(v).sum() * x,
+        (v // 2).sum() * x,
+        (T.cast(v, "int64") * x).sum(),
+        T.argmax(v) * x,
+        (T.and_(v > 0, v < x) * x).sum(),
+        T.switch(v > 0, x, y).sum(),
+        T.switch(v, x, y).sum(),
+        (v > 0).sum(),
+    ],
+)
+def test_comparisons_and_roundings_connect_with_a_derivative_of_zero(cost):
+    check(T.grad(cost, v), v, [0, 0])
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
     ("cost", "variable"),
-    [
-        (((v > 0) * x).sum(), v),
-        ((T.eq(v, x) * x).sum(), v),
-        (T.floor(v).sum() * x, v),
-        (T.sgn(v).sum() * x, v),
-        ((v // 2).sum() * x, v),
-        ((T.cast(v, "int64") * x).sum(), v),
-        (T.argmax(v) * x, v),
-        ((T.and_(v > 0, v < x) * x).sum(), v),
-        (T.switch(v > 0, x, y).sum(), v),
-        (T.switch(v, x, y).sum(), v),
-    ],
+    [(abs(x * 1j), x), (abs(c128 * x) * x, x), (T.sqr(abs(T.exp(1j * v).sum())) + v.sum() + x, v)],
 )
-def test_comparisons_and_roundings_connect_with_a_derivative_of_zero(cost, variable):
-    g = T.grad(cost, variable)
-    result = value(g, v=[1.0, 2.0], x=3, y=2)
-    assert result.dtype == "float64"
-    np.testing.assert_array_equal(result, [0, 0])
-
-
-# Integers and complex numbers.
-
-
-@pytest.mark.parametrize(
-    ("cost", "variable", "expected"),
-    [
-        (i * x, i, 3.0),
-        (i**2 * x, i, 0.0),  # i² is an integer
-        ((i * 1.0) ** 2 * x, i, 12.0),
-        (i / 2 * x, i, 1.5),
-        (T.exp(i * 0), i, 0.0),
-        (x**i, i, 9 * np.log(3)),
-        (b8 * x, b8, 3.0),
-        (T.mean(iv), iv, [0.5, 0.5]),
-        ((iv * x).sum(), iv, [3.0, 3.0]),
-    ],
-)
-def test_derivative_by_an_integer_is_that_by_a_real_number(cost, variable, expected):
-    g = T.grad(cost, variable)
-    assert g.dtype == "float64"
-    result = value(g, x=3, i=2, iv=[1, 2], b8=1)
-    assert result.dtype == "float64"
-    np.testing.assert_allclose(result, expected)
-
-
-def test_derivative_by_an_integer_follows_float_x(monkeypatch):
-    monkeypatch.setattr(theano.config, "floatX", "float32")
-    g = T.grad(x, i, disconnected_inputs="ignore")
-    assert value(g, i=2).dtype == "float32"
-
-
-@pytest.mark.parametrize(
-    "cost", [abs(x * 1j), abs(c128 * x) * x, T.sqr(abs(T.exp(1j * v).sum())) + v.sum() + x]
-)
-def test_complex_numbers_on_the_way_are_refused(cost):
-    variable = x if "v" not in pp(cost) else v
-    with pytest.raises(TypeError, match="complex") as error:
+def test_complex_numbers_on_the_way_are_refused(cost, variable):
+    with pytest.raises(TypeError, match=f"complex.*{Path(__file__).name}"):
         T.grad(cost, variable)
-    names_all(error, Path(__file__).name)
 
 
 def test_a_cost_with_axes_is_named_with_its_place():
     cost, place = T.exp(m), here()
     cost.name = "loss"
-    with pytest.raises(TypeError) as error:
+    with pytest.raises(TypeError, match=f"sum or mean.*2 axes.*loss.*{place}"):
         T.grad(cost, m)
-    names_all(error, "loss", "2 axes", "sum or mean", place)
 
 
 @pytest.mark.parametrize(
@@ -334,7 +313,6 @@ def test_a_cost_with_axes_is_named_with_its_place():
         *((x**2, wrt, "wrt") for wrt in (None, 3.0, "x", [x, 3.0], [None], np.ones(2), [[x]])),
         (abs(c128), c128, "complex"),
         (v, v, "1 axes"),
-        (m.sum(keepdims=True), m, "2 axes"),
     ],
 )
 def test_cost_must_be_a_real_scalar_and_wrt_variables(cost, wrt, message):
@@ -342,80 +320,23 @@ def test_cost_must_be_a_real_scalar_and_wrt_variables(cost, wrt, message):
         T.grad(cost, wrt)
 
 
-@pytest.mark.parametrize("option", ["error", None, True])
-def test_bad_option_for_disconnected_inputs(option):
-    with pytest.raises(ValueError, match="disconnected_inputs"):
-        T.grad(x**2, x, disconnected_inputs=option)
+def test_bad_option_for_disconnected_inputs():
+    with pytest.raises(ValueError, match=r"disconnected_inputs must be 'raise'.* got 'error'"):
+        T.grad(x**2, x, disconnected_inputs="error")
 
 
-# Gradients of gradients, and sums.
+@pytest.mark.parametrize("scores", [5.0, x, T.zvector("z")])
+def test_softmax_takes_arrays_of_real_numbers(scores):
+    for softmax in (T.nnet.softmax, T.nnet.log_softmax):
+        with pytest.raises(TypeError, match="softmax takes vectors, matrices, … of real numbers"):
+            softmax(scores)
 
 
-def test_jacobian_and_hessian():
-    a, b = T.constant(np.array([1.0, 2.0, 3.0]), name="a"), T.constant([0.5, 0.25, 4.0], name="b")
-    rows, columns = T.jacobian(a * a * b, [a, b])
-    np.testing.assert_array_equal(rows.eval(), np.diag([1.0, 1.0, 24.0]))
-    np.testing.assert_array_equal(columns.eval(), np.diag([1.0, 4.0, 9.0]))
-    np.testing.assert_array_equal(T.jacobian((a * b).sum(), a).eval(), [0.5, 0.25, 4.0])
-    assert isinstance(T.jacobian(a * b, (a, b)), tuple)
-    h = T.hessian((a**2 * b).sum() + a[0] * a[1], a)
-    np.testing.assert_array_equal(h.eval(), [[1, 1, 0], [1, 0.5, 0], [0, 0, 8]])
-    with pytest.raises(NotImplementedError, match="known"):
-        T.jacobian(v**2, v)
-    with pytest.raises(TypeError, match="2 axes"):
-        T.hessian((m**2).sum(), m)
-
-
-def test_derivatives_of_derivatives():
-    g, expected = x**5, [5 * 16, 20 * 8, 60 * 4, 120 * 2, 120]
-    for number in expected:
-        g = T.grad(g, x)
-        assert value(g, x=2) == number
-    # The last one is a constant, of which no x is left or all derivatives are zero.
-    last = T.grad(g, x, disconnected_inputs="ignore")
-    assert value(last, x=2) == 0
-
-
-def test_gradient_in_a_cost():
-    cost = (v**3).sum()
-    penalty = (T.grad(cost, v) ** 2).sum()
-    np.testing.assert_allclose(value(T.grad(penalty, v), v=[1.0, 2.0]), [36, 288])
-
-
-def test_derivative_by_a_gradient():
-    g = T.grad((v**2).sum(), v)
-    np.testing.assert_allclose(value(T.grad((g**2).sum(), g), v=[1.0, 2.0]), [4, 8])
-
-
-def test_hessian_times_a_vector():
-    cost = T.log(T.exp(v).sum())
-    product = T.grad((T.grad(cost, v) * w).sum(), v)
-    at, direction = np.array([0.1, 0.5, -1.0]), np.array([1.0, 0.0, 2.0])
-    p = np.exp(at) / np.exp(at).sum()
-    expected = (np.diag(p) - np.outer(p, p)) @ direction
-    np.testing.assert_allclose(value(product, v=at, w=direction), expected)
-
-
-def test_many_uses_add_up():
-    cost = sum(x * k for k in range(50)) + x * x + T.exp(x * 0) * x
-    assert value(T.grad(cost, x), x=3) == 49 * 50 / 2 + 6 + 1
-
-
-def test_a_variable_twice_in_one_operation():
-    assert value(T.grad(x * x, x), x=3) == 6
-    assert value(T.grad(x / x, x), x=3) == 0
-    assert value(T.grad(x - x, x), x=3) == 0
-    assert value(T.grad(T.maximum(x, x), x), x=3) == 1
-    assert value(T.grad(T.switch(x > 0, x, x), x), x=3) == 1
-    np.testing.assert_allclose(value(T.grad(T.dot(v, v), v), v=[1.0, 2.0]), [2, 4])
-    np.testing.assert_allclose(value(T.grad(T.concatenate([v, v]).sum(), v), v=[1.0, 2]), [2, 2])
-
-
-# Adjoints: one table for many questions.
+# How much is derived.
 
 
 def network(layers=4, width=5):
-    """Return the cost of a network of sigmoid layers, its parameters and its inputs."""
+    """Return the cost of a network of sigmoid layers, its parameters, inputs, and their values."""
     rng = np.random.default_rng(0)
     data, labels = T.dmatrix("data"), T.lvector("labels")
     parameters, h = [], data
@@ -429,87 +350,32 @@ def network(layers=4, width=5):
     return cost, parameters, [data, labels], (rng.standard_normal((6, width)), [0, 1, 2, 3, 4, 0])
 
 
-def derived_by(work):
-    before = count_variables()
-    result = work()
-    return result, count_variables() - before
-
-
 def test_adjoints_kept_derive_no_more_than_one_joint_call():
-    cost, parameters, _, _ = network()
-    adjoints = Adjoints(cost)
-    _, joint = derived_by(lambda: T.grad(cost, parameters))
-    _, kept = derived_by(lambda: [adjoints.grad(p) for p in parameters])
-    _, separate = derived_by(lambda: [T.grad(cost, p) for p in parameters])
-    again, derived = derived_by(lambda: [adjoints.grad(p) for p in parameters])
-    assert derived <= 2
-    assert all(g is h for g, h in zip(again, adjoints.grad(parameters), strict=True))
-    assert kept <= 1.3 * joint
-    assert separate >= 3 * joint
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_separate_calls_give_the_same_values_as_a_joint_one(order):
     cost, parameters, inputs, values = network()
     adjoints = Adjoints(cost)
-    kept = [adjoints.grad(p) for p in parameters[::order]][::order]
-    alone = [T.grad(cost, p) for p in parameters]
-    joint = T.grad(cost, parameters)
-    expected = function(inputs, joint)(*values)
-    for grads in (kept, alone, Adjoints(cost).grad(parameters)):
-        for result, value in zip(function(inputs, grads)(*values), expected, strict=True):
-            np.testing.assert_allclose(result, value, rtol=1e-12)
+    grads, joint = derived_by(lambda: T.grad(cost, parameters))
+    kept_grads, kept = derived_by(lambda: [adjoints.grad(p) for p in parameters])
+    alone, separate = derived_by(lambda: [T.grad(cost, p) for p in parameters])
+    again, derived = derived_by(lambda: [adjoints.grad(p) for p in parameters[::-1]][::-1])
+    assert derived == 1
+    assert all(g is h for g, h in zip(again, kept_grads, strict=True))
+    assert kept <= 1.3 * joint
+    assert separate >= 3 * joint
+    fs = [function(inputs, [cost, *gs]) for gs in (grads, kept_grads, alone)]
+    assert len({f.source.count("\n") for f in fs}) == 1
+    for results in zip(*(f(*values) for f in fs), strict=True):
+        for result in results[1:]:
+            np.testing.assert_allclose(result, results[0], rtol=1e-12)
 
 
-def test_programs_of_separate_and_joint_gradients_are_as_long():
-    cost, parameters, inputs, _ = network()
-    adjoints = Adjoints(cost)
-    sources = [
-        function(inputs, [cost, *grads]).source
-        for grads in (
-            T.grad(cost, parameters),
-            [T.grad(cost, p) for p in parameters],
-            [adjoints.grad(p) for p in parameters],
-        )
-    ]
-    lengths = [s.count("\n") for s in sources]
-    assert lengths[0] == lengths[1] == lengths[2]
-
-
-def test_adjoints_of_intermediates_and_leaves_in_turn():
-    h = x * 2
-    k = h**2
-    adjoints = Adjoints(k * h)
-    assert value(adjoints.grad(x), x=3) == 216
-    assert value(adjoints.grad([h, k]), x=3) == [108, 6]
-    assert value(adjoints.grad((k, x)), x=3) == [6, 216]
-    assert value(adjoints.grad(x), x=3) == 216
-
-
-def test_adjoints_take_the_options_of_grad():
-    h = x**2
-    adjoints = Adjoints(h * x, consider_constant=[h])
-    assert value(adjoints.grad(x), x=3) == 9
-    with pytest.raises(DisconnectedInputError):
-        adjoints.grad(y)
-    assert value(adjoints.grad(y, disconnected_inputs="ignore"), y=3) == 0
-    with pytest.raises(TypeError):
-        Adjoints(v)
-    with pytest.raises(TypeError):
-        adjoints.grad("x")
-
-
-def test_work_grows_with_the_length_of_the_expression():
+def test_work_grows_with_the_length_of_the_expression_not_with_the_number_of_paths():
     def derived(n):
         h = x
         for _ in range(n):
             h = T.sin(h) * h
         return derived_by(lambda: T.grad(h, x))[1]
 
-    assert derived(400) <= 2.2 * derived(200)
-
-
-# Deep and wide graphs.
+    assert derived(400) <= 2.2 * derived(200) < 400 * 10
 
 
 def test_chain_of_100_000_operations():
@@ -519,63 +385,61 @@ def test_chain_of_100_000_operations():
         h = h + x
     g, derived = derived_by(lambda: T.grad(h, x))
     assert derived <= 2 * n
-    f = function([x], [h, g])
-    assert f(0.5) == [0.5 * (n + 1), n + 1]
+    assert function([x], [h, g])(0.5) == [0.5 * (n + 1), n + 1]
     assert len(pp(h)) < 10_000
     assert debugprint(h, depth=3, file="str").count("\n") < 10
 
 
-def test_deep_chain_of_functions():
-    n = 5_000
-    h = v
-    for _ in range(n):
-        h = T.sin(h)
-    f = function([v], [h, T.grad(h.sum(), v)])
-    at = np.array([0.3, -0.4])
-    expected, slope = at, np.ones(2)
-    for _ in range(n):
-        expected, slope = np.sin(expected), slope * np.cos(expected)
-    result, gradient = f(at)
-    np.testing.assert_allclose(result, expected, rtol=1e-9)
-    np.testing.assert_allclose(gradient, slope, rtol=1e-9)
-    assert f.source.count("\n") <= 4 * n
-
-
-def test_sum_of_20_000_terms_over_one_shared_variable():
-    n = 20_000
-    s = shared(2.0, name="s")
-    total = 0.0
-    for k in range(n):
-        total = total + s * float(k)
-    g = T.grad(total, s)
-    assert function([], g)() == n * (n - 1) / 2
-
-
-def test_shared_subexpressions_do_not_multiply():
-    h = x
-    for _ in range(200):  # 2²⁰⁰ paths
-        h = h * 0.5 + h * 0.5
-    g, derived = derived_by(lambda: T.grad(h, x))
-    assert derived < 200 * 10
-    assert value(g, x=3) == 1
-    assert function([x], [h, g]).source.count("\n") < 200 * 10
+# Guards: an adjoint of 0 stays 0 where the next derivative is infinite.
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize(
-    ("cost", "expected"),
+    ("make", "expected"),
     [
         (lambda x: T.floor(T.sqrt(x)), 0.0),
         (lambda x: T.sgn(T.log(x)), 0.0),
         (lambda x: T.floor(T.sqrt(x)) * 3 + x, 1.0),
         (lambda x: T.switch(x < 7, x, T.sqrt(x)), 1.0),
         (lambda x: T.switch(x < 7, 2 * x, T.exp(T.log(x) * 3)), 2.0),
+        (lambda x: T.switch(x < 7, -x, 1 - (x - T.log(x))), -1.0),
+        (lambda x: sum(T.switch(x < 7, x, z) + 0 * z for z in [T.log(x)]), 1.0),
+        (lambda x: sum(T.switch(x < 7, x, T.dot(z, 1 / z)) for z in [T.stack([x, x])]), 1.0),
+        (lambda x: sum(T.switch(x < 7, x, T.dot(1 / z, z)) for z in [T.stack([x, x])]), 1.0),
+        (lambda x: T.nnet.relu(T.log(x)), 0.0),
+        (lambda x: T.nnet.relu(T.stack([T.log(x), x]).sum()), 0.0),
         (lambda x: T.sqrt(x**2) ** 2, 0.0),
+        (lambda x: ((x * x) ** (x + 0.5)) ** 2, 0.0),
     ],
-    ids=["floor sqrt", "sgn log", "beside x", "not chosen", "chain not chosen", "root"],
 )
-def test_a_zero_gradient_stays_zero_where_the_next_derivative_is_infinite(cost, expected):
-    # The chain rule would multiply 0 by an infinite local gradient, which is NaN.
+def test_a_zero_gradient_stays_zero_where_the_next_derivative_is_infinite(make, expected):
     x = T.dscalar("x")
-    gradient = theano.function([x], T.grad(cost(x), x), on_unused_input="ignore")
-    assert gradient(0.0) == expected
+    assert T.grad(make(x), x).eval({x: 0.0}) == expected
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("make", "labels", "ignored"),
+    [
+        (lambda b: T.nnet.log_softmax(T.dot(T.exp(b), np.eye(2))), [1, 2], np.s_[0, 0]),
+        (lambda b: T.log(T.sum(T.exp(T.exp(b)), axis=1)), [1, 0], np.s_[0, :, 0]),
+    ],
+)
+def test_labels_of_a_batch_may_ignore_slices(make, labels, ignored):
+    batch = T.dtensor3("batch")
+    picked = make(batch)[T.arange(iv.shape[0]), iv]
+    f = function([batch, iv], T.grad(T.sum(picked**2), batch))
+    at = np.random.default_rng(0).normal(size=(2, 3, 2))
+    expected = f(at, labels)
+    at[ignored] = 1000
+    np.testing.assert_array_equal(f(at, labels), expected)
+
+
+def test_an_ordinary_network_needs_no_guard():
+    """ReLU and labels ignore single elements, and sums have no factor that may be infinite."""
+    W, V = T.dmatrix("W"), T.dmatrix("V")
+    for h in (T.nnet.relu(T.dot(m, W) + v), T.tanh(T.dot(m, W) + v), T.nnet.relu(v - T.dot(m, W))):
+        log_p = T.log(T.nnet.softmax(T.dot(h, V)))
+        grads = T.grad(-T.mean(log_p[T.arange(iv.shape[0]), iv]), [m, W, V])
+        assert "zero_or" not in function([m, iv, v, W, V], grads).source
+        assert "zero_or" not in pp(grads[0]) or "v - " in pp(h)  # of −1, until it is compiled
