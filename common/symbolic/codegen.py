@@ -69,8 +69,6 @@ class Program:
     run : callable
         The program. From the values of the inputs it returns those of the outputs, in a tuple.
         They share memory with nothing else.
-    texts : dict of Variable to str
-        How the program refers to a variable: by name, or, if it is inlined, as an expression.
     """
 
     def __init__(
@@ -84,22 +82,22 @@ class Program:
         self._plan(order, outputs)
         self._taken, self._counters = {*NAMESPACE, "program"}, {}
         self._definitions, self._data, self._lines = [], {}, []
-        self.texts = {x: self._new_name(x.name, "x") for x in inputs}
-        head = f"def program({', '.join(self.texts[x] for x in inputs)}):"
+        self._texts = {x: self._new_name(x.name, "x") for x in inputs}
+        head = f"def program({', '.join(self._texts[x] for x in inputs)}):"
 
         self._sizes = {
-            n: f"{self.texts[x]}.shape[{i}]" for x in inputs for i, n in enumerate(x.dims)
+            n: f"{self._texts[x]}.shape[{i}]" for x in inputs for i, n in enumerate(x.dims)
         }
         self._asserted = set()
         for x in checked or order:
             self._guard(x, inputs_only=True)
         for x in order:
             if isinstance(x, Constant):
-                self.texts[x] = self._constant(x)
+                self._texts[x] = self._constant(x)
             elif x.operation is not None:
                 self._guard(x)
                 if x in self._inlined:
-                    self.texts[x] = self._expression(x)
+                    self._texts[x] = self._expression(x)
                 else:
                     self._lines.append((_commented(self._statement(x), x), x))
         self._return(outputs)
@@ -111,6 +109,10 @@ class Program:
         """Return what the program computes in a line, of which the first is 1; None if nothing."""
         line -= len(self._definitions) + 2
         return self._lines[line][1] if line >= 0 else None
+
+    def text(self, x: Variable) -> str:
+        """Return how the program refers to `x`: by name, or, if it is inlined, as an expression."""
+        return self._texts[x]
 
     def _plan(self, order, outputs):
         """Find out what is inlined, which arrays are read for a variable, and what reads them last.
@@ -152,7 +154,7 @@ class Program:
     def _size(self, x, axis):
         n = x.dims[axis]
         text = str(n) if isinstance(n, int) else self._sizes.get(n)
-        return text or f"{self.texts.get(x) or self._expression(x)}.shape[{axis}]"
+        return text or f"{self._texts.get(x) or self._expression(x)}.shape[{axis}]"
 
     def _expression(self, x):
         operation, code = x.operation, x.operation.code(*self._arguments(x))
@@ -160,18 +162,18 @@ class Program:
         return f"({code})" if is_operator or operation.name == "dot" else code
 
     def _arguments(self, x):
-        """Return the texts of the inputs; of an elementwise operation without needless ornament."""
-        texts, operation = [self.texts[y] for y in x.inputs], x.operation
+        """Return the texts of the inputs of `x`, as an elementwise operation needs them."""
+        texts, operation = [self._texts[y] for y in x.inputs], x.operation
         if not isinstance(operation, Elementwise):
             return texts
         operands = x.inputs[operation.name == "switch" :]
-        others = [y.dtype for y in operands if not isinstance(y, Constant)]
-        is_ours = ELEMENTWISE.get(operation.name) is operation  # another may be a power
+        beside = [y.dtype for y in operands if not isinstance(y, Constant)]
         for i, y in enumerate(x.inputs):
             if isinstance(y, Constant):
-                # Beside an array of its dtype a constant can be a Python scalar.
-                if _is_number(y) and y.dtype == x.dtype in others:
-                    texts[i] = _literal(y) if is_ours else f"({_literal(y)})"
+                # Beside an array of its dtype it can be a Python scalar. -2.0 ** x can't.
+                plain = y.ndim == 0 and y.name is None and y.dtype == x.dtype in beside
+                if plain and operation.name in ELEMENTWISE:
+                    texts[i] = _literal(y) or texts[i]
             elif y.operation is not None and y.operation.name == "size":
                 # NumPy's shapes hold Python integers; in arithmetic they must be int64.
                 texts[i] = f"np.int64({texts[i]})"
@@ -186,9 +188,9 @@ class Program:
         """
         args, operation = self._arguments(x), x.operation
         over = next((y for y in x.inputs if self._last.get(y) is x and _fits(x, y)), None)
-        buffer = None if over is None else self.texts[over]
+        buffer = None if over is None else self._texts[over]
         is_new = over is None or (x.name and _identifier(x.name))
-        name = self.texts[x] = self._new_name(x.name) if is_new else buffer
+        name = self._texts[x] = self._new_name(x.name) if is_new else buffer
         if over is None:
             return f"{name} = {operation.code(*args)}"
         if operation.program in AS_CALL:
@@ -204,10 +206,10 @@ class Program:
         """Return the outputs; what isn't a new array of the program's own is copied."""
         texts = []
         for x in outputs:
-            text = self.texts[x]
+            text = self._texts[x]
             if self._memory[x] != [x] or text in texts:
                 text = self._new_name("result")
-                self._lines.append((f"{text} = np.array({self.texts[x]})", x))
+                self._lines.append((f"{text} = np.array({self._texts[x]})", x))
             texts.append(text)
         self._lines.append((f"return ({', '.join(texts)}{',' if len(texts) == 1 else ''})", None))
 
@@ -233,35 +235,31 @@ class Program:
         return identifier
 
     def _constant(self, x):
-        """Return how the program refers to a constant: as a number, or by name."""
-        literal = _literal(x)
-        if literal and x.ndim:
-            text = f"np.array({literal}, np.{x.dtype})"
-        elif literal and not x.weak:
-            text = f"np.{x.dtype}({literal})"
-        else:
-            text = f"({literal})" if literal and literal.startswith("-") else literal
-        if _is_number(x):
+        """Return how the program refers to a constant: as a number, or by the name of an array."""
+        text = _literal(x)
+        if text and x.weak:
+            text = f"({text})" if text.startswith("-") else text
+        elif text:
+            text = f"np.array({text}, np.{x.dtype})" if x.ndim else f"np.{x.dtype}({text})"
+        if text and x.ndim == 0 and x.name is None:
             return text
         name = self._new_name(x.name, "constant")
-        if literal:
-            self._definitions.append(f"{name} = {text}")
-        else:
-            self._data[name] = x.value.item() if x.weak else x.value[()]
-            about = f"a constant array of {x.dtype}, shape {x.value.shape}"
-            self._definitions.append(f"# {name}: {about}")
+        about = f"# {name}: a constant array of {x.dtype}, shape {x.value.shape}"
+        self._definitions.append(f"{name} = {text}" if text else about)
+        self._data[name] = x.value.item() if x.weak else x.value[()]
         return name
 
 
 def _must_agree(x):
     """Yield pairs of (input, axis) that must have the same size, but that NumPy may broadcast."""
     inputs, operation = x.inputs, x.operation
-    if operation is not None and operation.name == "index":
-        masked = any(part[0] == "mask" for part in operation.pattern)
-        inputs = () if masked else [y for y in inputs[1:] if y.ndim]
-    elif isinstance(operation, SetAt):
+    if isinstance(operation, SetAt):
         array, y, *rest = inputs
-        inputs = [y, Index(*operation.parameters[:2])(array, *rest)]
+        inputs = [y, Index(*operation.parameters[:-1])(array, *rest)]
+    elif operation is not None and operation.name == "index":
+        inputs = [y for y in inputs[1:] if y.ndim]
+        if any(y.kind == "b" for y in inputs):  # a mask, of which no size is known
+            return
     elif isinstance(operation, Dot) and x.ndim == 3:
         yield (inputs[0], 0), (inputs[1], 0)
         return
@@ -269,7 +267,7 @@ def _must_agree(x):
         return
     if len({y.dims for y in inputs}) < 2:
         return
-    for back in range(1, max(y.ndim for y in inputs) + 1):
+    for back in range(1, max([y.ndim for y in inputs]) + 1):
         wide = [(y, y.ndim - back) for y in inputs if y.ndim >= back and y.dims[-back] != 1]
         yield from ((wide[0], other) for other in wide[1:])
 
@@ -305,12 +303,8 @@ def _commented(code, x):
     return code if text == code else f"{code:<{COMMENT_COLUMN}}  # {text}"
 
 
-def _is_number(x):
-    return x.ndim == 0 and x.name is None and x.kind != "c"
-
-
 def _literal(x):
-    """Return the elements of a constant as Python writes them; None if that isn't possible."""
+    """Return the elements of a constant as Python's numbers; None if they are many, or complex."""
     if x.kind == "c" or not 0 < x.value.size <= LONGEST_CONSTANT:
         return None
     return re.sub("nan|inf", r"np.\g<0>", repr(x.value.tolist()))

@@ -335,7 +335,7 @@ class Function:
             texts = [side.rpartition(".shape[")[0] for side in sides]
             kind, problem = ValueError, f"{line.strip()}: {_SIZES_DIFFER}"
         else:
-            texts = [self.program.texts[x] for x in variable.inputs]
+            texts = [self.program.text(x) for x in variable.inputs]
         shapes = " and ".join(_with_shape(text, frame) for text in texts if text)
         return kind(
             f"{self._title}: {variable.operation.name} failed for {shapes}: {problem}; "
