@@ -6,12 +6,9 @@ __all__ = ["NAMESPACE"]
 
 
 def sigmoid(x, out=None):
-    """Return 1 / (1 + exp(−x)) without overflow, in `out` if that is given; it may be `x`."""
-    z = np.abs(x)
-    z = np.exp(-z)
-    top = np.where(np.greater_equal(x, 0), z.dtype.type(1), z)
-    z = z + 1
-    return np.true_divide(top, z, out=out)
+    """Return 1 / (1 + exp(−x)), in `out` if that is given; it may be `x`."""
+    with np.errstate(over="ignore"):  # 1 / ∞ is right
+        return np.true_divide(1, 1 + np.exp(-x), out=out)
 
 
 def zero_or_product(g, f):
@@ -108,16 +105,14 @@ def draw(kind, dtype, seed, call, size, *parameters):
     bits = np.random.Philox(key=np.array(seed, np.uint64), counter=[0, 0, int(call), 0])
     rng = np.random.Generator(bits)
     if kind == "permutation":
-        [n] = parameters
-        rows = int(np.prod(size, dtype=int))
-        drawn = np.array([rng.permutation(int(n)) for _ in range(rows)]).reshape(*size, int(n))
-    elif kind == "multinomial":
-        n, pvals = parameters
-        pvals = np.asarray(pvals, np.float64)
-        drawn = rng.multinomial(int(n), pvals / pvals.sum(-1, keepdims=True), size)
+        drawn = rng.permuted(np.broadcast_to(np.arange(*parameters), (*size, *parameters)), axis=-1)
     elif kind == "choice":
         a, replace, p = parameters
-        drawn = rng.choice(a if np.ndim(a) else int(a), size, bool(replace), p)
+        drawn = rng.choice(a, size, replace, p)
+    elif kind == "multinomial":
+        n, pvals = parameters
+        pvals = np.asarray(pvals, np.float64)  # their sum must be 1 with all its digits
+        drawn = rng.multinomial(n, pvals / pvals.sum(-1, keepdims=True), size)
     else:
         drawn = getattr(rng, kind)(*parameters, size=size)
     return np.asarray(drawn, dtype)
@@ -130,11 +125,7 @@ def show(x, message):
 
 
 # What programs can use: nothing else. NumPy imports parts of itself late, which needs __import__.
-_FUNCTIONS = (
-    *(sigmoid, zero_or_product, zero_or_dot, prod_of_others, softmax, log_softmax, logsumexp),
-    *(put, put_add, set_at, add_at, draw, show),
-)
 NAMESPACE = {
     "np": np,
     "__builtins__": {"__import__": __import__, "AssertionError": AssertionError},
-} | {f.__name__: f for f in _FUNCTIONS}
+} | {name: f for name, f in globals().items() if callable(f) and not name.startswith("_")}
