@@ -103,7 +103,13 @@ class Program:
         self._return(outputs)
         lines = [*self._definitions, head, *(f"    {code}" for code, _ in self._lines)]
         self.source = "\n".join(lines) + "\n"
-        self.run = self._compiled()
+
+        file, space = f"<compiled program {next(_numbers)}>", NAMESPACE | self._data
+        exec(compile(self.source, file, "exec", optimize=0), space)  # asserts, whatever python -O
+        self.run = space.pop("program")
+        # Tracebacks can then show the line.
+        linecache.cache[file] = (len(self.source), None, self.source.splitlines(True), file)
+        weakref.finalize(self.run, linecache.cache.pop, file, None)
 
     def variable_at(self, line: int) -> Variable | None:
         """Return what the program computes in a line, of which the first is 1; None if nothing."""
@@ -213,15 +219,6 @@ class Program:
             texts.append(text)
         self._lines.append((f"return ({', '.join(texts)}{',' if len(texts) == 1 else ''})", None))
 
-    def _compiled(self):
-        file, space = f"<compiled program {next(_numbers)}>", NAMESPACE | self._data
-        exec(compile(self.source, file, "exec", optimize=0), space)  # asserts, whatever python -O
-        run = space.pop("program")
-        # Tracebacks can then show the line.
-        linecache.cache[file] = (len(self.source), None, self.source.splitlines(True), file)
-        weakref.finalize(run, linecache.cache.pop, file, None)
-        return run
-
     # Names and constants
 
     def _new_name(self, name, otherwise="t"):
@@ -280,14 +277,10 @@ def _function(program):
 
 
 def _fits(x, y):
-    """Return whether `x` can be written into the memory of its input `y`."""
-    return (
-        isinstance(x.operation, Elementwise)
-        and y.ndim == x.ndim > 0
-        and y.dtype == x.dtype
-        and all(n != 1 or m == 1 for n, m in zip(y.dims, x.dims, strict=True))
-        and _function(AS_CALL.get(x.operation.program, x.operation.program)) in WITH_OUT
-    )
+    """Return whether `x`, not a scalar, can be written into the memory of its input `y`."""
+    program = getattr(x.operation, "program", "")
+    takes_out = _function(AS_CALL.get(program, program)) in WITH_OUT
+    return takes_out and x.ndim > 0 and (x.dtype, x.broadcastable) == (y.dtype, y.broadcastable)
 
 
 # Text
@@ -304,10 +297,11 @@ def _commented(code, x):
 
 
 def _literal(x):
-    """Return the elements of a constant as Python's numbers; None if they are many, or complex."""
-    if x.kind == "c" or not 0 < x.value.size <= LONGEST_CONSTANT:
-        return None
-    return re.sub("nan|inf", r"np.\g<0>", repr(x.value.tolist()))
+    """Return the elements of a constant as Python writes numbers; None if they are many."""
+    no_infinity = x.kind != "c" or np.isfinite(x.value).all()
+    if no_infinity and 0 < x.value.size <= LONGEST_CONSTANT:
+        return re.sub("nan|inf", r"np.\g<0>", repr(x.value.tolist()))
+    return None
 
 
 def _identifier(name):
