@@ -81,14 +81,12 @@ class Program:
         order = ancestors(outputs)
         self._plan(order, outputs)
         self._taken, self._counters = {*NAMESPACE, "program"}, {}
-        self._definitions, self._data, self._lines = [], {}, []
         self._texts = {x: self._new_name(x.name, "x") for x in inputs}
-        head = f"def program({', '.join(self._texts[x] for x in inputs)}):"
-
-        self._sizes = {
-            n: f"{self._texts[x]}.shape[{i}]" for x in inputs for i, n in enumerate(x.dims)
-        }
-        self._asserted = set()
+        # Lines of the source, each with what it computes: definitions, the head, statements.
+        self._lines = [(f"def program({', '.join(self._texts[x] for x in inputs)}):", None)]
+        self._data = {}
+        sizes = ((n, f"{self._texts[x]}.shape[{i}]") for x in inputs for i, n in enumerate(x.dims))
+        self._sizes, self._asserted = dict(sizes), set()
         for x in checked or order:
             self._guard(x, inputs_only=True)
         for x in order:
@@ -99,10 +97,9 @@ class Program:
                 if x in self._inlined:
                     self._texts[x] = self._expression(x)
                 else:
-                    self._lines.append((_commented(self._statement(x), x), x))
+                    self._add(_commented(self._statement(x), x), x)
         self._return(outputs)
-        lines = [*self._definitions, head, *(f"    {code}" for code, _ in self._lines)]
-        self.source = "\n".join(lines) + "\n"
+        self.source = "".join([f"{line}\n" for line, _ in self._lines])
 
         file, space = f"<compiled program {next(_numbers)}>", NAMESPACE | self._data
         exec(compile(self.source, file, "exec", optimize=0), space)  # asserts, whatever python -O
@@ -113,8 +110,7 @@ class Program:
 
     def variable_at(self, line: int) -> Variable | None:
         """Return what the program computes in a line, of which the first is 1; None if nothing."""
-        line -= len(self._definitions) + 2
-        return self._lines[line][1] if line >= 0 else None
+        return self._lines[line - 1][1]
 
     def text(self, x: Variable) -> str:
         """Return how the program refers to `x`: by name, or, if it is inlined, as an expression."""
@@ -148,6 +144,9 @@ class Program:
 
     # Statements
 
+    def _add(self, code, x):
+        self._lines.append((f"    {code}", x))
+
     def _guard(self, x, inputs_only=False):
         """Assert that axes have the same size where NumPy would broadcast, unless that is known."""
         for ends in _must_agree(x):
@@ -155,7 +154,7 @@ class Program:
             known = all(isinstance(n, int) or n in self._sizes for n in pair)
             if len(pair) == 2 and (known or not inputs_only) and pair not in self._asserted:
                 self._asserted.add(pair)
-                self._lines.append((f"assert {' == '.join(self._size(*e) for e in ends)}", x))
+                self._add(f"assert {' == '.join(self._size(*end) for end in ends)}", x)
 
     def _size(self, x, axis):
         n = x.dims[axis]
@@ -215,9 +214,9 @@ class Program:
             text = self._texts[x]
             if self._memory[x] != [x] or text in texts:
                 text = self._new_name("result")
-                self._lines.append((f"{text} = np.array({self._texts[x]})", x))
+                self._add(f"{text} = np.array({self._texts[x]})", x)
             texts.append(text)
-        self._lines.append((f"return ({', '.join(texts)}{',' if len(texts) == 1 else ''})", None))
+        self._add(f"return ({', '.join(texts)}{',' if len(texts) == 1 else ''})", None)
 
     # Names and constants
 
@@ -242,7 +241,7 @@ class Program:
             return text
         name = self._new_name(x.name, "constant")
         about = f"# {name}: a constant array of {x.dtype}, shape {x.value.shape}"
-        self._definitions.append(f"{name} = {text}" if text else about)
+        self._lines.insert(len(self._data), (f"{name} = {text}" if text else about, None))
         self._data[name] = x.value.item() if x.weak else x.value[()]
         return name
 
