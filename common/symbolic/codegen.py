@@ -21,7 +21,7 @@ from functools import cache
 
 import numpy as np
 
-from common.symbolic.elementwise import ELEMENTWISE, Elementwise
+from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Constant, Variable, ancestors
 from common.symbolic.indexing import Index, SetAt
 from common.symbolic.printing import formula, without_parentheses
@@ -162,27 +162,26 @@ class Program:
         return text or f"{self._texts.get(x) or self._expression(x)}.shape[{axis}]"
 
     def _expression(self, x):
-        operation, code = x.operation, x.operation.code(*self._arguments(x))
-        is_operator = isinstance(operation, Elementwise) and not _function(operation.program)
-        return f"({code})" if is_operator or operation.name == "dot" else code
+        code, program = x.operation.code(*self._arguments(x)), getattr(x.operation, "program", None)
+        is_operator = x.operation.name == "dot" or (program and _as_call(program) != program)
+        return f"({code})" if is_operator else code
 
     def _arguments(self, x):
         """Return the texts of the inputs of `x`, as an elementwise operation needs them."""
-        texts, operation = [self._texts[y] for y in x.inputs], x.operation
-        if not isinstance(operation, Elementwise):
+        texts = [self._texts[y] for y in x.inputs]
+        if not isinstance(x.operation, Elementwise):
             return texts
-        operands = x.inputs[operation.name == "switch" :]
+        operands, program = x.inputs[x.operation.name == "switch" :], x.operation.program
         beside = [y.dtype for y in operands if not isinstance(y, Constant)]
         for i, y in enumerate(x.inputs):
             if isinstance(y, Constant):
-                # Beside an array of its dtype it can be a Python scalar. -2.0 ** x can't.
+                # Beside an array of its dtype it can be a Python scalar; -2.0 ** x would be wrong.
                 plain = y.ndim == 0 and y.name is None and y.dtype == x.dtype in beside
-                if plain and operation.name in ELEMENTWISE:
-                    texts[i] = _literal(y) or texts[i]
+                texts[i] = (plain and _as_call(program) and _literal(y)) or texts[i]
             elif y.operation is not None and y.operation.name == "size":
                 # NumPy's shapes hold Python integers; in arithmetic they must be int64.
                 texts[i] = f"np.int64({texts[i]})"
-        return list(map(without_parentheses, texts)) if _function(operation.program) else texts
+        return list(map(without_parentheses, texts)) if _as_call(program) == program else texts
 
     def _statement(self, x):
         """Return the statement that computes `x`, if it can in the memory of an input.
@@ -204,8 +203,8 @@ class Program:
                 args.reverse()
             if name == args[0] and len(args) == 2:
                 return f"{name} {operation.program.split()[1]}= {args[1]}"
-        call = AS_CALL.get(operation.program, operation.program).format(*args)
-        return f"{'' if name == buffer else f'{name} = '}{call[:-1]}, out={buffer})"
+        call = f"{_as_call(operation.program).format(*args)[:-1]}, out={buffer})"
+        return call if name == buffer else f"{name} = {call}"
 
     def _return(self, outputs):
         """Return the outputs; what isn't a new array of the program's own is copied."""
@@ -269,16 +268,16 @@ def _must_agree(x):
 
 
 @cache
-def _function(program):
-    """Return the function that a NumPy expression calls, if it is one plain call; else None."""
-    call = re.fullmatch(r"([\w.]+)\([\w.{}, ]*\)", program)
-    return call[1] if call else None
+def _as_call(program):
+    """Return an elementwise NumPy program as a plain call of a function, or None."""
+    program = AS_CALL.get(program, program)
+    return program if re.fullmatch(r"[\w.]+\([\w.{}, ]*\)", program) else None
 
 
 def _fits(x, y):
     """Return whether `x`, not a scalar, can be written into the memory of its input `y`."""
-    program = getattr(x.operation, "program", "")
-    takes_out = _function(AS_CALL.get(program, program)) in WITH_OUT
+    call = isinstance(x.operation, Elementwise) and _as_call(x.operation.program)
+    takes_out = call and call.partition("(")[0] in WITH_OUT
     return takes_out and x.ndim > 0 and (x.dtype, x.broadcastable) == (y.dtype, y.broadcastable)
 
 
