@@ -190,20 +190,24 @@ class Program:
         statement itself may read a view of it, as in t - t.T: NumPy's functions copy what overlaps
         with their output.
         """
-        args, operation = self._arguments(x), x.operation
-        over = next((y for y in x.inputs if self._last.get(y) is x and _fits(x, y)), None)
-        buffer = None if over is None else self._texts[over]
-        is_new = over is None or (x.name and _identifier(x.name))
+        args, program = self._arguments(x), getattr(x.operation, "program", "")
+        call = _as_call(program) or ""
+        read_last = [y for y in x.inputs if self._last.get(y) is x]
+        kind = x.dtype, x.broadcastable
+        takes_out = x.ndim > 0 and call.partition("(")[0] in WITH_OUT
+        free = [y for y in read_last if takes_out and (y.dtype, y.broadcastable) == kind]
+        buffer = self._texts[free[0]] if free else None
+        is_new = not free or (x.name and _identifier(x.name))
         name = self._texts[x] = self._new_name(x.name) if is_new else buffer
-        if over is None:
-            return f"{name} = {operation.code(*args)}"
-        if operation.program in AS_CALL:
+        if not free:
+            return f"{name} = {x.operation.code(*args)}"
+        if program in AS_CALL:
             args = list(map(without_parentheses, args))
-            if operation.name in COMMUTATIVE and name == args[1]:
+            if x.operation.name in COMMUTATIVE and name == args[1]:
                 args.reverse()
             if name == args[0] and len(args) == 2:
-                return f"{name} {operation.program.split()[1]}= {args[1]}"
-        call = f"{_as_call(operation.program).format(*args)[:-1]}, out={buffer})"
+                return f"{name} {program.split()[1]}= {args[1]}"
+        call = f"{call.format(*args)[:-1]}, out={buffer})"
         return call if name == buffer else f"{name} = {call}"
 
     def _return(self, outputs):
@@ -272,13 +276,6 @@ def _as_call(program):
     """Return an elementwise NumPy program as a plain call of a function, or None."""
     program = AS_CALL.get(program, program)
     return program if re.fullmatch(r"[\w.]+\([\w.{}, ]*\)", program) else None
-
-
-def _fits(x, y):
-    """Return whether `x`, not a scalar, can be written into the memory of its input `y`."""
-    call = isinstance(x.operation, Elementwise) and _as_call(x.operation.program)
-    takes_out = call and call.partition("(")[0] in WITH_OUT
-    return takes_out and x.ndim > 0 and (x.dtype, x.broadcastable) == (y.dtype, y.broadcastable)
 
 
 # Text

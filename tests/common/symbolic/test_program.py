@@ -84,6 +84,7 @@ OF_MATRIX = [
         lambda a: a[[2, 0, 1]],
     ),
     *(lambda a: a - a.T, lambda a: a.T @ a, lambda a: a - a[0], lambda a: a * a.sum()),
+    lambda a: a - T.exp(a.min(axis=0, keepdims=True)),
 ]
 
 
