@@ -191,11 +191,10 @@ class Program:
         with their output.
         """
         args, program = self._arguments(x), getattr(x.operation, "program", "")
-        call = _as_call(program) or ""
-        read_last = [y for y in x.inputs if self._last.get(y) is x]
-        kind = x.dtype, x.broadcastable
-        takes_out = x.ndim > 0 and call.partition("(")[0] in WITH_OUT
-        free = [y for y in read_last if takes_out and (y.dtype, y.broadcastable) == kind]
+        call, free = _as_call(program) or "", []
+        if x.dims and call.partition("(")[0] in WITH_OUT:
+            last_read = [y for y in x.inputs if self._last.get(y) is x and y.dtype == x.dtype]
+            free = [y for y in last_read if y.broadcastable == x.broadcastable]
         buffer = self._texts[free[0]] if free else None
         is_new = not free or (x.name and _identifier(x.name))
         name = self._texts[x] = self._new_name(x.name) if is_new else buffer
@@ -287,7 +286,7 @@ def _commented(code, x):
         return code
     text = x.name if x.name.startswith("∂") else f"{x.name} = {formula(x)}"
     text = text if len(text) <= LONGEST_COMMENT else x.name[:LONGEST_COMMENT]
-    text = "".join(c if c.isprintable() else " " for c in text)
+    text = repr(text)[1:-1]  # without line breaks
     return code if text == code else f"{code:<{COMMENT_COLUMN}}  # {text}"
 
 
