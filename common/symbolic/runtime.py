@@ -105,14 +105,16 @@ def draw(kind, dtype, seed, call, size, *parameters):
     bits = np.random.Philox(key=np.array(seed, np.uint64), counter=[0, 0, int(call), 0])
     rng = np.random.Generator(bits)
     if kind == "permutation":
-        drawn = rng.permuted(np.broadcast_to(np.arange(*parameters), (*size, *parameters)), axis=-1)
-    elif kind == "choice":
-        a, replace, p = parameters
-        drawn = rng.choice(a, size, replace, p)
+        [n] = parameters
+        rows = int(np.prod(size, dtype=int))
+        drawn = np.array([rng.permutation(int(n)) for _ in range(rows)]).reshape(*size, int(n))
     elif kind == "multinomial":
         n, pvals = parameters
-        pvals = np.asarray(pvals, np.float64)  # their sum must be 1 with all its digits
-        drawn = rng.multinomial(n, pvals / pvals.sum(-1, keepdims=True), size)
+        pvals = np.asarray(pvals, np.float64)
+        drawn = rng.multinomial(int(n), pvals / pvals.sum(-1, keepdims=True), size)
+    elif kind == "choice":
+        a, replace, p = parameters
+        drawn = rng.choice(a if np.ndim(a) else int(a), size, bool(replace), p)
     else:
         drawn = getattr(rng, kind)(*parameters, size=size)
     return np.asarray(drawn, dtype)
