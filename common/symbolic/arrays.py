@@ -199,6 +199,7 @@ class Print(ArrayOperation):
     """The input; when it is computed, its value is printed after `message`."""
 
     name = "print"
+    view = True
     template = "show({0}, {op.message!a})"
     fields = ("message",)
 

@@ -1,9 +1,9 @@
 """Code generation: from an expression to a straight-line NumPy program.
 
-One statement per operation, in topological order. An operation writes into the array of an input
-that isn't needed any more where it can (buffer reuse). A variable keeps the name that the user gave
-it, but no text of the user's is executed: names are reduced to identifiers, and constants other
-than Python scalars are handed to the program as data.
+One statement per operation, in topological order; what costs next to nothing is written where it is
+used. An operation writes into the array of an input that isn't needed any more where it can (buffer
+reuse). A variable keeps the name that the user gave it, but no text of the user's is executed:
+names are reduced to identifiers, and constants are written as Python's own numbers.
 
 NumPy would broadcast any axis of size 1. Where two axes must have the same size and the shapes
 alone don't prove it, the program asserts it: a shape guard.
@@ -15,7 +15,9 @@ import linecache
 import re
 import unicodedata
 import weakref
+from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -29,16 +31,17 @@ from common.symbolic.runtime import NAMESPACE
 
 __all__ = ["Program"]
 
-# Operators: the augmented assignment, and the function with an argument out=.
-IN_PLACE = {
-    "add": ("+=", "np.add"),
-    "sub": ("-=", "np.subtract"),
-    "mul": ("*=", "np.multiply"),
-    "true_div": ("/=", "np.true_divide"),
-    "int_div": ("//=", "np.floor_divide"),
-    "mod": ("%=", "np.remainder"),
-    "neg": (None, "np.negative"),
+# Operators as functions, which take an argument out=, as sigmoid and NumPy's ufuncs do.
+AS_CALL = {
+    "{0} + {1}": "np.add({0}, {1})",
+    "{0} - {1}": "np.subtract({0}, {1})",
+    "{0} * {1}": "np.multiply({0}, {1})",
+    "{0} / {1}": "np.true_divide({0}, {1})",
+    "{0} // {1}": "np.floor_divide({0}, {1})",
+    "{0} % {1}": "np.remainder({0}, {1})",
+    "-{0}": "np.negative({0})",
 }
+WITH_OUT = {"sigmoid"} | {f"np.{n}" for n, f in vars(np).items() if isinstance(f, np.ufunc)}
 COMMUTATIVE = ("add", "mul")
 MOST_INLINED = 4  # operations
 COMMENT_COLUMN = 40
@@ -61,6 +64,8 @@ class Program:
 
     Attributes
     ----------
+    source : str
+        The program, with comments that name what a statement computes.
     run : callable
         The program. From the values of the inputs it returns those of the outputs, in a tuple.
         They share memory with nothing else.
@@ -74,16 +79,14 @@ class Program:
     ):
         self.inputs = inputs
         order = ancestors(outputs)
-        self._inlined = _inlined(order, outputs)
-        owner = _owners(order)
-        self._over = _reused(order, self._inlined, owner, outputs)
-        self._taken, self._counters, self._data = {*NAMESPACE, "program"}, {}, {}
+        self._plan(order, outputs)
+        self._taken, self._counters = {*NAMESPACE, "program"}, {}
         self._texts = {x: self._new_name(x.name, "x") for x in inputs}
-        self._lines = []
-
-        sizes = {n: f"{self._texts[x]}.shape[{i}]" for x in inputs for i, n in enumerate(x.dims)}
-        self._sizes = {n: str(n) if isinstance(n, int) else text for n, text in sizes.items()}
-        self._asserted = set()
+        # Lines of the source, each with what it computes: definitions, the head, statements.
+        self._lines = [(f"def program({', '.join(self._texts[x] for x in inputs)}):", None)]
+        self._data = {}
+        sizes = ((n, f"{self._texts[x]}.shape[{i}]") for x in inputs for i, n in enumerate(x.dims))
+        self._sizes, self._asserted = dict(sizes), set()
         for x in checked or order:
             self._guard(x, inputs_only=True)
         for x in order:
@@ -94,43 +97,64 @@ class Program:
                 if x in self._inlined:
                     self._texts[x] = self._expression(x)
                 else:
-                    self._lines.append((self._statement(x), x))
-        self._return(outputs, owner)
-        self.run = self._compile()
+                    self._add(_commented(self._statement(x), x), x)
+        self._return(outputs)
+        self.source = "".join([f"{line}\n" for line, _ in self._lines])
 
-    @property
-    def source(self) -> str:
-        """The program, with comments that name what a statement computes."""
-        lines = [*(_definition(*pair) for pair in self._data.items()), self._head()]
-        for code, x in self._lines:
-            comment = "" if code.startswith("assert ") else _comment(x)
-            if comment in ("", code):
-                lines.append(f"    {code}")
-            else:
-                lines.append(f"    {code:<{COMMENT_COLUMN}}  # {comment}")
-        return "\n".join(lines) + "\n"
+        file, space = f"<compiled program {next(_numbers)}>", NAMESPACE | self._data
+        exec(compile(self.source, file, "exec", optimize=0), space)  # asserts, whatever python -O
+        self.run = space.pop("program")
+        # Tracebacks can then show the line.
+        linecache.cache[file] = (len(self.source), None, self.source.splitlines(True), file)
+        weakref.finalize(self.run, linecache.cache.pop, file, None)
 
     def variable_at(self, line: int) -> Variable | None:
         """Return what the program computes in a line, of which the first is 1; None if nothing."""
-        return self._lines[line - 2][1] if 2 <= line < len(self._lines) + 2 else None
+        return self._lines[line - 1][1]
 
     def text(self, x: Variable) -> str:
         """Return how the program refers to `x`: by name, or, if it is inlined, as an expression."""
         return self._texts[x]
 
+    def _plan(self, order, outputs):
+        """Find out what is inlined, which arrays are read for a variable, and what reads them last.
+
+        Inlined is what has no name, is used once, and costs next to nothing: views, scalars,
+        comparisons. Inputs and constants don't count as arrays: they are never written into.
+        """
+        times = Counter(itertools.chain(outputs, outputs, *(x.inputs for x in order)))
+        self._inlined, self._memory, self._last = {}, {}, {}
+        for x in order:
+            operation = x.operation
+            if operation is None:
+                self._memory[x] = []
+                continue
+            shape_only = SHAPE_ONLY.get(operation.name)
+            read = [m for i, y in enumerate(x.inputs) if i != shape_only for m in self._memory[y]]
+            n_inlined = 1 + sum([self._inlined.get(y, 0) for y in x.inputs])
+            cheap = operation.view or x.ndim == 0 or x.dtype == "bool"
+            once = times[x] == 1 and x.name is None and operation.name != "print"
+            if cheap and once and n_inlined <= MOST_INLINED:
+                self._inlined[x], self._memory[x] = n_inlined, read
+            else:
+                self._last.update(dict.fromkeys(read, x))
+                self._memory[x] = self._memory[x.inputs[0]] if operation.view else [x]
+        for x in outputs:
+            self._last.update(dict.fromkeys(self._memory[x], None))
+
     # Statements
 
-    def _head(self):
-        return f"def program({', '.join(self._texts[x] for x in self.inputs)}):"
+    def _add(self, code, x):
+        self._lines.append((f"    {code}", x))
 
     def _guard(self, x, inputs_only=False):
         """Assert that axes have the same size where NumPy would broadcast, unless that is known."""
-        for (a, i), (b, j) in _must_agree(x):
-            pair = frozenset((a.dims[i], b.dims[j]))
+        for ends in _must_agree(x):
+            pair = frozenset([y.dims[axis] for y, axis in ends])
             known = all(isinstance(n, int) or n in self._sizes for n in pair)
             if len(pair) == 2 and (known or not inputs_only) and pair not in self._asserted:
                 self._asserted.add(pair)
-                self._lines.append((f"assert {self._size(a, i)} == {self._size(b, j)}", x))
+                self._add(f"assert {' == '.join(self._size(*end) for end in ends)}", x)
 
     def _size(self, x, axis):
         n = x.dims[axis]
@@ -138,239 +162,144 @@ class Program:
         return text or f"{self._texts.get(x) or self._expression(x)}.shape[{axis}]"
 
     def _expression(self, x):
-        code, operation = x.operation.code(*self._arguments(x)), x.operation
-        is_operator = isinstance(operation, Elementwise) and not _function(operation.program)
-        return f"({code})" if is_operator or operation.name == "dot" else code
+        code, program = x.operation.code(*self._arguments(x)), getattr(x.operation, "program", None)
+        is_operator = x.operation.name == "dot" or (program and _as_call(program) != program)
+        return f"({code})" if is_operator else code
 
     def _arguments(self, x):
-        """Return the texts of the inputs, constants of the dtype of others as Python scalars."""
+        """Return the texts of the inputs of `x`, as an elementwise operation needs them."""
         texts = [self._texts[y] for y in x.inputs]
-        if isinstance(x.operation, Elementwise):
-            dtypes = [y.dtype for y in x.inputs if not isinstance(y, Constant)]
-            for i, y in enumerate(x.inputs):
-                if isinstance(y, Constant):
-                    plain = y.ndim == 0 and y.dtype == x.dtype and not y.name and y.kind in "if"
-                    if plain and x.dtype in dtypes:
-                        texts[i] = _number(y.value.item())
-                elif y.operation is not None and y.operation.name == "size":
-                    # NumPy's shapes hold Python integers; in arithmetic they must be int64.
-                    texts[i] = f"np.int64({texts[i]})"
-        return texts
+        if not isinstance(x.operation, Elementwise):
+            return texts
+        operands, program = x.inputs[x.operation.name == "switch" :], x.operation.program
+        beside = [y.dtype for y in operands if not isinstance(y, Constant)]
+        for i, y in enumerate(x.inputs):
+            if isinstance(y, Constant):
+                # Beside an array of its dtype it can be a Python scalar; -2.0 ** x would be wrong.
+                plain = y.ndim == 0 and y.name is None and y.dtype == x.dtype in beside
+                texts[i] = (plain and _as_call(program) and _literal(y)) or texts[i]
+            elif y.operation is not None and y.operation.name == "size":
+                # NumPy's shapes hold Python integers; in arithmetic they must be int64.
+                texts[i] = f"np.int64({texts[i]})"
+        return list(map(without_parentheses, texts)) if _as_call(program) == program else texts
 
     def _statement(self, x):
-        args, operation, over = self._arguments(x), x.operation, self._over.get(x)
-        buffer = None if over is None else self._texts[over]
-        named = x.name is not None and _identifier(x.name)
-        name = self._texts[x] = self._new_name(x.name) if named or not buffer else buffer
-        if buffer is None:
-            return f"{name} = {without_parentheses(operation.code(*args))}"
-        sign, function = IN_PLACE.get(operation.name, (None, None))
-        if sign and name == buffer:
-            if x.inputs[0] is over:
-                return f"{name} {sign} {without_parentheses(args[1])}"
-            if operation.name in COMMUTATIVE:
-                return f"{name} {sign} {without_parentheses(args[0])}"
-        if function:
-            call = f"{function}({', '.join(map(without_parentheses, args))}, out={buffer})"
-        else:
-            call = f"{operation.code(*args)[:-1]}, out={buffer})"
+        """Return the statement that computes `x`, if it can in the memory of an input.
+
+        That is free if `x` is the last to read it and it has the right dtype and shape. The
+        statement itself may read a view of it, as in t - t.T: NumPy's functions copy what overlaps
+        with their output.
+        """
+        args, program = self._arguments(x), getattr(x.operation, "program", "")
+        call, free = _as_call(program) or "", []
+        if x.dims and call.partition("(")[0] in WITH_OUT:
+            last_read = [y for y in x.inputs if self._last.get(y) is x and y.dtype == x.dtype]
+            free = [y for y in last_read if y.broadcastable == x.broadcastable]
+        buffer = self._texts[free[0]] if free else None
+        is_new = not free or (x.name and _identifier(x.name))
+        name = self._texts[x] = self._new_name(x.name) if is_new else buffer
+        if not free:
+            return f"{name} = {x.operation.code(*args)}"
+        if program in AS_CALL:
+            args = list(map(without_parentheses, args))
+            if x.operation.name in COMMUTATIVE and name == args[1]:
+                args.reverse()
+            if name == args[0] and len(args) == 2:
+                return f"{name} {program.split()[1]}= {args[1]}"
+        call = f"{call.format(*args)[:-1]}, out={buffer})"
         return call if name == buffer else f"{name} = {call}"
 
-    def _return(self, outputs, owner):
+    def _return(self, outputs):
         """Return the outputs; what isn't a new array of the program's own is copied."""
-        texts, returned = [], set()
+        texts = []
         for x in outputs:
-            if owner[x] is not x or x.operation is None or x in returned:
-                name = self._new_name("result")
-                self._lines.append((f"{name} = np.array({self._texts[x]})", x))
-            else:
-                name = self._texts[x]
-            returned.add(x)
-            texts.append(name)
-        self._lines.append((f"return ({', '.join(texts)}{',' if len(texts) == 1 else ''})", None))
-
-    def _compile(self):
-        file = f"<compiled program {next(_numbers)}>"
-        source = "\n".join([self._head(), *(f"    {code}" for code, _ in self._lines)]) + "\n"
-        space = NAMESPACE | self._data
-        exec(compile(source, file, "exec", optimize=0), space)  # with assert, whatever python -O
-        run = space.pop("program")
-        # Tracebacks can then show the line.
-        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-        weakref.finalize(run, linecache.cache.pop, file, None)
-        return run
+            text = self._texts[x]
+            if self._memory[x] != [x] or text in texts:
+                text = self._new_name("result")
+                self._add(f"{text} = np.array({self._texts[x]})", x)
+            texts.append(text)
+        self._add(f"return ({', '.join(texts)}{',' if len(texts) == 1 else ''})", None)
 
     # Names and constants
 
     def _new_name(self, name, otherwise="t"):
         """Return an identifier that isn't taken yet, as near to `name` as can be."""
-        base = None if name is None else _identifier(name)
-        identifier = base
-        if base is None or base in self._taken:
-            base = base or otherwise
+        identifier = base = _identifier(name or "")
+        base = base or otherwise
+        while not identifier or identifier in self._taken:
             counter = self._counters.setdefault(base, itertools.count(1 + (base != otherwise)))
-            identifier = next(n for n in (f"{base}{i}" for i in counter) if n not in self._taken)
+            identifier = f"{base}{next(counter)}"
         self._taken.add(identifier)
         return identifier
 
     def _constant(self, x):
-        if x.ndim == 0 and x.name is None and x.kind != "c":
-            text = _number(x.value.item())
-            if x.weak:
-                return f"({text})" if text.startswith("-") else text
-            return f"np.{_numpy_name(x.dtype)}({text})"
+        """Return how the program refers to a constant: as a number, or by the name of an array."""
+        text = _literal(x)
+        if text and x.weak:
+            text = f"({text})" if text.startswith("-") else text
+        elif text:
+            text = f"np.array({text}, np.{x.dtype})" if x.ndim else f"np.{x.dtype}({text})"
+        if text and x.ndim == 0 and x.name is None:
+            return text
         name = self._new_name(x.name, "constant")
+        about = f"# {name}: a constant array of {x.dtype}, shape {x.value.shape}"
+        self._lines.insert(len(self._data), (f"{name} = {text}" if text else about, None))
         self._data[name] = x.value.item() if x.weak else x.value[()]
         return name
 
 
 def _must_agree(x):
     """Yield pairs of (input, axis) that must have the same size, but that NumPy may broadcast."""
-    inputs = x.inputs
-    if x.operation is not None and x.operation.name == "index":
-        masked = any(part[0] == "mask" for part in x.operation.pattern)
-        inputs = () if masked else [y for y in inputs[1:] if y.ndim]
-    elif isinstance(x.operation, SetAt):
+    inputs, operation = x.inputs, x.operation
+    if isinstance(operation, SetAt):
         array, y, *rest = inputs
-        inputs = [y, Index(*x.operation.parameters[:2])(array, *rest)]
-    elif isinstance(x.operation, Dot) and x.ndim == 3:
+        inputs = [y, Index(*operation.parameters[:-1])(array, *rest)]
+    elif operation is not None and operation.name == "index":
+        inputs = [y for y in inputs[1:] if y.ndim]
+        if any(y.kind == "b" for y in inputs):  # a mask, of which no size is known
+            return
+    elif isinstance(operation, Dot) and x.ndim == 3:
         yield (inputs[0], 0), (inputs[1], 0)
         return
-    elif not isinstance(x.operation, Elementwise):
+    elif not isinstance(operation, Elementwise):
         return
-    if len(inputs) < 2 or all(y.dims == inputs[0].dims for y in inputs):
+    if len({y.dims for y in inputs}) < 2:
         return
-    for back in range(1, max(y.ndim for y in inputs) + 1):
+    for back in range(1, max([y.ndim for y in inputs]) + 1):
         wide = [(y, y.ndim - back) for y in inputs if y.ndim >= back and y.dims[-back] != 1]
         yield from ((wide[0], other) for other in wide[1:])
 
 
-def _inlined(order, outputs):
-    """Return what is written where it is used, and not as a statement of its own.
-
-    That is what has no name, is used once, and costs next to nothing: views, scalars, comparisons.
-    """
-    times = dict.fromkeys(outputs, 2)
-    for x in order:
-        for y in x.inputs:
-            times[y] = times.get(y, 0) + 1
-    length = {}
-    for x in order:
-        if x.operation is None or x.name is not None or times[x] != 1:
-            continue
-        cheap = x.operation.view or x.ndim == 0 or x.dtype == "bool"
-        size = 1 + sum([length.get(y, 0) for y in x.inputs])
-        if cheap and size <= MOST_INLINED and x.operation.name != "print":
-            length[x] = size
-    return length.keys()
-
-
-# Buffer reuse
-
-
-def _owners(order):
-    """Return for each variable the one whose memory it may share; itself, if none."""
-    owner = {}
-    for x in order:
-        owner[x] = owner[x.inputs[0]] if x.operation is not None and x.operation.view else x
-    return owner
-
-
-def _reused(order, inlined, owner, outputs):
-    """Return, for variables that can be written into an input's memory, that input.
-
-    An input's memory is free if this is the last statement that reads it, no view of it is needed
-    later, and it has the right dtype and shape. The statement itself may read a view of it, as in
-    t - t.T: NumPy's functions copy what overlaps with their output.
-    """
-    reads, left = {}, {}
-    for x in order:
-        if x.operation is not None and x not in inlined:
-            reads[x] = [owner[y] for y in _read_by(x, inlined)]
-    for memory in itertools.chain(*reads.values(), (owner[x] for x in outputs)):
-        left[memory] = left.get(memory, 0) + 1
-    over = {}
-    for x, memories in reads.items():
-        for y in x.inputs:
-            if y in reads and left.get(y) == memories.count(y) and _fits(x, y):
-                over[x] = y
-                break
-        for memory in memories:
-            left[memory] -= 1
-    return over
-
-
-def _read_by(x, inlined):
-    """Return the variables whose elements the statement of `x` reads, as often as it does."""
-    result, stack = [], [x]
-    while stack:
-        x = stack.pop()
-        shape_only = SHAPE_ONLY.get(x.operation.name)
-        for i, y in enumerate(x.inputs):
-            if i != shape_only:
-                (stack if y in inlined else result).append(y)
-    return result
-
-
-def _fits(x, y):
-    """Return whether `x` can be written into the memory of its input `y`."""
-    return (
-        isinstance(x.operation, Elementwise)
-        and y.ndim == x.ndim > 0
-        and y.dtype == x.dtype
-        and all(n != 1 or m == 1 for n, m in zip(y.dims, x.dims, strict=True))
-        and (x.operation.name in IN_PLACE or _takes_out(x.operation.program))
-    )
-
-
-def _function(program):
-    """Return the function that a NumPy expression calls, if all of it is one call; else None."""
-    call = re.fullmatch(r"([\w.]+)\([^()]*\)", program)
-    return call and call[1]
-
-
-def _takes_out(program):
-    function = _function(program)
-    ufunc = function and getattr(np, function.removeprefix("np."), None)
-    return function == "sigmoid" or isinstance(ufunc, np.ufunc)
+@cache
+def _as_call(program):
+    """Return an elementwise NumPy program as a plain call of a function, or None."""
+    program = AS_CALL.get(program, program)
+    return program if re.fullmatch(r"[\w.]+\([\w.{}, ]*\)", program) else None
 
 
 # Text
 
 
-def _comment(x):
-    if x is None or x.name is None:
-        return ""
-    name = _printable(x.name)
-    text = name if name.startswith("∂") else f"{name} = {_printable(formula(x))}"
-    return text if len(text) <= LONGEST_COMMENT else name[:LONGEST_COMMENT]
+def _commented(code, x):
+    """Return a statement with a comment: the formula of what has a name."""
+    if not x.name:
+        return code
+    text = x.name if x.name.startswith("∂") else f"{x.name} = {formula(x)}"
+    text = text if len(text) <= LONGEST_COMMENT else x.name[:LONGEST_COMMENT]
+    text = repr(text)[1:-1]  # without line breaks
+    return code if text == code else f"{code:<{COMMENT_COLUMN}}  # {text}"
 
 
-def _printable(text):
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-def _number(value):
-    if isinstance(value, bool | int) or np.isfinite(value):
-        return repr(value)
-    return "np.nan" if value != value else "np.inf" if value > 0 else "-np.inf"
-
-
-def _numpy_name(dtype):
-    return "bool_" if dtype == "bool" else dtype
-
-
-def _definition(name, value):
-    """Return a line that defines a constant, or, if it is long, a comment about it."""
-    array = np.asarray(value)
-    if array.size <= LONGEST_CONSTANT and array.dtype.kind in "biuf" and np.isfinite(array).all():
-        return f"{name} = np.array({array.tolist()!r}, np.{_numpy_name(array.dtype.name)})"
-    return f"# {name}: a constant array of {array.dtype}, shape {array.shape}"
+def _literal(x):
+    """Return the elements of a constant as Python writes numbers; None if they are many."""
+    no_infinity = x.kind != "c" or np.isfinite(x.value).all()
+    if no_infinity and 0 < x.value.size <= LONGEST_CONSTANT:
+        return re.sub("nan|inf", r"np.\g<0>", repr(x.value.tolist()))
+    return None
 
 
 def _identifier(name):
-    """Return `name` reduced to a Python identifier; None if nothing is left."""
-    adjoint = re.fullmatch(r"∂.*/∂(.+)", name, re.DOTALL)
-    name = f"d{adjoint[1]}" if adjoint else name
+    """Return `name` reduced to a Python identifier, which is empty if nothing is left."""
+    name = re.sub(r"(?s)\A∂.*/∂(?=.)", "d", name)
     name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", name)).strip("_")
-    return name if name.isidentifier() and not keyword.iskeyword(name) else None
+    return name if name.isidentifier() and not keyword.iskeyword(name) else ""

@@ -1,12 +1,12 @@
 """Expressions as text: a formula, or a list of what is made from what."""
 
-import sys
+from itertools import chain, count, product
+from string import ascii_uppercase
 
 from common.symbolic.arrays import Print  # noqa: F401 (theano.printing.Print)
 from common.symbolic.graph import Variable, ancestors, as_variable, readable_shape
 
 DEEPEST = 60  # indentation, in spaces; else a long chain would fill a square
-_OPERATORS = ("{", "-{", "~{")  # how their programs begin
 
 
 def pp(expression, longest: int = 2000) -> str:
@@ -46,16 +46,14 @@ def formula(variable: Variable) -> str:
 
 def _text(v, args):
     operation, name = v.operation, v.operation.name
-    if name == "pow":
-        return f"({args[0]} ** {args[1]})"
-    if getattr(operation, "program", "").startswith(_OPERATORS):
-        return f"({operation.code(*args)})"
+    program = "{0} ** {1}" if name == "pow" else getattr(operation, "program", "")
+    if program.startswith(("{", "-{", "~{")):  # an operator
+        return f"({program.format(*args)})"
     if name in ("index", "dimshuffle", "size"):
         return operation.code(*args)
-    axes, ndim = getattr(operation, "axes", ()), v.inputs[0].ndim if v.inputs else 0
-    if name == "concatenate":
-        axes = (operation.axis,)
-    if axes and len(axes) < ndim and not ("softmax" in name and axes == (ndim - 1,)):
+    axes = (operation.axis,) if name == "concatenate" else getattr(operation, "axes", ())
+    last = "softmax" in name and axes == (v.ndim - 1,)
+    if axes and len(axes) < v.inputs[0].ndim and not last:
         args = [*args, f"axis={','.join(map(str, axes))}"]
     if name == "cast":
         args = [*args, v.dtype]
@@ -99,28 +97,24 @@ def debugprint(expressions, depth: int | None = None, file=None) -> str | None:
     expressions = getattr(expressions, "outputs", expressions)
     if isinstance(expressions, Variable):
         expressions = [expressions]
+    columns = (product(ascii_uppercase, repeat=n) for n in count(1))  # of a spreadsheet
+    names = map("".join, chain.from_iterable(columns))
     lines, letters = [], {}
     stack = [(as_variable(v), 0) for v in reversed(list(expressions))]
     while stack:
         v, level = stack.pop()
         if depth is not None and level >= depth:
             continue
-        line = " " * min(level, DEEPEST) + (v.operation.name if v.operation else repr(v))
-        if v in letters:
-            lines.append(f"{line} [{letters[v]}]")
-            continue
-        letters[v] = _letters(len(letters))
-        name = f" '{v.name}'" if v.name and v.operation else ""
-        lines.append(f"{line} [{letters[v]}] {v.dtype} {readable_shape(v.dims)}{name}")
-        stack.extend((x, level + 1) for x in reversed(v.inputs))
+        about = ""
+        if v not in letters:
+            letters[v] = next(names)
+            name = f" '{v.name}'" if v.name and v.operation else ""
+            about = f" {v.dtype} {readable_shape(v.dims)}{name}"
+            stack.extend([(x, level + 1) for x in reversed(v.inputs)])
+        indent = " " * min(level, DEEPEST)
+        lines.append(f"{indent}{v.operation or repr(v)} [{letters[v]}]{about}")
     text = "\n".join(lines)
     if file == "str":
         return text
-    print(text, file=file or sys.stdout)
+    print(text, file=file)
     return None
-
-
-def _letters(number):
-    """Return the column of a spreadsheet of this number: A, B, …, Z, AA, AB, and so on."""
-    rest = _letters(number // 26 - 1) if number >= 26 else ""
-    return rest + chr(ord("A") + number % 26)

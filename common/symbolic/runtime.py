@@ -6,12 +6,9 @@ __all__ = ["NAMESPACE"]
 
 
 def sigmoid(x, out=None):
-    """Return 1 / (1 + exp(−x)) without overflow, in `out` if that is given; it may be `x`."""
-    z = np.abs(x)
-    z = np.exp(-z)
-    top = np.where(np.greater_equal(x, 0), z.dtype.type(1), z)
-    z = z + 1
-    return np.true_divide(top, z, out=out)
+    """Return 1 / (1 + exp(−x)), in `out` if that is given; it may be `x`."""
+    with np.errstate(over="ignore"):  # 1 / ∞ is right
+        return np.true_divide(1, 1 + np.exp(-x), out=out)
 
 
 def zero_or_product(g, f):
@@ -116,11 +113,7 @@ def show(x, message):
 
 
 # What programs can use: nothing else. NumPy imports parts of itself late, which needs __import__.
-_FUNCTIONS = (
-    *(sigmoid, zero_or_product, zero_or_dot, prod_of_others, softmax, log_softmax, logsumexp),
-    *(put, put_add, set_at, add_at, draw, show),
-)
 NAMESPACE = {
     "np": np,
     "__builtins__": {"__import__": __import__, "AssertionError": AssertionError},
-} | {f.__name__: f for f in _FUNCTIONS}
+} | {name: f for name, f in globals().items() if callable(f) and not name.startswith("_")}
