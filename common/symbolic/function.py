@@ -55,9 +55,7 @@ class In:
         Whether precision may be lost: float64 to float32, floats to integers.
     """
 
-    def __init__(
-        self, variable, value=None, name=None, update=None, allow_downcast=None, **ignored
-    ):
+    def __init__(self, variable, value=None, name=None, update=None, allow_downcast=None, **rest):
         self.variable = variable
         self.value = value
         self.name = name or getattr(variable, "name", None)
@@ -89,8 +87,8 @@ def function(
     Parameters
     ----------
     inputs : list of Variable or In
-        The arguments. Also variables that others are computed from: the argument then takes the
-        place of what would have been computed.
+        The arguments. One for a variable that is computed from others takes the place of what would
+        have been computed.
     outputs : Variable, list or dict of Variable, or None
         A call returns an array, a list or a dict of arrays, or None.
     mode, accept_inplace, rebuild_strict, profile
@@ -110,12 +108,11 @@ def function(
 
     Raises
     ------
-    MissingInputError, UnusedInputError
-        If outputs need a variable that isn't an input, or an input isn't needed; ValueErrors.
+    ValueError
+        If outputs need a variable that isn't an input (MissingInputError), an input isn't needed
+        (UnusedInputError), or a variable is there twice.
     TypeError
         If one of the arguments isn't what it should be, or types don't fit.
-    ValueError
-        If a variable is there twice.
 
     Examples
     --------
@@ -167,8 +164,7 @@ def function(
             needed += ancestors(results[-1:])
     results = substitute(results, {i.variable: i.leaf for i in ins if i.leaf is not i.variable})
     order = ancestors(results)
-    _check_all_used(ins, set(order), written, on_unused_input)
-    _check_none_missing(ins, order)
+    _check_inputs(ins, order, written, on_unused_input)
     n = len(outputs)
     updates = dict(zip(updates, results[n:], strict=True))
     return Function(ins, results[:n], updates, returns, name)
@@ -298,26 +294,22 @@ class Function:
         try:
             # The values of all shared variables are read in one step, too.
             return self.program.run(*values, *map(attrgetter("_value"), self.shared))
-        except Exception as error:
-            explained = self._explained(error)
-            if explained is None:
-                raise
-            raise explained from (None if isinstance(error, AssertionError) else error)
+        except _EXPLAINED as error:
+            raise self._explained(error) from error
 
     def _explained(self, error):
-        """Return an error that tells which operation failed and where it was made, or None."""
-        program = self.program.run.__code__
-        places = [(f, n) for f, n in traceback.walk_tb(error.__traceback__) if f.f_code is program]
-        frame, line = places[0] if places else (None, 0)
+        """Return an error that tells which operation failed, with which shapes, and its place."""
+        kind = next(k for k in _EXPLAINED if isinstance(error, k))
+        code = self.program.run.__code__
+        steps = traceback.walk_tb(error.__traceback__)
+        frame, line = next((f, n) for f, n in steps if f.f_code is code)
         variable = self.program.variable_at(line)
-        kind = next((k for k in _EXPLAINED if isinstance(error, k)), None)
-        if variable is None or kind is None:
-            return None
         texts, problem = map(self.program.text, variable.inputs), str(error)
-        if kind is AssertionError:
-            guard = linecache.getline(program.co_filename, line).strip().removeprefix("assert ")
-            texts = [side.rpartition(".shape[")[0] for side in guard.split(" == ")]
-            kind, problem = ValueError, f"assert {guard}: {_SIZES_DIFFER}"
+        if kind is AssertionError:  # a guard of shapes
+            kind, guard = ValueError, linecache.getline(code.co_filename, line).strip()
+            sides = guard.removeprefix("assert ").split(" == ")
+            texts = [side.rpartition(".shape[")[0] for side in sides]
+            problem = f"{guard}: {_SIZES_DIFFER}"
         shapes = " and ".join(_with_shape(text, frame) for text in texts if text)
         return kind(
             f"{self._title}: {variable.operation.name} failed for {shapes}: {problem}; "
@@ -329,10 +321,8 @@ _SIZES_DIFFER = (
     "the sizes of axes differ. An axis whose size isn't known when a function is compiled doesn't "
     "broadcast; declare it as 1 with T.row, T.col, dimshuffle or T.addbroadcast"
 )
-_EXPLAINED = (
-    *(FloatingPointError, OverflowError, ZeroDivisionError, MemoryError),
-    *(IndexError, ValueError, TypeError, AssertionError),
-)
+_EXPLAINED = (FloatingPointError, OverflowError, ZeroDivisionError, MemoryError, IndexError)
+_EXPLAINED += (ValueError, TypeError, AssertionError)
 
 
 def _with_shape(text, frame):
@@ -373,16 +363,12 @@ def _fitted(what, old, new):
     if isinstance(new, Constant):
         value = new.value.item() if new.weak else new.value
         return Constant(as_value(what, value, old.dtype, old.dims), new.name)
-    pairs = zip(old.dims, new.dims, strict=True)
-    if new.ndim != old.ndim or any(n == 1 and isinstance(m, int) and m != 1 for n, m in pairs):
+    sizes = zip(old.dims, new.dims, strict=False)
+    grows = any(n == 1 and isinstance(m, int) and m != 1 for n, m in sizes)
+    if new.ndim != old.ndim or grows or not np.can_cast(new.dtype, old.dtype, "safe"):
         raise TypeError(
-            f"{what} must have shape {readable_shape(old.dims)}, got {readable_shape(new.dims)}: "
-            f"{described(new)}"
-        )
-    if not np.can_cast(new.dtype, old.dtype, "safe"):
-        raise TypeError(
-            f"{what} must be {old.dtype}, got {new.dtype}: {described(new)}; cast it with "
-            f"T.cast(…, '{old.dtype}')"
+            f"{what} must be {old.dtype} of shape {readable_shape(old.dims)}, got {new.dtype} of "
+            f"shape {readable_shape(new.dims)}: {described(new)}; T.cast converts dtypes"
         )
     return cast(new, old.dtype)
 
@@ -397,28 +383,21 @@ def _update(s, new):
     return named
 
 
-def _check_all_used(ins, used, written, on_unused_input):
-    unused = [i.variable for i in ins if i.update is None and i.leaf not in used]
-    if not unused or on_unused_input == "ignore":
-        return
-    # What only the cost of a gradient needs is used as well, as x is in the derivative of 3 x.
-    mentioned = set(ancestors([cost_of[v] for v in ancestors(written) if v in cost_of]))
-    for v in unused:
-        if v not in mentioned:
-            message = (
-                f"the outputs don't need the input {described(v)}; "
-                "on_unused_input='ignore' allows that"
-            )
-            if on_unused_input == "raise":
-                raise UnusedInputError(message)
-            warnings.warn(message, stacklevel=3)
-
-
-def _check_none_missing(ins, order):
-    known = {i.leaf for i in ins}
+def _check_inputs(ins, order, written, on_unused_input):
+    """Check that `ins` are what is needed: the leaves in `order`, or of the costs in `written`."""
+    needed, given = set(order), {i.leaf for i in ins}
     for v in order:
-        if isinstance(v, Input) and v not in known:
+        if isinstance(v, Input) and v not in given:
             users = (f"is needed for {described(u)}" for u in order if v in u.inputs)
             raise MissingInputError(
                 f"inputs lack {described(v)}, which {next(users, 'is an output')}"
             )
+    unused = [i.variable for i in ins if i.update is None and i.leaf not in needed]
+    if unused and on_unused_input != "ignore":
+        # What only the cost of a gradient needs is used as well, as x is in the derivative of 3 x.
+        needed = set(ancestors([cost_of[v] for v in ancestors(written) if v in cost_of]))
+        for v in [v for v in unused if v not in needed]:
+            message = f"the outputs don't need the input {described(v)}"
+            if on_unused_input == "raise":
+                raise UnusedInputError(f"{message}; on_unused_input='ignore' allows that")
+            warnings.warn(message, stacklevel=3)
