@@ -108,9 +108,8 @@ def draw(method, dtype, seed, call, size, **given):
     bits = np.random.Philox(key=np.array(seed, np.uint64), counter=[0, 0, int(call), 0])
     rng = np.random.Generator(bits)
     if method == "permuted":
-        return rng.permuted(np.broadcast_to(given["x"], size + given["x"].shape), axis=-1).astype(
-            dtype
-        )
+        rows = np.broadcast_to(given["x"], size + given["x"].shape)
+        return rng.permuted(rows, axis=-1).astype(dtype)
     return np.asarray(getattr(rng, method)(size=size, **given), dtype)
 
 
