@@ -14,7 +14,6 @@ import pytest
 import common.symbolic.tensor as T
 from common import symbolic as theano
 from common.symbolic import Function
-from common.symbolic.config import Config
 from common.symbolic.elementwise import Elementwise, result_dtype
 from common.symbolic.tensor.shared_randomstreams import RandomStreams
 
@@ -267,29 +266,23 @@ def in_threads(n, work):
         sys.setswitchinterval(before)
 
 
-def test_updates_from_several_threads_are_all_counted():
-    count, ones = theano.shared(0), theano.shared(np.ones(3))
-    f = theano.function([], updates={count: count + 1})
-    g = theano.function([], count, updates={count: count + 2, ones: ones + 2})
-    in_threads(8, lambda: [(f(), g()) for _ in range(200)])
-    assert count.get_value() == 8 * 200 * 3
-    equal(ones.get_value(), 1 + 8 * 200 * 2)
-
-
-def test_functions_without_updates_are_right_in_several_threads_and_see_whole_updates():
+def test_functions_are_right_in_several_threads_and_see_whole_updates():
     a, b, x = theano.shared(np.zeros(50)), theano.shared(np.zeros(50)), T.dvector("x")
     step = theano.function([], updates={a: a + 1, b: b + 1})
+    leap = theano.function([], a, updates={a: a + 2, b: b + 2})
     both = theano.function([x], [x * 2, (a - b).sum()])
     wrong = []
 
     def work():
         for k in range(300):
             step()
+            leap()
             doubled, difference = both(np.full(50, float(k)))
             wrong.extend([] if (doubled == 2 * k).all() and difference == 0 else [k])
 
     in_threads(6, work)
     assert not wrong
+    equal(a.get_value(), np.full(50, 6 * 300 * 3))  # none is lost
 
 
 def test_interruption_leaves_all_updates_done_or_none():
@@ -323,7 +316,7 @@ def test_interruption_leaves_all_updates_done_or_none():
     assert len(taken) == 133 > interrupted > 10
 
 
-# What isn't there
+# Names
 
 
 @pytest.mark.parametrize(
@@ -333,25 +326,20 @@ def test_interruption_leaves_all_updates_done_or_none():
 def test_what_is_not_there_says_so(module, name):
     with pytest.raises(NotImplementedError, match=f"{name} isn't part of this small Theano: "):
         getattr(module, name)
-    for module in (theano, T, T.nnet, T.signal):
-        with pytest.raises(AttributeError, match="sketch"):
-            _ = module.sketch
+    with pytest.raises(AttributeError, match=f"{module.__name__}.*sketch"):
+        _ = module.sketch
 
 
 def test_names_of_T_are_what_a_user_types():
-    modules = {"nnet", "shared_randomstreams", "signal"}
     for module in (T, T.nnet):
-        for name, value in vars(module).items():
-            if not name.startswith("_") and not isinstance(value, Config):
-                assert not inspect.ismodule(value) or name in modules, name
-    assert {n for n in vars(T.nnet) if not n.startswith("_")} >= {"relu", "elu", "softmax"}
-    for internal in ("expand", "Sum", "as_axes", "sum_to", "Input", "checked_dtype", "np"):
-        assert not hasattr(T, internal)
-        assert not hasattr(T.nnet, internal)
+        public = {name: v for name, v in vars(module).items() if not name.startswith("_")}
+        modules = {name for name, v in public.items() if inspect.ismodule(v)}
+        assert modules <= {"nnet", "shared_randomstreams", "signal"}
+        assert not public.keys() & {"expand", "Sum", "as_axes", "sum_to", "Input", "checked_dtype"}
 
 
 def test_a_plain_variable_is_true_and_a_comparison_is_not_known():
     a, b = T.scalars("ab")
-    assert bool(T.matrix())
+    assert T.matrix()
     with pytest.raises(TypeError, match="neither true nor false"):
         bool(a < b)
