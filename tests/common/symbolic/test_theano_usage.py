@@ -5,21 +5,39 @@ import pytest
 
 import common.symbolic.tensor as T
 from common import symbolic as theano
-from common.symbolic import In, function, pp, shared
+from common.symbolic import function, pp, shared
 
 equal, close = np.testing.assert_array_equal, np.testing.assert_allclose
 
-# The values that the design promises.
+LOGISTIC = [[0.5, 0.73105858], [0.26894142, 0.11920292]]
+MATRICES = [[[1, 1], [1, 1]], [[0, 1], [2, 3]]]
+DIFFERENCES = [[[1, 0], [-1, -2]], [[1, 0], [1, 2]], [[1, 0], [1, 4]]]
+EXPRESSIONS = [
+    ("lscalar", lambda x: x * 2, [3], 6),
+    ("dscalar dscalar", lambda x, y: x + y, [16.3, 12.1], 28.4),
+    ("dmatrix dmatrix", lambda x, y: x + y, [[[1, 2]], [[10, 20]]], [[11, 22]]),
+    ("row matrix", lambda r, m: r + m, [[[1, 2]], [[0, 0], [1, 1]]], [[1, 2], [2, 3]]),
+    ("vector", lambda a: a + a**10, [[0, 1, 2]], [0, 2, 1026]),
+    ("vector vector", lambda a, b: a**2 + b**2 + 2 * a * b, [[1, 2], [4, 5]], [25, 49]),
+    ("dmatrix", lambda x: 1 / (1 + T.exp(-x)), [[[0, 1], [-1, -2]]], LOGISTIC),
+    ("dmatrix", lambda x: (1 + T.tanh(x / 2)) / 2, [[[0, 1], [-1, -2]]], LOGISTIC),
+    ("dmatrix dmatrix", lambda a, b: [a - b, abs(a - b), (a - b) ** 2], MATRICES, DIFFERENCES),
+    ("scalar scalar row", lambda a, b, r: T.switch(T.lt(a, b), r.max(), 0), [0, 1, [[2, 3]]], 3),
+    ("scalar scalar row", lambda a, b, r: T.switch(T.lt(a, b), r.max(), 0), [1, 0, [[2, 3]]], 0),
+    ("dscalar dscalar", lambda x, y: T.grad((x + 2 * y) ** 2, [x, y]), [1, 2], [10, 20]),
+    ("dvector", lambda x: T.grad(T.grad((x**3).sum(), x)[1], x), [[4, 5]], [0, 30]),
+]
 
 
-def test_expressions_givens_and_gradients():
-    i, x, y, c = T.lscalar(), *T.dscalars("x", "y", "c")
-    result = function([i], i * 2)(3)
-    assert (result, result.dtype) == (6, "int64")
-    assert function([c], x * 2 + y, givens=[(x, c * 10), (y, 5)])(2) == 45
-    z = (x + 2 * y) ** 2
-    assert function([x, y], T.grad(z, y))(1, 2) == 20
-    assert function([x, y], T.grad(z, x))(1, 2) == 10
+@pytest.mark.parametrize(("kinds", "make", "values", "expected"), EXPRESSIONS)
+def test_expressions(kinds, make, values, expected):
+    inputs = [getattr(T, kind)() for kind in kinds.split()]
+    f = function(inputs, make(*inputs))
+    for given in (values, [np.array(v, x.dtype) for v, x in zip(values, inputs, strict=True)]):
+        results = f(*given)
+        close(results, expected, atol=1e-8)
+        for result in results if isinstance(results, list) else [results]:
+            assert (type(result), result.dtype) == (np.ndarray, inputs[0].dtype)
 
 
 def test_shared_variables_and_updates():
@@ -43,22 +61,7 @@ def test_gradient_descent_on_one_number():
         assert c.get_value() == after
 
 
-# Baby steps.
-
-
-def test_adding_two_scalars_or_matrices():
-    x, y = T.dscalar("x"), T.dscalar("y")
-    z = x + y
-    f = function([x, y], z)
-    assert f(2, 3) == 5.0
-    assert isinstance(f(2, 3), np.ndarray)
-    assert f(2, 3).dtype == np.float64
-    assert np.allclose([f(16.3, 12.1), z.eval({x: 16.3, y: 12.1})], 28.4)
-    assert pp(z) == "(x + y)"
-    x, y = T.dmatrices("x", "y")
-    for kind in (list, np.array):
-        values = kind([[1, 2], [3, 4]]), kind([[10, 20], [30, 40]])
-        equal(function([x, y], x + y)(*values), [[11.0, 22.0], [33.0, 44.0]])
+# The package.
 
 
 def test_names_of_the_package():
@@ -73,12 +76,6 @@ def test_names_of_the_package():
     assert "x" in [text.get_text() for text in theano.draw(x * 2).axes[0].texts]
 
 
-def test_a_polynomial_of_vectors():
-    a, b = T.vector(), T.vector()
-    equal(function([a, b], a**2 + b**2 + 2 * a * b)([1, 2], [4, 5]), [25.0, 49.0])
-    equal(function([a], a + a**10)([0, 1, 2]), [0.0, 2.0, 1026.0])
-
-
 KINDS = {"scalar": (), "vector": (False,), "matrix": (False, False), "row": (True, False)}
 KINDS |= {"col": (False, True), "tensor3": (False,) * 3, "tensor4": (False,) * 4}
 PREFIXES = {"": "float64", "b": "int8", "w": "int16", "i": "int32", "l": "int64"}
@@ -89,12 +86,7 @@ PREFIXES |= {"f": "float32", "d": "float64", "c": "complex64", "z": "complex128"
 def test_constructors_of_variables(prefix):
     for kind, axes in KINDS.items():
         x = getattr(T, prefix + kind)("x")
-        assert (x.name, x.dtype, x.ndim, x.broadcastable) == (
-            "x",
-            PREFIXES[prefix],
-            len(axes),
-            axes,
-        )
+        assert (x.name, x.dtype, x.broadcastable) == ("x", PREFIXES[prefix], axes)
         assert x.type == getattr(T, prefix + kind) == T.TensorType(x.dtype, axes)
         plural = getattr(T, prefix + ("matrices" if kind == "matrix" else kind + "s"))
         assert [(v.name, v.type) for v in plural("ab")] == [("a", x.type), ("b", x.type)]
@@ -115,26 +107,6 @@ def test_constructors_follow_floatX():
 
 
 # More examples.
-
-
-def test_logistic_function_both_ways():
-    x, expected = T.dmatrix("x"), [[0.5, 0.73105858], [0.26894142, 0.11920292]]
-    for s in (1 / (1 + T.exp(-x)), (1 + T.tanh(x / 2)) / 2):
-        close(function([x], s)([[0, 1], [-1, -2]]), expected, atol=1e-8)
-
-
-def test_several_outputs_at_once():
-    a, b = T.dmatrices("a", "b")
-    diff = a - b
-    result = function([a, b], [diff, abs(diff), diff**2])([[1, 1], [1, 1]], [[0, 1], [2, 3]])
-    equal(result, [[[1, 0], [-1, -2]], [[1, 0], [1, 2]], [[1, 0], [1, 4]]])
-
-
-def test_keyword_arguments_and_a_name_for_them():
-    x, y, w = T.dscalars("x", "y", "w")
-    f = function([x, In(y, value=1), In(w, value=2, name="w_by_name")], (x + y) * w)
-    assert [f(33), f(33, 2), f(33, 0, 1), f(33, w_by_name=1)] == [68, 70, 33, 34]
-    assert [f(33, w_by_name=1, y=0), f(y=0, x=33)] == [33, 66]
 
 
 def test_accumulator():
@@ -179,9 +151,6 @@ def test_logistic_regression_by_updates():
         close([*w.get_value(), b.get_value()], [*hand_w, hand_b], rtol=1e-9)
 
 
-# Derivatives, conditions, shapes.
-
-
 def test_derivative_of_a_square():
     x = T.dscalar("x")
     gy = T.grad(x**2, x)
@@ -193,25 +162,3 @@ def test_derivative_of_a_square():
     assert f.maker.fgraph.toposort() == [optimized]
     assert optimized.eval({x: 4}) == 8.0
     assert pp(optimized) in ("(2.0 * x)", "(x * 2.0)", "(x * 2)", "(2 * x)")
-
-
-def test_second_derivatives_entry_by_entry():
-    x = T.dvector("x")
-    gy = T.grad((x**3).sum(), x)
-    hessian = function([x], [T.grad(gy[i], x) for i in range(2)])
-    equal(hessian([4, 5]), [[24.0, 0.0], [0.0, 30.0]])
-
-
-def test_switch_chooses_by_a_comparison():
-    a, b = T.scalars("a", "b")
-    x, y = T.matrices("x", "y")
-    f = theano.function([a, b, x, y], T.switch(T.lt(a, b), T.mean(x), T.mean(y)))
-    big1, big2 = np.ones((10, 10)), np.full((10, 10), 2.0)
-    assert f(0.0, 1.0, big1, big2) == 1.0
-    assert f(1.0, 0.0, big1, big2) == 2.0
-
-
-def test_row_is_broadcast_over_a_matrix():
-    r, m = T.row(), T.matrix()
-    f = theano.function([r, m], r + m)
-    equal(f([[1, 2, 3]], [[0, 0, 0], [1, 1, 1]]), [[1, 2, 3], [2, 3, 4]])
