@@ -137,9 +137,10 @@ def test_wrong_arguments(args, kwargs, message):
 
 
 def test_input_with_an_update_keeps_its_state():
-    x, total, w = T.dscalar("x"), T.dscalar("total"), shared(3.0, name="w")
-    f = function([x, In(total, value=10, update=total + x)], total * 2 + 0 * w)
-    g = function([x, In(total, value=10, update=x)], x)
+    x, total, w, start = T.dscalar("x"), T.dscalar("total"), shared(3.0, name="w"), np.array(10.0)
+    f = function([x, In(total, value=start, update=total + x)], total * 2 + 0 * w)
+    g = function([x, In(total, value=start, update=x)], x)
+    start[...] = 99
     assert [float(f(1)), float(f(5)), float(f(0)), float(g(2))] == [20, 22, 32, 2]
     assert [float(state) for state in (f[total], f["total"], f[w], g[total])] == [16, 16, 3, 2]
     rejects(KeyError, "other", lambda: f["other"])
@@ -443,6 +444,8 @@ def test_shape_error_names_function_operation_shapes_and_place(make, shapes, ope
 def test_errors_name_arguments_and_the_line_of_the_user():
     x, y, v, i = T.dmatrix("x"), T.dmatrix("y"), T.dvector("v"), T.lscalar("i")
     w = shared(np.ones((3, 2)), name="weights")
+    parts = [r"x\.shape\[1\] == y\.shape\[1\]", "sizes of axes differ", r"T\.row"]
+    rejects(ValueError, parts, function([x, y], x * y), np.ones((2, 1)), np.ones((2, 4)))
     f = function([x, y], T.dot(x.T, y))
     parts = [r"x\.T of shape \(3, 2\)", r"y of shape \(4, 3\)"]
     rejects(ValueError, parts, f, np.ones((2, 3)), np.ones((4, 3)))
