@@ -12,6 +12,7 @@ import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from itertools import repeat
 from operator import attrgetter
 from types import SimpleNamespace
 
@@ -34,6 +35,7 @@ from common.symbolic.graph import (
     made_here,
     readable_shape,
     rebuilt,
+    shared,
 )
 from common.symbolic.printing import formula
 from common.symbolic.rewrites import rewrite, substitute
@@ -147,7 +149,7 @@ def function(
         i.downcast = allow_input_downcast if i.downcast is None else i.downcast
         if i.update is not None:
             value = as_value(f"the value of {v!r}", i.value, v.dtype, v.dims)
-            i.leaf = Shared(value.copy(), i.name, ones=v.broadcastable)
+            i.leaf = shared(value, i.name, broadcastable=v.broadcastable)
             updates[i.leaf] = _update(i.leaf, i.update)
         elif v.operation is not None:
             i.leaf = Input(v.dtype, [n if isinstance(n, int) else None for n in v.dims], v.name)
@@ -270,7 +272,7 @@ class Function:
                         f"since axes of size 1 keep it, got {value.shape}"
                     )
             # One step for Python, so that neither Ctrl-C nor a thread comes between.
-            list(map(Shared._value.__set__, self._updated, new))
+            list(map(setattr, self._updated, repeat("_value"), new))
         if self._returns in ("one", "none"):
             return outputs[0] if outputs else None
         if self._returns == "list":

@@ -9,10 +9,10 @@ import numpy as np
 
 from common.symbolic import arrays
 from common.symbolic.elementwise import cast
-from common.symbolic.graph import Operation, Shared, Variable, as_variable, checked_dtype
+from common.symbolic.graph import Variable, as_variable, checked_dtype, shared
 
 
-class Draw(Operation):
+class Draw(arrays.ArrayOperation):
     """Random numbers of one stream, by a method of NumPy's generators.
 
     Inputs are the number of the call, the sizes of `n_sizes` axes, and arguments of these `names`.
@@ -20,23 +20,18 @@ class Draw(Operation):
     """
 
     name = "draw"
-
-    def __init__(self, method, dtype, stream, n_sizes, names):
-        self.parameters = (method, dtype, stream, n_sizes, names)
+    fields = ("method", "dtype", "stream", "n_sizes", "names")
+    n_values = 0
 
     def infer(self, call, *inputs):
-        method, dtype, _, n_sizes, _ = self.parameters
-        last = inputs[-1].dims[-1:] if method in ("multinomial", "permuted") else ()
-        return dtype, arrays.alloc(0, *inputs[:n_sizes]).dims + last
-
-    def connected(self, i):
-        return False
+        last = inputs[-1].dims[-1:] if self.method in ("multinomial", "permuted") else ()
+        return self.dtype, arrays.alloc(0, *inputs[: self.n_sizes]).dims + last
 
     def code(self, call, *inputs):
-        method, dtype, stream, n_sizes, names = self.parameters
-        size = f"({''.join(f'{n}, ' for n in inputs[:n_sizes])})"
-        given = [f"{name}={x}" for name, x in zip(names, inputs[n_sizes:], strict=True)]
-        return f"draw({', '.join([repr(method), f'np.{dtype}', repr(stream), call, size, *given])})"
+        size = "".join(f"{n}, " for n in inputs[: self.n_sizes])
+        values = zip(self.names, inputs[self.n_sizes :], strict=True)
+        given = "".join(f", {name}={x}" for name, x in values)
+        return f"draw({self.method!r}, np.{self.dtype}, {self.stream}, {call}, ({size}){given})"
 
 
 class RandomStreams:
@@ -81,7 +76,7 @@ class RandomStreams:
         if size is None:
             size = max(given.values(), key=lambda x: x.ndim).shape
         sizes = arrays.sizes_of(size, ndim)
-        counter = Shared(np.array(0, np.int64))
+        counter = shared(np.int64(0))
         counter.default_update = counter + np.int64(1)
         stream = self._seed, len(self.state_updates)
         self.state_updates.append((counter, counter.default_update))

@@ -97,7 +97,7 @@ def test_intermediates_can_be_inputs():
     rejects(UnusedInputError, "x", function, [x, h], k)
     rejects(TypeError, "hidden", function([h], k), 1.0)
     square = x.reshape((2, 2))
-    rejects(TypeError, "size 2", function([square], square * 2), np.ones((2, 3)))
+    rejects(TypeError, r"size 2|\(2, 2\)", function([square], square * 2), np.ones((2, 3)))
 
 
 def three_inputs():
@@ -406,7 +406,7 @@ def test_givens_of_intermediates_constants_and_shared_variables():
         ({T.fscalar("x"): T.dscalar("v")}, ["x", "v", "float32", "float64", here(), "cast"]),
         ({T.lscalar("x"): 1.5}, "x"),
         ({T.dscalar("x"): "1"}, "1"),
-        ({T.drow("x"): np.ones((2, 3))}, ["x", "size 1"]),
+        ({T.drow("x"): np.ones((2, 3))}, ["x", r"size 1|\(1, \?\)"]),
         ({T.drow("x"): T.dvector("v").reshape((2, 3))}, ["x", r"\(1, \?\)", r"\(2, 3\)"]),
         ({3: T.dscalar("x")}, "3"),
         ([T.dscalar("x")], "givens"),
