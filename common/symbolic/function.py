@@ -185,6 +185,8 @@ class Function:
         What the program reads besides its inputs.
     outputs : list of Variable
         The expressions that the program computes, rewritten.
+    leaves : dict of Variable
+        What stands in `outputs` for each input and each shared variable.
 
     Notes
     -----
@@ -209,8 +211,7 @@ class Function:
         everything = [*outputs, *updates.values()]
         order = ancestors(everything)
         self.shared = [v for v in order if isinstance(v, Shared)]
-        self._states = {i.variable: i.leaf for i in ins if i.update is not None}
-        self._states |= {s: s for s in self.shared}
+        self.leaves = {i.variable: i.leaf for i in ins} | {s: s for s in self.shared}
         with made_here():
             rewritten = rewrite(everything)
         self.outputs = rewritten[: len(outputs)]
@@ -220,11 +221,6 @@ class Function:
     def source(self) -> str:
         """The NumPy program."""
         return self.program.source
-
-    @property
-    def leaves(self) -> dict[Variable, Variable]:
-        """What stands in `outputs` for each input and each shared variable."""
-        return dict(zip([*self.inputs, *self.shared], self.program.inputs, strict=True))
 
     @property
     def maker(self):
@@ -241,9 +237,9 @@ class Function:
 
     def __getitem__(self, variable):
         """Return the value of an input with an update, or of a shared variable."""
-        for v, state in self._states.items():
-            if v is variable or (isinstance(variable, str) and v.name == variable):
-                return state.get_value()
+        for v, leaf in self.leaves.items():
+            if isinstance(leaf, Shared) and variable in (v, v.name or v):
+                return leaf.get_value()
         raise KeyError(f"{self!r} has no state called {variable!r}")
 
     def __call__(self, *args, **kwargs):
