@@ -178,8 +178,6 @@ class Function:
     Attributes
     ----------
     name : str or None
-    source : str
-        The NumPy program.
     inputs : list of Variable
     shared : list of Shared
         What the program reads besides its inputs.

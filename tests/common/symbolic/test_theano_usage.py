@@ -12,6 +12,7 @@ equal, close = np.testing.assert_array_equal, np.testing.assert_allclose
 LOGISTIC = [[0.5, 0.73105858], [0.26894142, 0.11920292]]
 MATRICES = [[[1, 1], [1, 1]], [[0, 1], [2, 3]]]
 DIFFERENCES = [[[1, 0], [-1, -2]], [[1, 0], [1, 2]], [[1, 0], [1, 4]]]
+SQUASHED, RECTIFIED = [[-0.5, 0.75], [0.3, 1]], [[2 * np.expm1(-1), 3], [-0.1, 3]]
 EXPRESSIONS = [
     ("lscalar", lambda x: x * 2, [3], 6),
     ("dscalar dscalar", lambda x, y: x + y, [16.3, 12.1], 28.4),
@@ -25,6 +26,8 @@ EXPRESSIONS = [
     ("scalar scalar row", lambda a, b, r: T.switch(T.lt(a, b), r.max(), 0), [0, 1, [[2, 3]]], 3),
     ("scalar scalar row", lambda a, b, r: T.switch(T.lt(a, b), r.max(), 0), [1, 0, [[2, 3]]], 0),
     ("dscalar dscalar", lambda x, y: T.grad((x + 2 * y) ** 2, [x, y]), [1, 2], [10, 20]),
+    ("vector", lambda x: [T.nnet.softsign(x), T.nnet.hard_sigmoid(x)], [[-1, 3]], SQUASHED),
+    ("vector", lambda x: [T.nnet.elu(x, 2), T.nnet.relu(x, 0.1)], [[-1, 3]], RECTIFIED),
     ("dvector", lambda x: T.grad(T.grad((x**3).sum(), x)[1], x), [[4, 5]], [0, 30]),
 ]
 
