@@ -109,16 +109,10 @@ class RandomStreams:
 
     def multinomial(self, size=None, n=1, pvals=(0.5, 0.5), ndim=None, dtype="int64") -> Variable:
         """Return how often each outcome occurs in `n` tries, with the probabilities `pvals`."""
-        pvals = cast(pvals, "float64")  # in which they add up to 1
+        pvals = cast(pvals, "float64")
+        pvals = pvals / arrays.sum(pvals, -1, keepdims=True)  # 1 with all its digits
         size = pvals.shape[:-1] if size is None else size
-        return self._draw(
-            "multinomial",
-            size,
-            ndim,
-            dtype,
-            n=n,
-            pvals=pvals / arrays.sum(pvals, -1, keepdims=True),
-        )
+        return self._draw("multinomial", size, ndim, dtype, n=n, pvals=pvals)
 
     def shuffle_row_elements(self, x) -> Variable:
         """Return the matrix or vector `x`, with the elements of each row in random order."""

@@ -182,6 +182,8 @@ def test_every_stream_draws_from_its_distribution():
         equal(np.sort(shuffled.eval({x: rows})), value)
         assert (shuffled.eval({x: rows}) != value).any()
         equal(T.grad((shuffled**2).sum(), x).eval({x: rows}).sum(1) > 0, [True, *[y is x] * 2])
+    tenths = np.float32([0.1] * 10 + [0])  # which are more than 1
+    assert streams.multinomial(n=7, pvals=tenths).eval().sum() == 7
     without = streams.choice((5,), 5, replace=False)
     assert sorted(without.eval()) == [0, 1, 2, 3, 4]
 
