@@ -8,8 +8,11 @@ the arguments, runs the program, and replaces the values of shared variables tha
 import copy
 import linecache
 import threading
+import traceback
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from itertools import repeat
 from operator import attrgetter
 from types import SimpleNamespace
 
@@ -30,7 +33,9 @@ from common.symbolic.graph import (
     as_variable,
     described,
     made_here,
+    readable_shape,
     rebuilt,
+    shared,
 )
 from common.symbolic.printing import formula
 from common.symbolic.rewrites import rewrite, substitute
@@ -52,9 +57,7 @@ class In:
         Whether precision may be lost: float64 to float32, floats to integers.
     """
 
-    def __init__(
-        self, variable, value=None, name=None, update=None, allow_downcast=None, **ignored
-    ):
+    def __init__(self, variable, value=None, name=None, update=None, allow_downcast=None, **rest):
         self.variable = variable
         self.value = value
         self.name = name or getattr(variable, "name", None)
@@ -86,8 +89,8 @@ def function(
     Parameters
     ----------
     inputs : list of Variable or In
-        The arguments. Also variables that others are computed from: the argument then takes the
-        place of what would have been computed.
+        The arguments. One for a variable that is computed from others takes the place of what would
+        have been computed.
     outputs : Variable, list or dict of Variable, or None
         A call returns an array, a list or a dict of arrays, or None.
     mode, accept_inplace, rebuild_strict, profile
@@ -107,12 +110,11 @@ def function(
 
     Raises
     ------
-    MissingInputError, UnusedInputError
-        If outputs need a variable that isn't an input, or an input isn't needed; ValueErrors.
+    ValueError
+        If outputs need a variable that isn't an input (MissingInputError), an input isn't needed
+        (UnusedInputError), or a variable is there twice.
     TypeError
         If one of the arguments isn't what it should be, or types don't fit.
-    ValueError
-        If a variable is there twice.
 
     Examples
     --------
@@ -135,38 +137,39 @@ def function(
         raise TypeError("mode must be a name such as 'FAST_RUN'; give updates as updates=…")
     if not isinstance(inputs, list | tuple):
         raise TypeError(f"inputs must be a list of variables, got {inputs!r}")
-    ins = [_prepared(given, allow_input_downcast) for given in inputs]
-    for given in ins:
-        if sum(other.variable is given.variable for other in ins) > 1:
-            raise ValueError(f"inputs have {given.variable!r} twice")
-    outputs, returns = _listed(outputs)
-    replace = _pairs("givens", givens, Variable)
-    new = _pairs("updates", updates, Shared)
-    for given in ins:
-        if given.state is not None:
-            replace[given.variable] = given.state
-            new[given.state] = _as_type_of(given.state, given.update, "the update of")
-    new = {s: _named_after(s, value) for s, value in new.items()}
+    ins = [copy.copy(i) if isinstance(i, In) else In(i) for i in inputs]
+    no_value = "variables without a value (givens can replace constants and shared variables)"
+    _pairs("inputs", [(i.variable, i) for i in ins], (Variable, Input), no_value)
+    givens = _pairs("givens", givens, (Variable, Input, Constant, Shared), "variables")
+    givens = {v: _fitted(f"what is given for {v!r}", v, new) for v, new in givens.items()}
+    updates = _pairs("updates", updates, (Shared,), "shared variables")
+    updates = {s: _update(s, new) for s, new in updates.items()}
+    for i in ins:
+        v = i.leaf = i.variable  # what stands for the input in the program
+        i.downcast = allow_input_downcast if i.downcast is None else i.downcast
+        if i.update is not None:
+            value = as_value(f"the value of {v!r}", i.value, v.dtype, v.dims)
+            i.leaf = shared(value, i.name, broadcastable=v.broadcastable)
+            updates[i.leaf] = _update(i.leaf, i.update)
+        elif v.operation is not None:
+            i.leaf = Input(v.dtype, [n if isinstance(n, int) else None for n in v.dims], v.name)
 
-    written = [*outputs, *new.values()]
-    results = substitute(written, replace)
-    while no_default_updates is not True:  # those of random streams, and of what these depend on
-        more = {
-            s: _as_type_of(s, s.default_update, "the default update of")
-            for s in ancestors(results)
-            if isinstance(s, Shared) and s.default_update is not None
-            if s not in new and s not in (no_default_updates or ())
-        }
-        if not more:
-            break
-        new |= more
-        results += substitute(list(more.values()), replace)
+    outputs, returns = _listed(outputs)
+    written = [*outputs, *updates.values()]
+    results = substitute(written, givens)
+    needed = [] if no_default_updates is True else ancestors(results)
+    for s in needed:  # it grows: what a default update needs may have one as well
+        default = getattr(s, "default_update", None)
+        if default is not None and s not in updates and s not in (no_default_updates or ()):
+            updates[s] = _update(s, default)
+            results += substitute([updates[s]], givens)
+            needed += ancestors(results[-1:])
     results = substitute(results, {i.variable: i.leaf for i in ins if i.leaf is not i.variable})
     order = ancestors(results)
-    _check_all_used(ins, set(order), written, on_unused_input)
-    _check_none_missing(ins, order)
+    _check_inputs(ins, order, written, on_unused_input)
     n = len(outputs)
-    return Function(ins, results[:n], list(zip(new, results[n:], strict=True)), returns, name)
+    updates = dict(zip(updates, results[n:], strict=True))
+    return Function(ins, results[:n], updates, returns, name)
 
 
 class Function:
@@ -175,13 +178,13 @@ class Function:
     Attributes
     ----------
     name : str or None
-    source : str
-        The NumPy program.
     inputs : list of Variable
     shared : list of Shared
         What the program reads besides its inputs.
     outputs : list of Variable
         The expressions that the program computes, rewritten.
+    leaves : dict of Variable
+        What stands in `outputs` for each input and each shared variable.
 
     Notes
     -----
@@ -195,38 +198,27 @@ class Function:
 
     def __init__(self, ins, outputs, updates, returns, name):
         self._made_from = ins, outputs, updates, returns, name
-        self._ins = [i for i in ins if i.state is None]
+        self._ins = [i for i in ins if i.update is None]
         self._returns = returns
-        self._n_outputs = len(outputs)
+        self._updated = list(updates)
+        self._lock = self._updating if updates else nullcontext()
         self.name = name
         self._title = name or "the function"
         self.inputs = [i.variable for i in self._ins]
-        everything = [*outputs, *(new for _, new in updates)]
+        self._titles = [f"{self._title}, input {described(v)}" for v in self.inputs]
+        everything = [*outputs, *updates.values()]
         order = ancestors(everything)
         self.shared = [v for v in order if isinstance(v, Shared)]
-        self._states = {i.variable: i.state for i in ins if i.state is not None}
-        self._states |= {s: s for s in self.shared}
-        self._updated = [s for s, _ in updates]
+        self.leaves = {i.variable: i.leaf for i in ins} | {s: s for s in self.shared}
         with made_here():
             rewritten = rewrite(everything)
         self.outputs = rewritten[: len(outputs)]
-        leaves = [i.leaf for i in self._ins]
-        self.program = Program([*leaves, *self.shared], rewritten, order)
-        # An array of this dtype and number of axes is taken as it is; not where a size is known.
-        self._exact = [
-            (np.dtype(v.dtype), None if any(isinstance(n, int) for n in v.dims) else v.ndim)
-            for v in leaves
-        ]
+        self.program = Program([*(i.leaf for i in self._ins), *self.shared], rewritten, order)
 
     @property
     def source(self) -> str:
         """The NumPy program."""
         return self.program.source
-
-    @property
-    def leaves(self) -> dict[Variable, Variable]:
-        """What stands in `outputs` for each input and each shared variable."""
-        return dict(zip([*self.inputs, *self.shared], self.program.inputs, strict=True))
 
     @property
     def maker(self):
@@ -243,9 +235,9 @@ class Function:
 
     def __getitem__(self, variable):
         """Return the value of an input with an update, or of a shared variable."""
-        for v, state in self._states.items():
-            if v is variable or (isinstance(variable, str) and v.name == variable):
-                return state.get_value()
+        for v, leaf in self.leaves.items():
+            if isinstance(leaf, Shared) and variable in (v, v.name or v):
+                return leaf.get_value()
         raise KeyError(f"{self!r} has no state called {variable!r}")
 
     def __call__(self, *args, **kwargs):
@@ -260,82 +252,60 @@ class Function:
         """
         if kwargs or len(args) != len(self._ins):
             args = self._bound(args, kwargs)
-        values = []
-        for i, (value, (dtype, ndim)) in enumerate(zip(args, self._exact, strict=True)):
-            exact = type(value) is np.ndarray and value.dtype is dtype and value.ndim == ndim
-            values.append(value if exact else self._converted(self._ins[i], value))
-        if self._updated:
-            with self._updating:
-                results = self._run(values)
-                new = [np.asarray(r) for r in results[self._n_outputs :]]
-                self._check_ones(new)
-                # One step for Python, so that neither Ctrl-C nor a thread comes between.
-                list(map(Shared._value.__set__, self._updated, new))
-        else:
-            results = self._run(values)
-        if self._returns == "one":
-            return np.asarray(results[0])
-        if self._returns == "none":
-            return None
-        arrays = [np.asarray(r) for r in results[: self._n_outputs]]
-        return arrays if self._returns == "list" else dict(zip(self._returns, arrays, strict=True))
+        values = [
+            as_value(title, value, i.leaf.dtype, i.leaf.dims, i.downcast)
+            for title, value, i in zip(self._titles, args, self._ins, strict=True)
+        ]
+        with self._lock:
+            arrays = list(map(np.asarray, self._run(values)))
+            outputs, new = arrays[: len(self.outputs)], arrays[len(self.outputs) :]
+            for s, value in zip(self._updated, new, strict=True):
+                if any(n == 1 != size for n, size in zip(s.dims, value.shape, strict=True)):
+                    raise ValueError(
+                        f"the update of {s!r} must have shape {readable_shape(s.dims)}, "
+                        f"since axes of size 1 keep it, got {value.shape}"
+                    )
+            # One step for Python, so that neither Ctrl-C nor a thread comes between.
+            list(map(setattr, self._updated, repeat("_value"), new))
+        if self._returns in ("one", "none"):
+            return outputs[0] if outputs else None
+        if self._returns == "list":
+            return outputs
+        return dict(zip(self._returns, outputs, strict=True))
 
     def _bound(self, args, kwargs):
         """Return the values of all inputs, which are given by place, by name, or by default."""
         rest = self._ins[len(args) :]
-        takes = f"{self._title} takes {len(self._ins)} inputs ({', '.join(map(repr, self.inputs))})"
-        unknown = [repr(name) for name in kwargs if name not in [i.name for i in rest]]
-        if len(args) > len(self._ins) or unknown:
-            raise TypeError(f"{takes}, got {', '.join([f'{len(args)} by place', *unknown])}")
-        values = [*args, *(kwargs.get(i.name, i.value) for i in rest)]
-        missing = [repr(v) for v, value in zip(self.inputs, values, strict=True) if value is None]
-        if missing:
-            raise TypeError(f"{takes}; {', '.join(missing)} missing")
-        return values
-
-    def _converted(self, given, value):
-        v, title = given.leaf, f"{self._title}, input {given.leaf!r}"
-        try:
-            return as_value(title, value, v.dtype, v.dims, given.downcast)
-        except TypeError as error:
-            raise TypeError(f"{error} ({described(given.variable)})") from error.__cause__
-
-    def _check_ones(self, new):
-        for s, value in zip(self._updated, new, strict=True):
-            for axis, n in enumerate(s.dims):
-                if n == 1 != value.shape[axis]:
-                    raise ValueError(
-                        f"the update of {s!r} has shape {value.shape}, but its axis {axis} must "
-                        "have size 1"
-                    )
+        values = [kwargs.get(i.name, i.value) for i in rest]
+        missing = [repr(i.variable) for i, value in zip(rest, values, strict=True) if value is None]
+        if missing or len(args) > len(self._ins) or kwargs.keys() - {i.name for i in rest}:
+            raise TypeError(
+                f"{self._title} takes {len(self._ins)} inputs ({', '.join(map(repr, self.inputs))})"
+                f", got {', '.join([f'{len(args)} by place', *map(repr, kwargs)])}"
+                f"; {', '.join(missing) or 'none'} missing"
+            )
+        return [*args, *values]
 
     def _run(self, values):
         try:
             # The values of all shared variables are read in one step, too.
             return self.program.run(*values, *map(attrgetter("_value"), self.shared))
-        except Exception as error:
-            explained = self._explained(error)
-            if explained is None:
-                raise
-            raise explained from (None if isinstance(error, AssertionError) else error)
+        except _EXPLAINED as error:
+            raise self._explained(error) from error
 
     def _explained(self, error):
-        """Return an error that tells which operation failed and where it was made, or None."""
-        traceback = error.__traceback__
-        while traceback and traceback.tb_frame.f_code is not self.program.run.__code__:
-            traceback = traceback.tb_next
-        variable = self.program.variable_at(traceback.tb_lineno) if traceback else None
-        kind = next((k for k in _EXPLAINED if isinstance(error, k)), None)
-        if variable is None or kind is None:
-            return None
-        frame, problem = traceback.tb_frame, str(error)
-        if kind is AssertionError:
-            line = linecache.getline(frame.f_code.co_filename, traceback.tb_lineno)
-            sides = line.strip().removeprefix("assert ").split(" == ")
+        """Return an error that tells which operation failed, with which shapes, and its place."""
+        kind = next(k for k in _EXPLAINED if isinstance(error, k))
+        code = self.program.run.__code__
+        steps = traceback.walk_tb(error.__traceback__)
+        frame, line = next((f, n) for f, n in steps if f.f_code is code)
+        variable = self.program.variable_at(line)
+        texts, problem = map(self.program.text, variable.inputs), str(error)
+        if kind is AssertionError:  # a guard of shapes
+            kind, guard = ValueError, linecache.getline(code.co_filename, line).strip()
+            sides = guard.removeprefix("assert ").split(" == ")
             texts = [side.rpartition(".shape[")[0] for side in sides]
-            kind, problem = ValueError, f"{line.strip()}: {_SIZES_DIFFER}"
-        else:
-            texts = [self.program.text(x) for x in variable.inputs]
+            problem = f"{guard}: {_SIZES_DIFFER}"
         shapes = " and ".join(_with_shape(text, frame) for text in texts if text)
         return kind(
             f"{self._title}: {variable.operation.name} failed for {shapes}: {problem}; "
@@ -347,10 +317,8 @@ _SIZES_DIFFER = (
     "the sizes of axes differ. An axis whose size isn't known when a function is compiled doesn't "
     "broadcast; declare it as 1 with T.row, T.col, dimshuffle or T.addbroadcast"
 )
-_EXPLAINED = (
-    *(FloatingPointError, OverflowError, ZeroDivisionError, MemoryError),
-    *(IndexError, ValueError, TypeError, AssertionError),
-)
+_EXPLAINED = (FloatingPointError, OverflowError, ZeroDivisionError, MemoryError, IndexError)
+_EXPLAINED += (ValueError, TypeError, AssertionError)
 
 
 def _with_shape(text, frame):
@@ -359,30 +327,6 @@ def _with_shape(text, frame):
         return f"{text} of shape {np.shape(eval(text, frame.f_globals, frame.f_locals))}"
     except Exception:  # what failed is the argument itself
         return text
-
-
-def _prepared(given, downcast):
-    """Return an input of a new function, with the leaf that stands for it, and its state."""
-    given = copy.copy(given) if isinstance(given, In) else In(given)
-    v = given.variable
-    if not isinstance(v, Variable):
-        raise TypeError(f"inputs must be variables, got {v!r}")
-    if isinstance(v, Shared):
-        raise TypeError(
-            f"the shared variable {v!r} can't be an input: it has a value already; givens can put "
-            "another variable in its place"
-        )
-    if isinstance(v, Constant):
-        raise TypeError(f"the constant {v!r} can't be an input")
-    given.downcast = downcast if given.downcast is None else given.downcast
-    given.leaf = v
-    if v.operation is not None:
-        given.leaf = Input(v.dtype, [n if isinstance(n, int) else None for n in v.dims], v.name)
-    given.state = None
-    if given.update is not None:
-        value = as_value(f"the value of {v!r}", given.value, v.dtype, v.dims)
-        given.state = Shared(value.copy(), given.name, ones=v.broadcastable)
-    return given
 
 
 def _listed(outputs):
@@ -394,46 +338,40 @@ def _listed(outputs):
     return ([], "none") if outputs is None else ([as_variable(outputs)], "one")
 
 
-def _pairs(name, pairs, kind):
-    """Return `givens` or `updates` as a dict, whose values have the types of its keys."""
+def _pairs(name, pairs, kinds, expected):
+    """Return an argument as a dict, whose keys are variables of some kinds."""
     result = {}
-    what = "the update of" if kind is Shared else "what is given for"
     for pair in pairs.items() if isinstance(pairs, Mapping) else pairs or ():
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise TypeError(f"{name} must be a dict or a list of pairs, got {pair!r} in it")
-        old, new = pair
-        if not isinstance(old, kind):
-            kinds = "shared variables" if kind is Shared else "variables"
-            raise TypeError(f"{name} must be of {kinds}, got {old!r}")
-        if old in result:
-            raise ValueError(f"{name} have {old!r} twice")
-        result[old] = _as_type_of(old, new, what)
+        variable, value = pair
+        if type(variable) not in kinds:
+            raise TypeError(f"{name} must be of {expected}, got {variable!r}")
+        if variable in result:
+            raise ValueError(f"{name} have {variable!r} twice")
+        result[variable] = value
     return result
 
 
-def _as_type_of(old, new, what):
+def _fitted(what, old, new):
     """Return `new` in the dtype of `old`, which it must fit into."""
     new = as_variable(new)
-    if new.ndim != old.ndim:
-        raise TypeError(
-            f"{what} {old!r} must have {old.ndim} axes, got {new.ndim}: {described(new)}"
-        )
-    if isinstance(new, Constant) and new.ndim == 0:
+    if isinstance(new, Constant):
         value = new.value.item() if new.weak else new.value
-        return Constant(as_value(f"{what} {old!r}", value, old.dtype, ()), new.name)
-    for axis, (n, m) in enumerate(zip(old.dims, new.dims, strict=True)):
-        if n == 1 and isinstance(m, int) and m != 1:
-            raise TypeError(f"{what} {old!r} must have size 1 along axis {axis}, got {m}")
-    if not np.can_cast(new.dtype, old.dtype, "safe"):
+        return Constant(as_value(what, value, old.dtype, old.dims), new.name)
+    sizes = zip(old.dims, new.dims, strict=False)
+    grows = any(n == 1 and isinstance(m, int) and m != 1 for n, m in sizes)
+    if new.ndim != old.ndim or grows or not np.can_cast(new.dtype, old.dtype, "safe"):
         raise TypeError(
-            f"{what} {old!r} must be {old.dtype}, got {new.dtype}: {described(new)}; cast it with "
-            f"T.cast(…, '{old.dtype}')"
+            f"{what} must be {old.dtype} of shape {readable_shape(old.dims)}, got {new.dtype} of "
+            f"shape {readable_shape(new.dims)}: {described(new)}; T.cast converts dtypes"
         )
     return cast(new, old.dtype)
 
 
-def _named_after(s, new):
-    """Return the update of `s` as a variable with a name, for the program to be readable."""
+def _update(s, new):
+    """Return the update of `s`, with a name for the program to be readable."""
+    new = _fitted(f"the update of {s!r}", s, new)
     if s.name is None or new.name is not None or new.operation is None:
         return new
     named = rebuilt(new, new.inputs)
@@ -441,28 +379,21 @@ def _named_after(s, new):
     return named
 
 
-def _check_all_used(ins, used, written, on_unused_input):
-    unused = [i.variable for i in ins if i.state is None and i.leaf not in used]
-    if not unused or on_unused_input == "ignore":
-        return
-    # What only the cost of a gradient needs is used as well, as x is in the derivative of 3 x.
-    mentioned = set(ancestors([cost_of[v] for v in ancestors(written) if v in cost_of]))
-    for v in unused:
-        if v not in mentioned:
-            message = (
-                f"the outputs don't need the input {described(v)}; "
-                "on_unused_input='ignore' allows that"
-            )
-            if on_unused_input == "raise":
-                raise UnusedInputError(message)
-            warnings.warn(message, stacklevel=3)
-
-
-def _check_none_missing(ins, order):
-    known = {i.leaf for i in ins}
+def _check_inputs(ins, order, written, on_unused_input):
+    """Check that `ins` are what is needed: the leaves in `order`, or of the costs in `written`."""
+    needed, given = set(order), {i.leaf for i in ins}
     for v in order:
-        if isinstance(v, Input) and v not in known:
+        if isinstance(v, Input) and v not in given:
             users = (f"is needed for {described(u)}" for u in order if v in u.inputs)
             raise MissingInputError(
                 f"inputs lack {described(v)}, which {next(users, 'is an output')}"
             )
+    unused = [i.variable for i in ins if i.update is None and i.leaf not in needed]
+    if unused and on_unused_input != "ignore":
+        # What only the cost of a gradient needs is used as well, as x is in the derivative of 3 x.
+        needed = set(ancestors([cost_of[v] for v in ancestors(written) if v in cost_of]))
+        for v in [v for v in unused if v not in needed]:
+            message = f"the outputs don't need the input {described(v)}"
+            if on_unused_input == "raise":
+                raise UnusedInputError(f"{message}; on_unused_input='ignore' allows that")
+            warnings.warn(message, stacklevel=3)

@@ -83,27 +83,17 @@ def add_at(x, index, y):
     return x
 
 
-def draw(kind, dtype, seed, call, size, *parameters):
+def draw(method, dtype, seed, call, size, **given):
     """Return random numbers: always the same for one `seed` (a pair) and number of the `call`.
 
     The generator is Philox, which is counter-based: `call` goes into its counter.
     """
     bits = np.random.Philox(key=np.array(seed, np.uint64), counter=[0, 0, int(call), 0])
     rng = np.random.Generator(bits)
-    if kind == "permutation":
-        [n] = parameters
-        rows = int(np.prod(size, dtype=int))
-        drawn = np.array([rng.permutation(int(n)) for _ in range(rows)]).reshape(*size, int(n))
-    elif kind == "multinomial":
-        n, pvals = parameters
-        pvals = np.asarray(pvals, np.float64)
-        drawn = rng.multinomial(int(n), pvals / pvals.sum(-1, keepdims=True), size)
-    elif kind == "choice":
-        a, replace, p = parameters
-        drawn = rng.choice(a if np.ndim(a) else int(a), size, bool(replace), p)
-    else:
-        drawn = getattr(rng, kind)(*parameters, size=size)
-    return np.asarray(drawn, dtype)
+    if method == "permuted":
+        rows = np.broadcast_to(given["x"], size + given["x"].shape)
+        return rng.permuted(rows, axis=-1).astype(dtype)
+    return np.asarray(getattr(rng, method)(size=size, **given), dtype)
 
 
 def show(x, message):

@@ -17,7 +17,7 @@ def relu(x, alpha=0) -> Variable:
     """Return `x` where it is positive, and `alpha` times `x` elsewhere."""
     if isinstance(alpha, int | float) and alpha == 0:
         return _ew.relu(x)
-    return _ew.switch(_ew.gt(x, 0), x, alpha * _as_variable(x))
+    return _ew.switch(_ew.gt(x, 0), x, _ew.mul(alpha, x))
 
 
 def elu(x, alpha=1) -> Variable:
@@ -27,12 +27,12 @@ def elu(x, alpha=1) -> Variable:
 
 def hard_sigmoid(x) -> Variable:
     """Return 0.2 x + 0.5, limited to the range from 0 to 1."""
-    return _ew.clip(0.2 * _as_variable(x) + 0.5, 0.0, 1.0)
+    return _ew.clip(_ew.mul(0.2, x) + 0.5, 0.0, 1.0)
 
 
 def softsign(x) -> Variable:
     """Return x / (1 + |x|)."""
-    return _as_variable(x) / (1 + abs(_as_variable(x)))
+    return x / (1 + _ew.abs(x))
 
 
 def softmax(x) -> Variable:

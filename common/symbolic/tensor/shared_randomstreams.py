@@ -5,40 +5,33 @@ numbers are a function of seed, stream and count, so that functions stay pure, u
 none, and a pickled program continues where it was.
 """
 
-import itertools
-
 import numpy as np
 
 from common.symbolic import arrays
-from common.symbolic.graph import Dim, Operation, Shared, Variable, as_variable, checked_dtype
+from common.symbolic.elementwise import cast
+from common.symbolic.graph import Variable, as_variable, checked_dtype, shared
 
 
-class Draw(Operation):
-    """Random numbers of one stream.
+class Draw(arrays.ArrayOperation):
+    """Random numbers of one stream, by a method of NumPy's generators.
 
-    Inputs are the number of the call, the sizes of `n_sizes` axes, and the parameters of the
-    distribution. One draw has `extra` axes itself, such as a permutation.
+    Inputs are the number of the call, the sizes of `n_sizes` axes, and arguments of these `names`.
+    Outcomes of multinomial, and what is permuted, have an axis more: the last one of the arguments.
     """
 
     name = "draw"
-    differentiable = False
-
-    def __init__(self, kind, dtype, seed, n_sizes, extra):
-        self.parameters = (kind, dtype, seed, n_sizes, extra)
+    fields = ("method", "dtype", "stream", "n_sizes", "names")
+    n_values = 0
 
     def infer(self, call, *inputs):
-        _, dtype, _, n_sizes, extra = self.parameters
-        filled = arrays.alloc(0, *inputs[:n_sizes])
-        return dtype, (*filled.dims, *[Dim() for _ in range(extra)])
-
-    def connected(self, i):
-        return False
+        last = inputs[-1].dims[-1:] if self.method in ("multinomial", "permuted") else ()
+        return self.dtype, arrays.alloc(0, *inputs[: self.n_sizes]).dims + last
 
     def code(self, call, *inputs):
-        kind, dtype, seed, n_sizes, _ = self.parameters
-        size = f"({''.join(f'{n}, ' for n in inputs[:n_sizes])})"
-        head = [repr(kind), f"np.{dtype}", repr(seed), call, size]
-        return f"draw({', '.join([*head, *inputs[n_sizes:]])})"
+        size = "".join(f"{n}, " for n in inputs[: self.n_sizes])
+        values = zip(self.names, inputs[self.n_sizes :], strict=True)
+        given = "".join(f", {name}={x}" for name, x in values)
+        return f"draw({self.method!r}, np.{self.dtype}, {self.stream}, {call}, ({size}){given})"
 
 
 class RandomStreams:
@@ -63,7 +56,6 @@ class RandomStreams:
     """
 
     def __init__(self, seed=None):
-        self.streams = itertools.count()
         self.state_updates = []
         self.seed(seed)
 
@@ -71,66 +63,59 @@ class RandomStreams:
         """Begin anew with another seed: all streams made so far restart."""
         if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
             raise TypeError(f"seed must be an integer of 0 or more, got {seed!r}")
-        self._seed = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
-        for i, (counter, _) in enumerate(self.state_updates):
-            start = np.random.SeedSequence([self._seed, i]).generate_state(1, np.uint32)[0]
-            counter.set_value(np.int64(start) << 20)
+        self._seed, start = np.random.SeedSequence(seed).generate_state(2, np.uint64).tolist()
+        for counter, _ in self.state_updates:
+            counter.set_value(start >> 33 << 20)  # below 2⁵¹, and far from other starts
 
     def updates(self):
         """Return the pairs of shared variables and their updates."""
         return list(self.state_updates)
 
-    def _draw(self, kind, dtype, size, ndim, *parameters, extra=0):
-        parameters = [as_variable(p) for p in parameters]
+    def _draw(self, method, size, ndim, dtype, **given):
+        given = {name: as_variable(x) for name, x in given.items() if x is not None}
         if size is None:
-            largest = max(parameters, key=lambda p: p.ndim)
-            size = largest.shape if largest.ndim and not extra else ()
+            size = max(given.values(), key=lambda x: x.ndim).shape
         sizes = arrays.sizes_of(size, ndim)
-        counter = Shared(np.array(0, np.int64))
+        counter = shared(np.int64(0))
         counter.default_update = counter + np.int64(1)
+        stream = self._seed, len(self.state_updates)
         self.state_updates.append((counter, counter.default_update))
-        stream = self._seed, next(self.streams)
-        operation = Draw(kind, checked_dtype(dtype), stream, len(sizes), extra)
-        result = operation(counter, *sizes, *parameters)
-        result.tag.rng = counter
-        return result
+        draw = Draw(method, checked_dtype(dtype), stream, len(sizes), tuple(given))
+        return draw(counter, *sizes, *given.values())
 
     def uniform(self, size=None, low=0.0, high=1.0, ndim=None, dtype="floatX") -> Variable:
         """Return numbers between `low` and `high`."""
-        return self._draw("uniform", dtype, size, ndim, low, high)
+        return self._draw("uniform", size, ndim, dtype, low=low, high=high)
 
     def normal(self, size=None, avg=0.0, std=1.0, ndim=None, dtype="floatX") -> Variable:
         """Return normally distributed numbers."""
-        return self._draw("normal", dtype, size, ndim, avg, std)
+        return self._draw("normal", size, ndim, dtype, loc=avg, scale=std)
 
     def binomial(self, size=None, n=1, p=0.5, ndim=None, dtype="int64", prob=None) -> Variable:
         """Return how many of `n` tries succeed, each with probability `p`."""
-        return self._draw("binomial", dtype, size, ndim, n, p if prob is None else prob)
+        return self._draw("binomial", size, ndim, dtype, n=n, p=p if prob is None else prob)
 
     def random_integers(self, size=None, low=0, high=1, ndim=None, dtype="int64") -> Variable:
         """Return integers from `low` to `high`, both included."""
-        return self._draw("integers", dtype, size, ndim, low, as_variable(high) + 1)
+        return self._draw("integers", size, ndim, dtype, low=low, high=high, endpoint=True)
 
     def choice(self, size=None, a=2, replace=True, p=None, ndim=None, dtype="int64") -> Variable:
         """Return elements of `a`, or integers below it, with probabilities `p`."""
-        a = as_variable(a)
-        if p is None:
-            n = arrays.size(a) if a.ndim else a
-            p = arrays.ones((n,)) / n
-        return self._draw("choice", dtype, size or (), ndim, a, bool(replace), p)
+        return self._draw("choice", size or (), ndim, dtype, a=a, replace=bool(replace), p=p)
 
     def permutation(self, size=None, n=1, ndim=None, dtype="int64") -> Variable:
         """Return permutations of 0, …, n − 1 along the last axis, one per element of `size`."""
-        return self._draw("permutation", dtype, size, ndim, n, extra=1)
+        return self._draw("permuted", size or (), ndim, dtype, x=arrays.arange(n))
 
     def multinomial(self, size=None, n=1, pvals=(0.5, 0.5), ndim=None, dtype="int64") -> Variable:
         """Return how often each outcome occurs in `n` tries, with the probabilities `pvals`."""
-        pvals = as_variable(pvals)
-        size = list(pvals.shape[:-1]) if size is None and pvals.ndim > 1 else size
-        return self._draw("multinomial", dtype, size, ndim, n, pvals, extra=1)
+        pvals = cast(pvals, "float64")
+        pvals = pvals / arrays.sum(pvals, -1, keepdims=True)  # 1 with all its digits
+        size = pvals.shape[:-1] if size is None else size
+        return self._draw("multinomial", size, ndim, dtype, n=n, pvals=pvals)
 
     def shuffle_row_elements(self, x) -> Variable:
         """Return the matrix or vector `x`, with the elements of each row in random order."""
         x = as_variable(x)
-        order = self.permutation(list(x.shape[:-1]) if x.ndim > 1 else (), x.shape[-1])
+        order = self.permutation(x.shape[:-1], x.shape[-1])
         return x[order] if x.ndim == 1 else x[arrays.arange(x.shape[0])[:, None], order]

@@ -31,25 +31,22 @@ def rejects(error, message, f, *args, **kwargs):
 
 # Inputs.
 
+WIDTH = T.dscalar("width")
+BAD_INPUTS = [
+    *((inputs, TypeError, "inputs must be a list") for inputs in (WIDTH, None, 3, {WIDTH})),
+    *(([v], TypeError, "inputs must be of var") for v in (3, "x", None, np.ones(2), T.dscalar)),
+    ([T.constant(3.0)], TypeError, "constant"),
+    ([shared(1.0, name="weight")], TypeError, ["weight", "givens"]),
+    ([WIDTH, WIDTH], ValueError, ["width", "twice"]),
+    ([WIDTH, In(WIDTH, value=2)], ValueError, ["width", "twice"]),
+]
 
-@pytest.mark.parametrize("inputs", [T.dscalar("x"), In(T.dscalar("x")), None, 3, {T.dscalar("x")}])
-def test_inputs_must_be_a_list_or_tuple(inputs):
-    rejects(TypeError, "inputs", function, inputs, 1)
+
+@pytest.mark.parametrize(("inputs", "error", "message"), BAD_INPUTS)
+def test_inputs_must_be_a_list_of_different_variables_without_a_value(inputs, error, message):
+    rejects(error, message, function, inputs, 1)
     x, y = T.dscalars("x", "y")
     assert function((x, y), x - y)(5, 2) == function([x, y], x - y)(5, 2) == 3
-
-
-@pytest.mark.parametrize("entry", [3, "x", None, np.ones(2), T.dscalar])
-def test_inputs_must_be_variables(entry):
-    rejects(TypeError, "inputs", function, [entry], 1)
-
-
-def test_constants_and_shared_variables_are_no_inputs():
-    c, w, x = T.constant(3.0), shared(1.0, name="weight"), T.dscalar("width")
-    rejects(TypeError, "constant", function, [c], c * 2)
-    rejects(TypeError, ["weight", "givens"], function, [w], w * 2)
-    rejects(ValueError, ["width", "twice"], function, [x, x], x)
-    rejects(ValueError, ["width", "twice"], function, [x, In(x, value=2)], x)
 
 
 def test_missing_input_is_named_with_its_place_and_what_needs_it():
@@ -75,6 +72,7 @@ def test_unused_input_is_named_with_its_place_warned_of_or_ignored():
     rejects(TypeError, "width", g, 1)
     for option in ("error", None, True, "RAISE"):
         rejects(ValueError, "on_unused_input", function, [x], x, on_unused_input=option)
+    rejects(TypeError, "updates", function, [], [], {shared(1.0): 2})
 
 
 def test_input_that_does_not_matter_in_the_end_is_used():
@@ -87,32 +85,33 @@ def test_input_that_does_not_matter_in_the_end_is_used():
 
 
 def test_intermediates_can_be_inputs():
-    x = T.dvector("x")
+    x, z = T.dvectors("x", "z")
     h = x * 2
     h.name = "hidden"
     k = h + 1
-    y = T.exp(x)
     equal(function([h], k)([1, 2]), [2, 3])
-    equal(function([x], k)([1, 2]), [3, 5])
     equal(function([x, h], k + x)([10, 20], [1, 2]), [12, 23])
     equal(function([x, h, k], x + 10 * h + 100 * k)([1], [2], [3]), [321])
-    equal(function([y], y)([1, 2]), [1, 2])
+    equal(function([k], k)([1, 2]), [1, 2])
+    equal(function([h], z, givens={z: k})([1, 2]), [2, 3])
     rejects(UnusedInputError, "x", function, [x, h], k)
     rejects(TypeError, "hidden", function([h], k), 1.0)
+    square = x.reshape((2, 2))
+    rejects(TypeError, r"size 2|\(2, 2\)", function([square], square * 2), np.ones((2, 3)))
 
 
 def three_inputs():
     x, y, z = T.dscalars("x", "y", "z")
-    return function([x, In(y, value=2), In(z, value=3, name="depth")], x + 10 * y + 100 * z)
+    ins = [x, In(y, value=2), In(z, value=3, name="depth")]
+    return function(ins, x + 10 * y + 100 * z, name="predict")
 
 
 def test_arguments_by_place_default_and_name():
     f = three_inputs()
     assert [f(1), f(1, 5), f(1, 5, 7), f(x=1)] == [321, 351, 751, 321]
     assert f(depth=4, x=1) == f(1, depth=4) == 421
-    x, v = T.dscalar("x"), T.dvector("v")
-    assert function([In(x, value=0)], x + 1)() == 1
-    default = np.array([1.0, 2.0])
+    assert "predict" in repr(f)
+    v, default = T.dvector("v"), np.array([1.0, 2.0])
     result = function([In(v, value=default)], [v, v * 2])()
     result[0][...] = result[1][...] = 7
     equal(default, [1.0, 2.0])
@@ -127,26 +126,23 @@ def test_arguments_by_place_default_and_name():
         ((1,), {"w": 1}, "'w'"),
         ((1,), {"z": 1}, "'z'"),  # its name for keywords is another
         ((), {"y": 1}, "; x missing"),
+        (("a",), {}, "input x"),
+        ((1, [1.0]), {}, "input y"),
     ],
 )
 def test_wrong_arguments(args, kwargs, message):
-    rejects(TypeError, message, three_inputs(), *args, **kwargs)
-
-
-def test_wrong_arguments_name_the_function():
-    x, unnamed = T.dscalar("x"), T.dscalar()
-    f = function([x], x, name="predict")
-    for call in (f, lambda: f(1, 2), lambda: f(w=1), lambda: f("a"), lambda: f([1.0])):
-        rejects(TypeError, "predict", call)
-    assert "predict" in repr(f)
+    rejects(TypeError, ["predict", *np.atleast_1d(message)], three_inputs(), *args, **kwargs)
+    unnamed = T.dscalar()
     rejects(TypeError, "x", function([unnamed], unnamed * 2), x=2)
 
 
 def test_input_with_an_update_keeps_its_state():
-    x, total = T.dscalar("x"), T.dscalar("total")
-    f = function([x, In(total, value=10, update=total + x)], total * 2)
-    assert [float(f(1)), float(f(5)), float(f(0))] == [20, 22, 32]
-    assert f[total] == f["total"] == 16
+    x, total, w, start = T.dscalar("x"), T.dscalar("total"), shared(3.0, name="w"), np.array(10.0)
+    f = function([x, In(total, value=start, update=total + x)], total * 2 + 0 * w)
+    g = function([x, In(total, value=start, update=x)], x)
+    start[...] = 99
+    assert [float(f(1)), float(f(5)), float(f(0)), float(g(2))] == [20, 22, 32, 2]
+    assert [float(state) for state in (f[total], f["total"], f[w], g[total])] == [16, 16, 3, 2]
     rejects(KeyError, "other", lambda: f["other"])
 
 
@@ -157,33 +153,28 @@ def test_input_with_an_update_keeps_its_state():
     ("kind", "values"),
     [
         ("dvector", [1.0, [[1.0]], ["1", "2"], np.array([1.0, 2.0], dtype=object)]),
-        ("dvector", [np.array([1.0, 2.0], dtype=complex), np.zeros(2, dtype="i4,f4")]),
-        ("dscalar", [[1.0], "1", None, object(), {}, 1j, 2**70, np.datetime64("2020-01-01")]),
+        ("dvector", [np.array([1.0, 2.0], dtype=complex), np.zeros(2, dtype="i4,f4"), [WIDTH] * 2]),
+        (
+            "dscalar",
+            [[1.0], "1", None, object(), {}, 1j, 2**70, np.datetime64("2020-01-01"), WIDTH],
+        ),
         ("dmatrix", [[1.0], [[1.0], [2.0, 3.0]]]),
         ("fvector", [np.ones(2), np.ones(2, dtype=np.int64), [0.5, -1e39]]),
         ("fscalar", [np.array(1.0), 1e300]),
         ("lvector", [np.ones(2), [1.0, 2.0]]),
         ("lscalar", [1.0, 1.5]),
         ("iscalar", [2**31, -(2**31) - 1]),
-        ("bscalar", [128, -129]),
-        ("bvector", [[1, 128]]),
+        ("bvector", [[1, 128], [-129, 1]]),
         ("ivector", [np.ones(2, dtype=np.int64)]),
         ("drow", [np.ones((2, 3)), np.ones((0, 3)), np.ones(3)]),
         ("dcol", [np.ones((2, 3))]),
     ],
 )
 def test_value_that_does_not_fit_is_refused(kind, values):
-    x, place = getattr(T, kind)("width"), here()
+    x, place = getattr(T, kind)("x"), here()
     f = function([x], x * 2, name="predict")
     for value in values:
-        rejects(TypeError, ["predict", "width", place], f, value)
-
-
-def test_variables_are_not_values():
-    x, y = T.dscalars("x", "y")
-    v = T.dvector("v")
-    rejects(TypeError, ["x", "y"], function([x], x * 2), y)
-    rejects(TypeError, "v", function([v], v * 2), [x, y])
+        rejects(TypeError, ["predict", "input x", place], f, value)
 
 
 @pytest.mark.parametrize(
@@ -221,22 +212,19 @@ def test_downcast_where_it_is_allowed():
         rejects(TypeError, "x", f, value)
 
 
-def layouts():
-    base = np.random.default_rng(0).standard_normal((4, 6))
-    read_only = base.copy()
-    read_only.flags.writeable = False
-    yield "strided", base[::2, ::3]
-    yield "backwards", base[::-1, ::-1]
-    yield "Fortran-ordered", np.asfortranarray(base)
-    yield "transposed", base.T
-    yield "byte-swapped and strided", base.astype(">f8")[:, ::2]
-    yield "read-only", read_only
-    yield "broadcast", np.broadcast_to(base[0], (3, 6))
-    yield "a part of records", np.rec.fromarrays([base, base], names="a,b")["a"]
-    yield "a masked array", np.ma.array(base, mask=base > 100)
+BASE = np.random.default_rng(0).standard_normal((4, 6))
+LAYOUTS = {
+    "strided": BASE[::2, ::3],
+    "backwards": BASE[::-1, ::-1],
+    "Fortran-ordered": np.asfortranarray(BASE),
+    "byte-swapped and strided": BASE.astype(">f8")[:, ::2],
+    "read-only and broadcast": np.broadcast_to(BASE[0], (3, 6)),
+    "a part of records": np.rec.fromarrays([BASE, BASE], names="a,b")["a"],
+    "a masked array": np.ma.array(BASE, mask=BASE > 100),
+}
 
 
-@pytest.mark.parametrize("value", [pytest.param(v, id=name) for name, v in layouts()])
+@pytest.mark.parametrize("value", LAYOUTS.values(), ids=LAYOUTS)
 def test_layout_of_an_input_does_not_matter(value):
     x = T.dmatrix("x")
     y = T.nnet.softmax(x * 2) + x.sum(axis=0)
@@ -251,62 +239,27 @@ def test_layout_of_an_input_does_not_matter(value):
     equal(value, before)
 
 
-@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
-def test_empty_inputs(shape):
-    x, y = T.dmatrices("x", "y")
-    b = T.dvector("b")
-    z = T.exp(x) * y + b
-    f = function([x, y, b], [z, z.sum(), z.T, T.dot(z.T, x), *T.grad(z.sum(), [x, y, b])])
-    e = np.zeros(shape)
-    results = f(e, e, np.ones(shape[1]))
-    shapes = [shape, (), shape[::-1], (shape[1], shape[1]), shape, shape, (shape[1],)]
-    assert [r.shape for r in results] == shapes
-    assert results[1] == 0
-    equal(results[-1], np.zeros(shape[1]))
-
-
 # Outputs.
 
 
 def test_one_output_a_list_a_dict_or_none():
-    x = T.dscalar("x")
+    x, constants = T.dscalar("x"), [3, 2.5, True, 1j, np.arange(3.0), np.float32(2.5)]
     assert isinstance(function([x], x)(1), np.ndarray)
     assert isinstance(function([x], [x])(1), list)
     assert function([x], (x, x * 2))(1) == [1, 2]
     assert function([x], {"one": x, "two": x * 2})(1) == {"one": 1, "two": 2}
     assert function([x], [], on_unused_input="ignore")(1) == function([], [])() == []
     assert function([])() is function([], None)() is None
+    assert function([], {})() == {}
     y = x + 1
     assert function([x], [y * 2, x, y, y, x])(1) == [4, 1, 2, 2, 1]
-
-
-CONSTANTS = [3, 2.5, True, 1j, np.float64(2.5), np.arange(3.0), np.float32(2.5), np.int64(2)]
-
-
-@pytest.mark.parametrize("constant", CONSTANTS)
-def test_outputs_may_be_constants(constant):
-    x = T.dscalar("x")
-    f = function([x], [x, constant])
     for _ in range(2):
-        _, result = f(1)
-        assert type(result) is np.ndarray
-        equal(result, constant)
-        result[...] = 0
-
-
-@pytest.mark.parametrize("outputs", ["x", ["x"], [None], object(), [[1, "a"]]])
-def test_outputs_must_be_variables_or_numbers(outputs):
-    rejects((TypeError, ValueError), "", function, [], outputs)
-
-
-def test_scalars_are_returned_as_arrays_of_their_dtype():
-    x, i = T.fvector("x"), T.ivector("i")
-    outputs = [x.sum(), x[0], x.mean(), x.max(), T.exp(x)[1], i[0], x.shape[0], i.sum() > 2, x[0]]
-    results = function([x, i], outputs)(np.ones(3, np.float32), np.ones(3, np.int32))
-    for result, variable in zip(results, outputs, strict=True):
-        assert type(result) is np.ndarray
-        assert (result.shape, result.dtype) == ((), variable.dtype)
-        assert result.flags.writeable
+        results = function([], constants)()
+        for result, constant in zip(results, constants, strict=True):
+            equal(result, constant)
+            result[...] = 0
+    for outputs in ("x", ["x"], [None], object(), [[1, "a"]]):
+        rejects((TypeError, ValueError), "", function, [], outputs)
 
 
 # Returned arrays belong to the caller.
@@ -328,36 +281,33 @@ ALIASES = (
 def test_writing_into_outputs_changes_nothing_else(expression, others):
     y = eval(expression)
     outputs = {
-        "none": y,
+        "none": [y],
         "itself": [y, y],
         "input and shared": [M, W, y],
         "what it is made of": [y, *y.inputs, T.sum(y)],
     }[others]
     f = function([M, V], outputs, on_unused_input="ignore")
     rng = np.random.default_rng(0)
-    m, v = rng.standard_normal((2, 3)), rng.standard_normal(3)
-    m_before, v_before, w_before = m.copy(), v.copy(), W.get_value()
-
-    def call():
-        results = f(m, v)
-        return results if isinstance(results, list) else [results]
-
-    first = call()
+    mine = m, v, _ = rng.standard_normal((2, 3)), rng.standard_normal(3), W.get_value(borrow=True)
+    before = [array.copy() for array in mine]
+    first = f(m, v)
     copies = [r.copy() for r in first]
     for i, result in enumerate(first):
         result[...] = 77
-        for j, other in enumerate(first):
-            assert i == j or not np.shares_memory(result, other)
-        for mine in (m, v, W.get_value(borrow=True)):
-            assert not np.shares_memory(result, mine)
-    for before, now in ((m_before, m), (v_before, v), (w_before, W.get_value())):
-        equal(now, before)
-    for again, expected, result in zip(call(), copies, first, strict=True):
-        equal(again, expected)
+        assert not any(np.shares_memory(result, other) for other in [*mine, *first[:i]])
+    for array, value in zip([*mine, *f(m, v)], [*before, *copies], strict=True):
+        equal(array, value)
+    for result in first:
         equal(result, np.full_like(result, 77))
 
 
-def test_eval_returns_an_array_of_one_s_own():
+def test_eval_with_and_without_values():
+    x, y = T.dscalars("x", "y")
+    z = x * 2 + y
+    assert z.eval({x: 3, y: 4}) == 10
+    assert (x * 2).eval({x: 3, y: 1}) == 6
+    rejects(MissingInputError, "y", z.eval, {x: 1})
+    rejects(TypeError, "x", z.eval, {x: [1.0], y: 1})
     for expression in (C, C[1:], W, W.T):
         result = expression.eval()
         expected = result.copy()
@@ -367,29 +317,14 @@ def test_eval_returns_an_array_of_one_s_own():
 
 # Inputs are never written.
 
-STEPS = [
-    lambda T, a, b: T.exp(T.minimum(a, 2)),
-    lambda T, a, b: -a,
-    lambda T, a, b: a * 2,
-    lambda T, a, b: a + b,
-    lambda T, a, b: a - b,
-    lambda T, a, b: b * a.T,
-    lambda T, a, b: a / (1 + T.sqr(b)),
-    lambda T, a, b: a.T,
-    lambda T, a, b: a[::-1],
-    lambda T, a, b: a.reshape((9,)).reshape((3, 3)),
-    lambda T, a, b: a - a[0],
-    lambda T, a, b: a + b[:, 0][:, None],
-    lambda T, a, b: T.dot(a, b),
-    lambda T, a, b: T.switch(a < b, a, b),
-    lambda T, a, b: T.maximum(a, b),
-    lambda T, a, b: T.cast(a, "float64"),
-    lambda T, a, b: a - a.mean(axis=1, keepdims=True),
-    lambda T, a, b: T.zeros_like(a) + b,
-    lambda T, a, b: T.concatenate([a[1:], b[:1]]),
-]
+STEPS = (
+    "T.exp(T.minimum(a, 2)); -a; a * 2; a + b; a - b; b * a.T; a / (1 + T.sqr(b)); a.T; a[::-1]; "
+    "a.reshape((9,)).reshape((3, 3)); a - a[0]; a + b[:, 0][:, None]; T.dot(a, b); "
+    "T.switch(a < b, a, b); T.maximum(a, b); T.cast(a, 'float64'); T.zeros_like(a) + b; "
+    "a - a.mean(axis=1, keepdims=True); T.concatenate([a[1:], b[:1]])"
+)
 programs = st.lists(
-    st.tuples(st.integers(0, len(STEPS) - 1), st.integers(0, 20), st.integers(0, 20)),
+    st.tuples(st.sampled_from(STEPS.split("; ")), st.integers(0, 20), st.integers(0, 20)),
     min_size=1,
     max_size=8,
 )
@@ -400,7 +335,7 @@ def follow(module, program, first):
     for step, a, b in program:
         # Near to the end of the list, so that chains grow long.
         a, b = values[-1 - a % min(len(values), 3)], values[b % len(values)]
-        values.append(STEPS[step](module, a, b))
+        values.append(eval(step, {"T": module, "a": a, "b": b}))
     return values
 
 
@@ -438,29 +373,23 @@ def test_inputs_are_never_written_and_outputs_are_numpy_s(ref, program, returned
 # Givens.
 
 
-@pytest.mark.parametrize("as_pairs", [dict, list, tuple])
-def test_givens_as_dict_or_pairs(as_pairs):
-    x, y, c = T.dscalars("x", "y", "c")
-    assert function([c], x * 2 + y, givens=as_pairs([(x, c * 10), (y, 5)]))(2) == 45
-
-
 def test_givens_are_put_in_all_at_once():
     x, y, z = T.dscalars("x", "y", "z")
+    for kind in (dict, list, tuple):
+        assert function([z], x * 2 + y, givens=kind([(x, z * 10), (y, 5)]))(2) == 45
     assert function([x, y], 10 * x + y, givens={x: y, y: x})(1, 2) == 21
     assert function([y, z], x + 100 * y, givens={x: y + 1, y: z})(5, 7) == 706
     assert function([x], x * x, givens={x: x + 1})(2) == 9
 
 
-def test_givens_of_intermediates_and_outputs():
-    x, k = T.dscalars("x", "k")
-    h = T.exp(x)
+def test_givens_of_intermediates_constants_and_shared_variables():
+    x, k, v, i = T.dscalar("x"), T.dscalar("k"), T.dvector("v"), T.lscalar("i")
+    h, w, c = T.exp(x), shared(1.0, name="w"), T.constant(2.0)
     assert function([x, k], h * 2 + x, givens={h: k + x})(1, 10) == 23
     assert function([k], [h, h + 1], givens={h: k})(3) == [3, 4]
     rejects(UnusedInputError, "x", function, [x, k], h * 2, givens={h: k})
-
-
-def test_givens_and_shared_variables():
-    w, x, v, i = shared(1.0, name="w"), T.dscalar("x"), T.dvector("v"), T.lscalar("i")
+    assert function([x], c * x, givens={c: 3.0})(2) == 6
+    assert function([i], x / 2, givens={x: i})(3) == 1.5  # of a smaller dtype
     f = function([x], w * 2, updates={w: w + 1}, givens={w: x})
     assert f(10) == 20
     assert w.get_value() == 11
@@ -468,19 +397,17 @@ def test_givens_and_shared_variables():
     batch = function([i], v.sum(), givens={v: data[i * 2 : (i + 1) * 2]})
     assert [float(batch(k)) for k in range(3)] == [1, 5, 9]
     assert function([], v.sum(), givens={v: np.arange(4.0)})() == 6
-    assert function([i], x / 2, givens={x: i})(3) == 1.5  # of a smaller dtype
 
 
 @pytest.mark.parametrize(
     ("givens", "message"),
     [
-        ({T.dscalar("x"): T.dvector("v")}, ["x", "v"]),
+        ({T.dscalar("x"): T.dvector("v")}, ["x", "v", re.escape("(?,)")]),
         ({T.fscalar("x"): T.dscalar("v")}, ["x", "v", "float32", "float64", here(), "cast"]),
-        ({T.lscalar("x"): T.dscalar("v")}, ["x", "v"]),
         ({T.lscalar("x"): 1.5}, "x"),
-        ({T.dscalar("x"): 1j}, "x"),
         ({T.dscalar("x"): "1"}, "1"),
-        ({T.drow("x"): np.ones((2, 3))}, ["x", "size 1"]),
+        ({T.drow("x"): np.ones((2, 3))}, ["x", r"size 1|\(1, \?\)"]),
+        ({T.drow("x"): T.dvector("v").reshape((2, 3))}, ["x", r"\(1, \?\)", r"\(2, 3\)"]),
         ({3: T.dscalar("x")}, "3"),
         ([T.dscalar("x")], "givens"),
         ([(T.dscalar("x"), 1, 2)], "givens"),
@@ -488,49 +415,35 @@ def test_givens_and_shared_variables():
 )
 def test_givens_of_wrong_types(givens, message):
     rejects(TypeError, message, function, [], T.dscalar(), givens=givens)
-
-
-def test_givens_have_a_variable_once():
-    x = T.dscalar("width")
-    rejects(ValueError, "width", function, [], x, givens=[(x, 1), (x, 2)])
+    rejects(ValueError, "width", function, [], WIDTH, givens=[(WIDTH, 1), (WIDTH, 2)])
 
 
 # Shapes that don't fit, and other errors while a function runs.
 
+W32 = shared(np.ones((3, 2)), name="weights")
+FAILING = [
+    (lambda x, y: x + y, [(2, 3), (2, 4)], "x of shape (2, 3) and y of shape (2, 4)"),
+    (lambda x, y: x * y, [(2, 1), (2, 4)], "assert x.shape[1] == y.shape[1]: the sizes of axes"),
+    (lambda x, y: T.exp(x) - T.exp(y), [(2, 3), (4, 3)], "sub failed for"),
+    (lambda x, y: T.dot(x, y), [(2, 3), (4, 3)], "dot failed for x of shape (2, 3) and y"),
+    (lambda x, y: T.dot(x[1:].T, y), [(3, 2), (4, 3)], "x[1:].T of shape (2, 2) and y of"),
+    (lambda x, y: T.concatenate([x, y]), [(2, 3), (2, 4)], "concatenate failed for x of shape"),
+    (lambda x, y: T.switch(x > 0, x, y), [(2, 3), (2, 4)], "y of shape (2, 4)"),
+    (lambda x, y: T.grad((T.dot(x + y, W32) ** 2).sum(), W32), [(4, 5)] * 2, "weights of shape"),
+    (lambda x, y: T.exp(x[0]).reshape((2, 2)) + y, [(3, 3), (2, 2)], "size 3"),
+    (lambda x, y: x[y.shape[0]] * 2, [(3, 3), (5, 5)], "out of bounds"),
+]
 
-@pytest.mark.parametrize(
-    ("make", "shapes", "operation"),
-    [
-        (lambda x, y: x + y, [(2, 3), (2, 4)], "add"),
-        (lambda x, y: T.exp(x) * T.exp(y), [(2, 3), (4, 3)], "mul"),
-        (lambda x, y: T.dot(x, y), [(2, 3), (4, 3)], "dot"),
-        (lambda x, y: T.concatenate([x, y]), [(2, 3), (2, 4)], "concatenate"),
-        (lambda x, y: T.switch(x > 0, x, y), [(2, 3), (2, 4)], "switch"),
-        (lambda x, y: T.nnet.sigmoid(x) - y, [(2, 3), (3, 2)], "sub"),
-    ],
-)
-def test_shape_error_names_function_operation_shapes_and_place(make, shapes, operation):
+
+@pytest.mark.parametrize(("make", "shapes", "part"), FAILING)
+def test_error_names_function_operation_shapes_and_place(make, shapes, part):
     x, y = T.dmatrices("x", "y")
-    f = function([x, y], make(x, y), name="predict")
+    f = function([x, y], make(x, y), name="predict", on_unused_input="ignore")
+    place = f"made at {__file__}:{make.__code__.co_firstlineno}"
     for _ in range(2):
-        parts = ["predict", operation, Path(__file__).name, *map(re.escape, map(str, shapes))]
-        rejects(ValueError, parts, f, *map(np.ones, shapes))
-        assert f(np.ones((3, 3)), np.ones((3, 3))).ndim == 2  # it still works
-
-
-def test_errors_name_arguments_and_the_line_of_the_user():
-    x, y, v, i = T.dmatrix("x"), T.dmatrix("y"), T.dvector("v"), T.lscalar("i")
-    w = shared(np.ones((3, 2)), name="weights")
-    f = function([x, y], T.dot(x.T, y))
-    parts = [r"x\.T of shape \(3, 2\)", r"y of shape \(4, 3\)"]
-    rejects(ValueError, parts, f, np.ones((2, 3)), np.ones((4, 3)))
-    z, place = v[i] * 2, here()
-    rejects(IndexError, [place, "out of bounds"], function([v, i], z), np.ones(3), 5)
-    z, place = T.exp(v).reshape((2, 2)) + 1, here()
-    rejects(ValueError, [place, r"\b3\b"], function([v], z), np.ones(3))
-    cost = (T.dot(x, w) ** 2).sum()
-    parts = ["dot", "weights", Path(__file__).name]
-    rejects(ValueError, parts, function([x], T.grad(cost, w)), np.ones((4, 5)))
+        parts = map(re.escape, ["predict: ", place, part])
+        error = IndexError if "bounds" in part else ValueError
+        rejects(error, parts, f, *map(np.ones, shapes))
 
 
 def test_sizes_known_beforehand_are_checked_when_the_expression_is_made():
@@ -543,7 +456,6 @@ def test_sizes_known_beforehand_are_checked_when_the_expression_is_made():
     "second",
     [
         lambda b, v, i: T.exp(b) + T.exp(v),
-        lambda b, v, i: b - T.exp(T.exp(b) + v),
         lambda b, v, i: b + v[i],
         lambda b, v, i: b + v[:i],
         lambda b, v, i: b * v.reshape((3,)),
@@ -563,30 +475,29 @@ def test_failing_call_leaves_shared_variables_as_they_were(second):
     equal(a.get_value(), np.zeros(3))
 
 
-def test_floating_point_error_leaves_shared_variables_as_they_were():
-    v, w = T.dvector("v"), shared(np.ones(3), name="w")
-    f = function([v], [], updates={w: w / v})
+def test_updates_that_fail_when_they_are_computed_change_nothing():
+    x, v, w, row = (
+        T.dmatrix("x"),
+        T.dvector("v"),
+        shared(np.ones(3)),
+        shared(np.ones((1, 3)), "row"),
+    )
     with np.errstate(all="raise"):
-        rejects(FloatingPointError, "true_div", f, np.zeros(3))
+        rejects(FloatingPointError, "true_div", function([v], [], updates={w: w / v}), np.zeros(3))
+    f = function([x], [], updates={w: w + 1, row: x})
+    rejects(ValueError, ["row", "size 1"], f, np.ones((2, 3)))
     equal(w.get_value(), np.ones(3))
-
-
-def test_update_that_would_break_an_axis_of_size_1_is_refused():
-    w, x = shared(np.ones((1, 3)), name="w"), T.dmatrix("x")
-    f = function([x], [], updates={w: x})
-    rejects(ValueError, ["w", "size 1"], f, np.ones((2, 3)))
     f(np.full((1, 3), 2.0))
-    equal(w.get_value(), np.full((1, 3), 2.0))
+    equal(row.get_value(), np.full((1, 3), 2.0))
 
 
 # A fresh interpreter: NumPy imports some of its own modules when they are needed first.
 
 
 @pytest.mark.parametrize(
-    ("expression", "value"),
-    [("v.max()", "4.0"), ("T.outer(v, v)[2, 1]", "8.0"), ("T.nnet.softmax(v * 0).sum()", "1.0")],
+    "expression", ["v.max() + 4", "T.outer(v, v)[2, 1]", "8 * T.exp(v * 0)[0]"]
 )
-def test_first_thing_in_a_fresh_interpreter(expression, value):
+def test_first_thing_in_a_fresh_interpreter(expression):
     script = (
         "import common.symbolic.tensor as T\n"
         "from common.symbolic import function\n"
@@ -594,15 +505,4 @@ def test_first_thing_in_a_fresh_interpreter(expression, value):
         f"print(function([v], {expression})([1.0, 2.0, 4.0]))\n"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert (run.returncode, run.stdout.strip()) == (0, value), run.stderr[-500:]
-
-
-def test_eval_with_and_without_values():
-    x, y = T.dscalars("x", "y")
-    z = x * 2 + y
-    assert z.eval({x: 3, y: 4}) == 10
-    assert T.constant(3).eval() == 3
-    assert (shared(2.0) * 3).eval() == 6
-    assert (x * 2).eval({x: 3, y: 1}) == 6
-    rejects(MissingInputError, "y", z.eval, {x: 1})
-    rejects(TypeError, "x", z.eval, {x: [1.0], y: 1})
+    assert (run.returncode, run.stdout.strip()) == (0, "8.0"), run.stderr[-500:]
