@@ -6,12 +6,14 @@ broadcasting uses one element many times, so its VJP sums.
 
 import builtins
 import operator
+from collections.abc import Collection
+from functools import cache
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from common.symbolic import elementwise as ew
 from common.symbolic.graph import (
-    KINDS,
     Constant,
     Dim,
     Operation,
@@ -33,7 +35,7 @@ class ArrayOperation(Operation):
     fields : tuple of str
         Names of the parameters, which are attributes.
     n_values : int or None
-        How many of the inputs count by their values: not those that give only a shape.
+        How many inputs count by their values, before those that give only a shape; None for all.
     template : str
         The NumPy expression, with {0}, {1}, … for the inputs and {op} for the operation.
     """
@@ -71,17 +73,13 @@ def as_axes(name: str, x: Variable, axis) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(x.ndim))
     axis = axis.value if isinstance(axis, Constant) else axis
-    axis = axis.tolist() if isinstance(axis, np.ndarray) else axis
-    axes = axis if isinstance(axis, tuple | list) else (axis,)
-    for a in axes:
-        if not isinstance(a, int | np.integer) or isinstance(a, bool):
-            raise TypeError(f"{name}: axis must be an integer, several, or None, got {a!r}")
-        if not -x.ndim <= a < x.ndim:
-            raise ValueError(f"{name}: {x!r} has {x.ndim} axes, so it has no axis {a}")
-    result = sorted({int(a) % x.ndim for a in axes})
-    if len(result) < len(axes):
-        raise ValueError(f"{name}: an axis is named twice in {axis}")
-    return tuple(result)
+    axes = np.atleast_1d(range(x.ndim) if axis is None else axis)
+    if axes.size and axes.dtype.kind not in "iu":
+        raise TypeError(f"{name}: axis must be an integer, several, or None, got {axis!r}")
+    try:
+        return tuple(sorted(normalize_axis_tuple(axes.tolist(), x.ndim)))
+    except ValueError as error:
+        raise ValueError(f"{name} of {x!r}: {error}") from error
 
 
 def _axis_text(axes):
@@ -122,11 +120,10 @@ class Dimshuffle(ArrayOperation):
             x = f"{x}.squeeze({_axis_text(dropped)})"
         order = [sorted(kept).index(a) for a in kept]
         if order != sorted(order):
-            reverse = order == sorted(order)[::-1]
-            x = f"{x}.T" if reverse else f"{x}.transpose({', '.join(map(str, order))})"
+            x += ".T" if order == sorted(order)[::-1] else f".transpose{tuple(order)}"
         if "x" in self.pattern:
             parts = ", ".join("None" if a == "x" else ":" for a in self.pattern)
-            x = f"{x}[{parts.rstrip(', :')}]"
+            x += f"[{parts.rstrip(', :')}]"
         return x
 
 
@@ -144,12 +141,12 @@ def dimshuffle(x, pattern) -> Variable:
     named = [a for a in pattern if a != "x"]
     if len(set(named)) < len(named) or not set(named) <= set(range(x.ndim)):
         raise ValueError(f"dimshuffle: {pattern} doesn't fit {x!r}, which has {x.ndim} axes")
-    for a in range(x.ndim):
-        if a not in named and x.dims[a] != 1:
-            raise ValueError(
-                f"dimshuffle: axis {a} of {x!r} {readable_shape(x.dims)} can't be dropped, since "
-                "its size isn't known to be 1"
-            )
+    dropped = set(range(x.ndim)) - set(named)
+    if builtins.any(x.dims[a] != 1 for a in dropped):
+        raise ValueError(
+            f"dimshuffle: {pattern} drops an axis of {x!r} {readable_shape(x.dims)} whose size "
+            "isn't known to be 1"
+        )
     if pattern == tuple(range(x.ndim)):
         return x
     return Dimshuffle(pattern, x.ndim)(ew.cast(x, x.dtype))  # a Python number has no axes
@@ -158,13 +155,14 @@ def dimshuffle(x, pattern) -> Variable:
 def transpose(x, axes=None) -> Variable:
     """Return `x` with its axes in another order, by default reversed."""
     x = as_variable(x)
-    order = range(x.ndim)[::-1] if axes is None else [a % x.ndim if x.ndim else a for a in axes]
-    if sorted(order) != list(range(x.ndim)):
+    if axes is None:
+        return dimshuffle(x, range(x.ndim)[::-1])
+    if len(as_axes("transpose", x, axes)) < x.ndim:
         raise ValueError(f"transpose: axes must name each of the {x.ndim} axes once, got {axes}")
-    return dimshuffle(x, order)
+    return dimshuffle(x, [a % x.ndim for a in axes])
 
 
-def expand(x: Variable, axes: tuple[int, ...]) -> Variable:
+def expand(x: Variable, axes: Collection[int]) -> Variable:
     """Return `x` with axes of size 1 at the places `axes` of the result."""
     rest = iter(range(x.ndim))
     return dimshuffle(x, ["x" if a in axes else next(rest) for a in range(x.ndim + len(axes))])
@@ -172,13 +170,13 @@ def expand(x: Variable, axes: tuple[int, ...]) -> Variable:
 
 def shape_padleft(x, n_ones: int = 1) -> Variable:
     """Return `x` with `n_ones` axes of size 1 in front."""
-    return expand(as_variable(x), tuple(range(n_ones)))
+    return expand(as_variable(x), range(n_ones))
 
 
 def shape_padright(x, n_ones: int = 1) -> Variable:
     """Return `x` with `n_ones` axes of size 1 behind."""
     x = as_variable(x)
-    return expand(x, tuple(range(x.ndim, x.ndim + n_ones)))
+    return expand(x, range(x.ndim, x.ndim + n_ones))
 
 
 def shape_padaxis(x, axis: int) -> Variable:
@@ -247,9 +245,12 @@ def size(x) -> Variable:
     return prod(shape(x))
 
 
-class _OfShape(ArrayOperation):
-    """Base of what takes a value, and the size of each axis of the result."""
+class Reshape(ArrayOperation):
+    """The elements of the first input in a shape given by the other inputs; a size of −1 fits."""
 
+    name = "reshape"
+    template = "np.reshape({0}, ({1}))"
+    view = True
     n_values = 1
 
     def infer(self, x, *sizes):
@@ -258,55 +259,44 @@ class _OfShape(ArrayOperation):
                 raise TypeError(f"{self.name}: sizes must be integers, got {n!r} of {n.dtype}")
         return x.dtype, tuple([_dim_of(n) for n in sizes])
 
-
-class Reshape(_OfShape):
-    """The elements of the first input in another shape; a size of −1 fits."""
-
-    name = "reshape"
-    view = True
-
     def vjp(self, i, out, g, x, *sizes):
         """Return g in the shape of x."""
         return ReshapeLike()(g, x)
 
     def code(self, x, *sizes):
-        return f"np.reshape({x}, ({', '.join(sizes)}{',' if len(sizes) == 1 else ''}))"
+        return self.template.format(x, ", ".join(sizes) + "," * (len(sizes) == 1))
 
 
-class Alloc(_OfShape):
-    """A new array of some shape, filled with the first input."""
+class Alloc(Reshape):
+    """A new array of a shape given by the other inputs, filled with the first one."""
 
     name = "alloc"
+    template = "np.full(({1}), {0})"
+    view = False
+    vjp = ArrayOperation.vjp
 
-    def code(self, value, *sizes):
-        return f"np.array(np.broadcast_to({value}, ({', '.join(sizes)},)))"
 
+class BroadcastLike(ArrayOperation):
+    """The first input, broadcast to the shape of the second."""
 
-class ReshapeLike(ArrayOperation):
-    """The elements of the first input in the shape of the second."""
-
-    name = "reshape_like"
-    template = "{0}.reshape({1}.shape)"
+    name = "broadcast"
+    template = "np.broadcast_to({0}, {1}.shape)"
     view = True
     n_values = 1
 
     def infer(self, g, x):
         return g.dtype, x.dims
 
+
+class ReshapeLike(BroadcastLike):
+    """The elements of the first input in the shape of the second."""
+
+    name = "reshape_like"
+    template = "{0}.reshape({1}.shape)"
+
     def vjp(self, i, out, gg, g, x):
         """Return gg in the shape of g."""
         return ReshapeLike()(gg, g)
-
-
-class BroadcastLike(ReshapeLike):
-    """The first input, broadcast to the shape of the second."""
-
-    name = "broadcast"
-    template = "np.broadcast_to({0}, {1}.shape)"
-
-    def vjp(self, i, out, gg, g, x):
-        """Return gg, which the gradient walk sums to the shape of g."""
-        return gg
 
 
 def _dim_of(n: Variable):
@@ -326,13 +316,12 @@ def sizes_of(shape, ndim=None) -> list[Variable]:
     TypeError
         If the number of axes can't be known.
     """
-    if isinstance(shape, np.ndarray):
-        shape = shape.tolist()
-    if isinstance(shape, Variable) and shape.ndim == 1:
+    if isinstance(shape, Variable) and shape.ndim:
         n = ndim if isinstance(shape.dims[0], Dim) else shape.dims[0]
         if n is None:
             raise TypeError(f"reshape: the length of the shape {shape!r} isn't known; give ndim=")
         return [shape[i] for i in range(n)]
+    shape = shape.tolist() if isinstance(shape, np.ndarray) else shape
     return [as_variable(n) for n in (shape if isinstance(shape, tuple | list) else (shape,))]
 
 
@@ -423,12 +412,11 @@ def eye(n, m=None, k=0, dtype=None) -> Variable:
 # Reductions: they combine the elements along some axes, which disappear.
 
 
-def _of_input(dtype):
-    return dtype
-
-
-def _accumulator(dtype):
-    return {"b": "int64", "i": "int64", "u": "uint64"}.get(KINDS[dtype], dtype)
+def _to_factors(g, y, x, axes):
+    """Return g times the product of all others, right with zeros; it needs n² times the memory."""
+    [axis] = axes
+    itself = shape_padright(eye(ShapeOf(axis)(x), dtype="bool"), x.ndim - axis - 1)
+    return ew.zero_or_product(g, prod(ew.switch(itself, 1, expand(x, axes)), axis + 1))
 
 
 def _to_largest(g, y, x, axes):
@@ -438,18 +426,20 @@ def _to_largest(g, y, x, axes):
     return ew.switch(found, g / count, 0)
 
 
-# For each the dtype of the result, given that of the input; and the VJP, a function of g, of the
-# result (both with axes of size 1 where it was reduced), of the input and the axes; None for 0.
+# For each the VJP, a function of g, of the result (both with axes of size 1 where it was reduced),
+# of the input and the axes; None for 0.
 REDUCTIONS = {
-    "sum": (_accumulator, lambda g, y, x, axes: broadcast_like(g, x)),
-    "prod": (_accumulator, lambda g, y, x, axes: ew.zero_or_product(g, ProdOfOthers(*axes)(x))),
-    "max": (_of_input, _to_largest),
-    "min": (_of_input, _to_largest),
-    "argmax": (lambda dtype: "int64", None),
-    "argmin": (lambda dtype: "int64", None),
-    "all": (lambda dtype: "bool", None),
-    "any": (lambda dtype: "bool", None),
+    "sum": lambda g, y, x, axes: broadcast_like(g, x),
+    "prod": _to_factors,
+    "max": _to_largest,
+    "min": _to_largest,
+    **dict.fromkeys(("argmax", "argmin", "all", "any")),
 }
+
+
+@cache
+def _reduced_dtype(name, dtype):
+    return getattr(np.ones(1, dtype), name)().dtype.name
 
 
 class Reduction(ArrayOperation):
@@ -466,49 +456,37 @@ class Reduction(ArrayOperation):
     def __init__(self, name: str, axes: tuple[int, ...]):
         super().__init__(name, axes)
         self.selects = name in ("max", "min")
-        self.differentiable = REDUCTIONS[name][1] is not None
+        self.differentiable = REDUCTIONS[name] is not None
 
     def infer(self, x):
-        out_dtype, _ = REDUCTIONS[self.name]
         self._over_all = len(self.axes) == x.ndim
-        return out_dtype(x.dtype), tuple(n for a, n in enumerate(x.dims) if a not in self.axes)
+        dims = tuple([n for a, n in enumerate(x.dims) if a not in self.axes])
+        return _reduced_dtype(self.name, x.dtype), dims
 
     def vjp(self, i, out, g, x):
         """Return what the table tells."""
-        _, rule = REDUCTIONS[self.name]
-        return rule(expand(g, self.axes), expand(out, self.axes), x, self.axes)
+        return REDUCTIONS[self.name](expand(g, self.axes), expand(out, self.axes), x, self.axes)
 
     def code(self, x):
         """Return the call of the method of this name."""
         return f"{x}.{self.name}({'' if self._over_all else f'axis={_axis_text(self.axes)}'})"
 
 
-class ProdOfOthers(ArrayOperation):
-    """For each element the product of the others along an axis, right wherever some are 0."""
-
-    name = "prod_of_others"
-    template = "prod_of_others({0}, {op.axis})"
-    fields = ("axis",)
-
-    def vjp(self, i, out, g, x):
-        """Return for element j Σᵢ gᵢ Π xₖ, over i ≠ j and k ≠ i, j: a matrix of i and j."""
-        a = self.axis
-        g, rows = expand(g, (a + 1,)), expand(x, (a,))
-        places = arange(ShapeOf(a)(x))
-        after = tuple(range(1, x.ndim - a))
-        diagonal = ew.eq(expand(places, (1, *(k + 1 for k in after))), expand(places, after))
-        without_both = ProdOfOthers(a + 1)(ew.switch(diagonal, 1, rows))
-        return sum(ew.switch(diagonal, 0, ew.zero_or_product(g, without_both)), a)
-
-
 def _reduced(name, x, axis, keepdims, dtype=None):
     x = as_variable(x)
-    x = x if dtype is None else ew.cast(x, dtype)
+    x = result = ew.cast(x, dtype or x.dtype)
     axes = as_axes(name, x, axis)
-    result = x if axes else ew.cast(x, REDUCTIONS[name][0](x.dtype))
-    for group in [(a,) for a in axes[::-1]] if name == "prod" else [axes] if axes else []:
+    groups = [axes] if axes else []
+    if name == "prod":
+        groups = [(a,) for a in axes[::-1]]
+    elif name in ("argmax", "argmin"):
+        rest = [a for a in range(x.ndim) if a not in axes]
+        together = transpose(x, [*rest, *axes])
+        result = flatten(together, len(rest) + 1) if axes else shape_padright(x)
+        groups = [(len(rest),)]
+    for group in groups:
         result = Reduction(name, group)(result)
-    result = result if dtype is None else ew.cast(result, dtype)
+    result = ew.cast(result, dtype or _reduced_dtype(name, x.dtype))
     return expand(result, axes) if keepdims else result
 
 
@@ -544,22 +522,12 @@ def any(x, axis=None, keepdims=False) -> Variable:
 
 def argmax(x, axis=None, keepdims=False) -> Variable:
     """Return the index of the largest element along `axis`; along several, as if flattened."""
-    return _arg("argmax", x, axis, keepdims)
+    return _reduced("argmax", x, axis, keepdims)
 
 
 def argmin(x, axis=None, keepdims=False) -> Variable:
     """Return the index of the smallest element along `axis`; along several, as if flattened."""
-    return _arg("argmin", x, axis, keepdims)
-
-
-def _arg(name, x, axis, keepdims):
-    x = as_variable(x)
-    axes = as_axes(name, x, axis)
-    rest = [a for a in range(x.ndim) if a not in axes]
-    together = transpose(x, [*rest, *axes])
-    together = flatten(together, len(rest) + 1) if axes else shape_padright(x)
-    result = Reduction(name, (len(rest),))(together)
-    return expand(result, axes) if keepdims else result
+    return _reduced("argmin", x, axis, keepdims)
 
 
 def mean(x, axis=None, dtype=None, keepdims=False) -> Variable:
@@ -599,11 +567,11 @@ class Join(ArrayOperation):
             known = [n for n in sizes if isinstance(n, int)]
             if axis == self.axis:
                 dims.append(builtins.sum(known) if len(known) == len(sizes) else Dim())
-            elif len(set(known)) > 1:
+                continue
+            if len(set(known)) > 1:
                 shown = ", ".join(f"{x!r} {readable_shape(x.dims)}" for x in xs)
                 raise ValueError(f"concatenate: sizes differ along axis {axis}: {shown}")
-            else:
-                dims.append(known[0] if known else sizes[0])
+            dims.append([*known, *sizes][0])
         return np.result_type(*(x.dtype for x in xs)).name, tuple(dims)
 
     def vjp(self, i, out, g, *xs):
@@ -664,16 +632,14 @@ def stack(*tensors, axis=0) -> Variable:
 
 def stacklists(tensors) -> Variable:
     """Return nested lists of variables as one array."""
-    if isinstance(tensors, list | tuple):
-        return stack([stacklists(x) for x in tensors])
     return as_variable(tensors)
 
 
 class Arange(ArrayOperation):
-    """start, start + step, … below stop."""
+    """start, start + step, … below stop; `counts` tells whether that counts from 0."""
 
     name = "arange"
-    fields = ("dtype",)
+    fields = ("dtype", "counts")
     n_values = 0
     differentiable = False
 
@@ -681,20 +647,12 @@ class Arange(ArrayOperation):
         for n in (start, stop, step):
             if n.ndim:
                 raise TypeError(f"arange takes scalars, got {n!r} with {n.ndim} axes")
-        whole = counts_from_zero(start, step) and stop.kind in "iu"
-        return self.dtype, (_dim_of(stop) if whole else Dim(),)
+        return self.dtype, (_dim_of(stop) if self.counts and stop.kind in "iu" else Dim(),)
 
     def code(self, start, stop, step):
-        first = "" if (start, step) == ("0", "1") else f"{start}, "
-        second = "" if step == "1" else f", {step}"
+        numbers = stop if self.counts else ", ".join([start, stop] + [step] * (step != "1"))
         dtype = "" if self.dtype == "int64" else f", dtype=np.{self.dtype}"
-        return f"np.arange({first}{stop}{second}{dtype})"
-
-
-def counts_from_zero(start, step):
-    """Return whether these are the constants 0 and 1."""
-    known = isinstance(start, Constant) and isinstance(step, Constant)
-    return known and (start.value, step.value) == (0, 1)
+        return f"np.arange({numbers}{dtype})"
 
 
 def arange(start, stop=None, step=1, dtype=None) -> Variable:
@@ -705,7 +663,7 @@ def arange(start, stop=None, step=1, dtype=None) -> Variable:
     weak = ["float64" if n.kind == "f" else "int64" for n in numbers]
     natural = np.result_type(*(strong or weak))
     dtype = dtype or ("int64" if natural.kind in "biu" else natural.name)
-    return Arange(checked_dtype(dtype))(*numbers)
+    return Arange(checked_dtype(dtype), (start, step) == (0, 1))(*numbers)
 
 
 def at(x: Variable, axis: int, key) -> Variable:
@@ -716,7 +674,7 @@ def at(x: Variable, axis: int, key) -> Variable:
 def repeat(x, repeats, axis=None) -> Variable:
     """Return each element of `x` `repeats` times along `axis`; by default of `x` flattened."""
     x = flatten(x) if axis is None else as_variable(x)
-    [axis] = as_axes("repeat", x, 0 if axis is None else axis)
+    [axis] = as_axes("repeat", x, axis)
     return at(x, axis, arange(ShapeOf(axis)(x) * repeats) // repeats)
 
 

@@ -228,11 +228,11 @@ def _must_agree(x):
     """Yield pairs of (input, axis) that must have the same size, but that NumPy may broadcast."""
     inputs = x.inputs
     if x.operation is not None and x.operation.name == "index":
-        masked = any(part[0] == "mask" for part in x.operation.pattern)
+        masked = "mask" in x.operation.pattern
         inputs = () if masked else [y for y in inputs[1:] if y.ndim]
     elif isinstance(x.operation, SetAt):
         array, y, *rest = inputs
-        inputs = [y, Index(*x.operation.parameters[:2])(array, *rest)]
+        inputs = [y, Index(x.operation.pattern)(array, *rest)]
     elif isinstance(x.operation, Dot) and x.ndim == 3:
         yield (inputs[0], 0), (inputs[1], 0)
         return

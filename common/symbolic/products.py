@@ -188,5 +188,5 @@ def ignores_slices(operation: Operation, x: Variable) -> bool:
     picking a label from each row of a softmax needs the whole row, by way of its sum.
     """
     if operation.name == "index" and isinstance(x.operation, Softmax):
-        return not (operation.unique and operation.pattern == (("array",), ("array",)))
+        return operation.pattern != ("rows", "array")
     return operation.selects and operation.name != "relu"

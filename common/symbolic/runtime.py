@@ -27,15 +27,6 @@ def zero_or_dot(g, f):
     return g @ (f if used.all() else np.where(used[..., None], f, f.dtype.type(0)))
 
 
-def prod_of_others(x, axis):
-    """Return, for each element, the product of the others along an axis."""
-    x = np.moveaxis(x, axis, 0)
-    one = np.ones_like(x[:1])
-    before = np.cumprod(np.concatenate([one, x[:-1]]), axis=0)
-    after = np.cumprod(np.concatenate([one, x[:0:-1]]), axis=0)[::-1]
-    return np.moveaxis(before * after, 0, axis)
-
-
 def _first(x, axes):
     """Return a copy with `axes` moved to the front: NumPy is slow at reducing a short last axis."""
     if x.ndim == 2 and axes == (1,):
@@ -72,31 +63,28 @@ def logsumexp(x, axes):
     return np.where(np.isfinite(largest), largest, 0) + np.log(np.exp(y).sum(axis=front))
 
 
-def put(g, shape, index):
-    """Return zeros of `shape` with `g` at `index`, which names no element twice."""
-    result = np.zeros(shape, np.asarray(g).dtype)
-    result[index] = g
-    return result
+def inc_subtensor(x, index, y):
+    """Return a copy of `x` with `y` added at `index`, as often as an element is named."""
+    return _add(np.array(x), index, y)
 
 
-def put_add(g, shape, index):
-    """Return zeros of `shape` with `g` added at `index`, as often as an element is named."""
-    result = np.zeros(shape, np.asarray(g).dtype)
-    np.add.at(result, index, g)
-    return result
+def put(y, shape, index):
+    """Return zeros of `shape` with `y` added at `index`."""
+    return _add(np.zeros(shape, np.asarray(y).dtype), index, y)
 
 
-def set_at(x, index, y):
-    """Return a copy of `x` with `y` at `index`."""
-    x = np.array(x)
-    x[index] = y
+def _add(x, index, y):
+    if any(isinstance(part, np.ndarray) and part.dtype != bool for part in index):
+        np.add.at(x, index, y)
+    else:
+        x[index] += y  # ten times as fast
     return x
 
 
-def add_at(x, index, y):
-    """Return a copy of `x` with `y` added at `index`, as often as an element is named."""
+def set_subtensor(x, index, y):
+    """Return a copy of `x` with `y` at `index`."""
     x = np.array(x)
-    np.add.at(x, index, y)
+    x[index] = y
     return x
 
 
@@ -131,8 +119,8 @@ def show(x, message):
 
 # What programs can use: nothing else. NumPy imports parts of itself late, which needs __import__.
 _FUNCTIONS = (
-    *(sigmoid, zero_or_product, zero_or_dot, prod_of_others, softmax, log_softmax, logsumexp),
-    *(put, put_add, set_at, add_at, draw, show),
+    *(sigmoid, zero_or_product, zero_or_dot, softmax, log_softmax, logsumexp),
+    *(put, set_subtensor, inc_subtensor, draw, show),
 )
 NAMESPACE = {
     "np": np,
