@@ -1,5 +1,7 @@
 """x[…] by slices, integers, integer arrays and masks; its derivative; parts that are replaced."""
 
+import operator
+
 import numpy as np
 
 from common.symbolic import arrays
@@ -145,7 +147,9 @@ def _parsed(x, key):
         if part is None or part is Ellipsis:
             return part
         if isinstance(part, slice):
-            return parsed(part.start), parsed(part.stop), parsed(part.step)
+            bounds = (part.start, part.stop, part.step)
+            given = [b if isinstance(b, Variable | None) else operator.index(b) for b in bounds]
+            return tuple(map(parsed, given))
         if isinstance(part, int | np.integer) and not isinstance(part, bool):
             return int(part)
         part = as_variable(part)
