@@ -6,22 +6,13 @@ broadcasting uses one element many times, so its VJP sums.
 
 import builtins
 import operator
-from collections.abc import Collection
 from functools import cache
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from common.symbolic import elementwise as ew
-from common.symbolic.graph import (
-    Constant,
-    Dim,
-    Operation,
-    Variable,
-    as_variable,
-    checked_dtype,
-    readable_shape,
-)
+from common.symbolic.graph import Constant, Dim, Operation, Variable, as_variable, checked_dtype
 
 
 class ArrayOperation(Operation):
@@ -70,10 +61,10 @@ def as_axes(name: str, x: Variable, axis) -> tuple[int, ...]:
     ValueError, TypeError
         If `x` has no such axis, an axis is named twice, or `axis` isn't an integer.
     """
+    axis = axis.value if isinstance(axis, Constant) else axis
     if axis is None:
         return tuple(range(x.ndim))
-    axis = axis.value if isinstance(axis, Constant) else axis
-    axes = np.atleast_1d(range(x.ndim) if axis is None else axis)
+    axes = np.atleast_1d(axis)
     if axes.size and axes.dtype.kind not in "iu":
         raise TypeError(f"{name}: axis must be an integer, several, or None, got {axis!r}")
     try:
@@ -133,19 +124,15 @@ def dimshuffle(x, pattern) -> Variable:
     Raises
     ------
     ValueError
-        If an axis is named twice or doesn't exist, or one that isn't known to have size 1 is left
-        out.
+        If an axis is named twice, doesn't exist, or is left out without being known to have size 1.
     """
     x = as_variable(x)
     pattern = tuple([a if a == "x" else operator.index(a) for a in pattern])
-    named = [a for a in pattern if a != "x"]
-    if len(set(named)) < len(named) or not set(named) <= set(range(x.ndim)):
-        raise ValueError(f"dimshuffle: {pattern} doesn't fit {x!r}, which has {x.ndim} axes")
-    dropped = set(range(x.ndim)) - set(named)
-    if builtins.any(x.dims[a] != 1 for a in dropped):
+    named = sorted([a for a in pattern if a != "x"])
+    if named != [a for a in range(x.ndim) if a in named or x.dims[a] != 1]:
         raise ValueError(
-            f"dimshuffle: {pattern} drops an axis of {x!r} {readable_shape(x.dims)} whose size "
-            "isn't known to be 1"
+            f"dimshuffle: {pattern} must name each of the {x.ndim} axes of {x!r} {x.dims} once; "
+            "it may leave out those that are known to have size 1"
         )
     if pattern == tuple(range(x.ndim)):
         return x
@@ -155,14 +142,13 @@ def dimshuffle(x, pattern) -> Variable:
 def transpose(x, axes=None) -> Variable:
     """Return `x` with its axes in another order, by default reversed."""
     x = as_variable(x)
-    if axes is None:
-        return dimshuffle(x, range(x.ndim)[::-1])
-    if len(as_axes("transpose", x, axes)) < x.ndim:
+    axes = range(x.ndim)[::-1] if axes is None else normalize_axis_tuple(axes, x.ndim)
+    if len(axes) < x.ndim:
         raise ValueError(f"transpose: axes must name each of the {x.ndim} axes once, got {axes}")
-    return dimshuffle(x, [a % x.ndim for a in axes])
+    return dimshuffle(x, axes)
 
 
-def expand(x: Variable, axes: Collection[int]) -> Variable:
+def expand(x: Variable, axes) -> Variable:
     """Return `x` with axes of size 1 at the places `axes` of the result."""
     rest = iter(range(x.ndim))
     return dimshuffle(x, ["x" if a in axes else next(rest) for a in range(x.ndim + len(axes))])
@@ -213,11 +199,12 @@ class ShapeOf(ArrayOperation):
     name = "size"
     template = "{0}.shape[{op.axis}]"
     fields = ("axis",)
+    dtype = "int64"
     n_values = 0
     differentiable = False
 
     def infer(self, x):
-        return "int64", ()
+        return self.dtype, ()
 
 
 class Count(ShapeOf):
@@ -225,9 +212,6 @@ class Count(ShapeOf):
 
     name = "count"
     fields = ("axes", "dtype")
-
-    def infer(self, x):
-        return self.dtype, ()
 
     def code(self, x):
         return f"np.{self.dtype}({' * '.join(f'{x}.shape[{a}]' for a in self.axes)})"
@@ -413,7 +397,7 @@ def eye(n, m=None, k=0, dtype=None) -> Variable:
 
 
 def _to_factors(g, y, x, axes):
-    """Return g times the product of all others, right with zeros; it needs n² times the memory."""
+    """Return g times the product of the others, also where some are 0."""
     [axis] = axes
     itself = shape_padright(eye(ShapeOf(axis)(x), dtype="bool"), x.ndim - axis - 1)
     return ew.zero_or_product(g, prod(ew.switch(itself, 1, expand(x, axes)), axis + 1))
@@ -496,7 +480,7 @@ def sum(x, axis=None, dtype=None, keepdims=False) -> Variable:
 
 
 def prod(x, axis=None, dtype=None, keepdims=False) -> Variable:
-    """Return the product over `axis`."""
+    """Return the product over `axis`. Its gradient takes n² memory for n elements in a row."""
     return _reduced("prod", x, axis, keepdims, dtype)
 
 
@@ -569,7 +553,7 @@ class Join(ArrayOperation):
                 dims.append(builtins.sum(known) if len(known) == len(sizes) else Dim())
                 continue
             if len(set(known)) > 1:
-                shown = ", ".join(f"{x!r} {readable_shape(x.dims)}" for x in xs)
+                shown = ", ".join(f"{x!r} {x.dims}" for x in xs)
                 raise ValueError(f"concatenate: sizes differ along axis {axis}: {shown}")
             dims.append([*known, *sizes][0])
         return np.result_type(*(x.dtype for x in xs)).name, tuple(dims)
@@ -585,13 +569,13 @@ class Join(ArrayOperation):
 
 
 class MakeVector(ArrayOperation):
-    """A vector of scalars."""
+    """A vector of scalars of one dtype."""
 
     name = "stack"
     selects = True
 
     def infer(self, *xs):
-        return np.result_type(*(x.dtype for x in xs)).name, (len(xs),)
+        return xs[0].dtype, (len(xs),)
 
     def vjp(self, i, out, g, *xs):
         """Return element `i` of g."""
@@ -620,7 +604,7 @@ def join(axis, *tensors) -> Variable:
 def stack(*tensors, axis=0) -> Variable:
     """Return the arrays along a new axis: ``stack([a, b], axis=0)``."""
     if len(tensors) in (1, 2) and isinstance(tensors[0], list | tuple):
-        tensors, axis = tensors[0], tensors[1] if len(tensors) == 2 else axis
+        tensors, axis = (*tensors, axis)[:2]
     if not tensors:
         raise TypeError("stack takes a list of arrays, got none")
     xs = [as_variable(x) for x in tensors]

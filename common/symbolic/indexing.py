@@ -26,8 +26,10 @@ class Index(ArrayOperation):
     """
 
     name = "index"
+    template = "{0}[{index}]"
     fields = ("pattern",)
     n_values = 1
+    first = 1  # input that is an index
     selects = True
 
     @property
@@ -59,12 +61,8 @@ class Index(ArrayOperation):
         """Return zeros with g at […]."""
         return Put(self.pattern)(g, x, *inputs)
 
-    def code(self, x, *inputs):
-        return f"{x}[{self.brackets(inputs)}]"
-
-    def brackets(self, inputs):
-        """Return the text of what stands between the brackets."""
-        inputs = iter(inputs)
+    def code(self, *args):
+        inputs = iter(args[self.first :])
 
         def text(part):
             if isinstance(part, tuple):
@@ -74,13 +72,15 @@ class Index(ArrayOperation):
                 return next(inputs)
             return "..." if part is Ellipsis else str(part)
 
-        return ", ".join(map(text, self.pattern))
+        return self.template.format(*args, op=self, index=", ".join(map(text, self.pattern)))
 
 
 class Put(Index):
     """Zeros in the shape of the second input, with the first one added at […]."""
 
     name = "put"
+    template = "put({0}, {1}.shape, np.index_exp[{index}])"
+    first = 2
     view = False
     selects = False
 
@@ -91,14 +91,13 @@ class Put(Index):
         """Return gg[…]."""
         return Index(self.pattern)(gg, *inputs)
 
-    def code(self, g, x, *inputs):
-        return f"put({g}, {x}.shape, np.index_exp[{self.brackets(inputs)}])"
-
 
 class SetAt(Index):
     """The first input with the second one at […], or, if it is inc_subtensor, added there."""
 
+    template = "{op.name}({0}, np.index_exp[{index}], {1})"
     fields = ("pattern", "name")
+    first = 2
     view = False
     n_values = 2
 
@@ -110,9 +109,6 @@ class SetAt(Index):
         if i == 1:
             return Index(self.pattern)(g, *inputs)
         return g if self.name == "inc_subtensor" else self(g, 0, *inputs)
-
-    def code(self, x, y, *inputs):
-        return f"{self.name}({x}, np.index_exp[{self.brackets(inputs)}], {y})"
 
 
 def index(x: Variable, key) -> Variable:
