@@ -68,11 +68,6 @@ def variable(value, known=True):
     return T.TensorType(value.dtype, [known and n == 1 for n in value.shape])()
 
 
-def close(ref, actual, expected, tolerance):
-    for a, e in zip(actual, expected, strict=True):
-        ref.assert_close(a, e, tolerance, scale=1)
-
-
 def check(ref, rng, symbolic, numpy, values, known=True):
     """Compare value, gradient and second derivative along a direction with all references."""
     xs = [variable(v, known) for v in values]
@@ -93,7 +88,8 @@ def check(ref, rng, symbolic, numpy, values, known=True):
     slope = ref.autograd_gradients(
         lambda *xs: sum(anp.sum(d * g) for d, g in zip(directions, gradients(*xs), strict=True))
     )
-    close(ref, results[1:], [*gradients(*doubles), *slope(*doubles)], 1e-9 if double else 1e-4)
+    for a, e in zip(results[1:], [*gradients(*doubles), *slope(*doubles)], strict=True):
+        ref.assert_close(a, e, 1e-9 if double else 1e-4, scale=1)
     if not double:
         return
     n = len(values)
@@ -297,24 +293,20 @@ def test_reductions_without_a_derivative(data, keepdims, seed):
     name = data.draw(st.sampled_from(["argmax", "argmin", "all", "any"]))
     shape = data.draw(WITH_AXES)
     axis = an_axis(data, len(shape))
-    if name.startswith("arg") and isinstance(axis, tuple):
-        axis = None  # NumPy takes one or all
     x = np.random.default_rng(seed).integers(-1, 2, shape).astype(float)  # with equals
     v = variable(x)
     y = getattr(T, name)(v, axis, keepdims=keepdims)
     result, gradient = theano.function([v], [y, T.grad(T.sum(0.5 * y), v)])(x)
-    expected = getattr(np, name)(x, axis=axis, keepdims=keepdims)
+    numpy = getattr(np, name)
+    if name.startswith("arg") and isinstance(axis, tuple):  # NumPy takes one or all
+        last = np.moveaxis(x, axis, range(-len(axis), 0))
+        expected = numpy(last.reshape(*last.shape[: -len(axis)], -1), axis=-1)
+        expected = np.expand_dims(expected, axis) if keepdims else expected
+    else:
+        expected = numpy(x, axis=axis, keepdims=keepdims)
     assert result.dtype == expected.dtype == y.dtype
     np.testing.assert_array_equal(result, expected)
     np.testing.assert_array_equal(gradient, np.zeros(shape))
-
-
-@pytest.mark.parametrize("name", ["argmax", "argmin"])
-def test_index_of_an_extremum_over_several_axes_counts_as_if_they_were_flattened(name):
-    x = np.random.default_rng(0).normal(size=(2, 3, 4))
-    result = getattr(T, name)(T.constant(x), axis=(0, 2)).eval()
-    expected = getattr(np, name)(x.transpose(1, 0, 2).reshape(3, 8), axis=1)
-    np.testing.assert_array_equal(result, expected)
 
 
 @given(n=st.integers(0, 4), seed=seeds)
@@ -359,6 +351,7 @@ INDICES = [
     # An array and a number, or two arrays, with a slice between them: their axes come first.
     *(np.s_[[0, 1], :, [1, 0]], np.s_[0, :, [1, 0]], np.s_[[2, 0], :, 1], np.s_[:, 0, [1, 1]]),
     *(np.s_[0, [1, 1]], np.s_[:, None, [0, 0], 1], np.s_[:, 1, None, [0, 0]]),
+    np.s_[:, [0, 1, 1], ..., [1, 1, 0]],  # where the ellipsis separates two arrays
 ]
 
 
@@ -426,17 +419,6 @@ def test_random_indices(ref, data, seed):
     check_index(ref, rng, shape, data.draw(keys(shape)), kinds)
 
 
-@pytest.mark.parametrize("labels", [[0, 1, 0], [2, 2, 2], [[0, 1, 2], [0, 1, 2]]], ids=str)
-def test_one_element_of_each_row(ref, labels):
-    t, rng = theano.shared(np.array(labels)), np.random.default_rng(0)
-    check(
-        *(ref, rng),
-        lambda p: T.sin(p[T.arange(p.shape[0]), t]),
-        lambda p: anp.sin(p[np.arange(3), np.array(labels)]),
-        [rng.normal(size=(3, 4))],
-    )
-
-
 def test_parts_of_a_shape():
     x, n = T.dtensor3("x"), T.lscalar("n")
     parts = [x.shape[1], x.shape[-1], *x.shape[:2], x.shape[1:n].sum(), x.shape[n:].sum()]
@@ -447,14 +429,6 @@ def test_parts_of_a_shape():
     assert turned.tolist() == [3, 2]
     with pytest.raises(IndexError, match="no element 3"):
         x.shape[3]
-
-
-def test_ellipsis_without_axes_separates_arrays():
-    """As in NumPy, which puts the axes of separated arrays first."""
-    x, rows, columns = np.zeros((2, 3, 4)), np.array([0, 1, 1]), np.array([1, 2, 0])
-    v = T.dtensor3()
-    result = theano.function([v], v[:, rows, ..., columns])(x)
-    assert result.shape == x[:, rows, ..., columns].shape == (3, 2)
 
 
 @pytest.mark.parametrize("args", [(5,), (0,), (-2,), (2, 7), (1, 8, 3), (5, 0, -2)], ids=str)
@@ -478,45 +452,34 @@ def test_costs_are_disconnected_from_what_gives_only_its_shape(constant):
         T.grad(T.sum(0.5 * constant(x)), x)
 
 
-# Ties: central differences halve between the derivatives of both sides.
-
-TIES = {
-    "maximum": (lambda x: T.maximum(x[0], x[1]), [2.0, 2.0]),
-    "maximum with a number": (lambda x: T.maximum(x, 0).sum(), [0.0, 1.0, -1.0]),
-    "minimum": (lambda x: T.minimum(x[0], x[1]), [2.0, 2.0]),
-    "minimum that broadcasts": (lambda x: T.minimum(x[0], x).sum(), [2.0, 2.0, 1.0, 3.0]),
-    "max": (lambda x: x.max(), [1.0, 3.0, 2.0, 3.0]),
-    "min": (lambda x: x.min(), [1.0, 3.0, 1.0]),
-    "max over an axis": (lambda x: x.reshape((2, 2)).max(axis=0).sum(), [1.0, 2, 1, 3]),
-    "clip": (lambda x: x.clip(-1, 2).sum(), [-1.0, 2.0, 0.5, 5.0]),
-    "abs": (lambda x: abs(x).sum(), [0.0, -1.0, 1.0]),
-}
-
-
-@pytest.mark.parametrize("name", TIES)
-def test_ties_agree_with_central_differences(ref, name):
-    symbolic, x = TIES[name]
-    x, v = np.array(x), T.dvector()
-    cost, gradient = (theano.function([v], f) for f in (symbolic(v), T.grad(symbolic(v), v)))
-    differences = [ref.central_difference(cost, [x], [e]) for e in np.eye(len(x))]
-    ref.assert_close(gradient(x), differences, 1e-10)
-
-
+# Equal elements share the gradient, so it is halfway between the derivatives of both sides.
 SPECIAL_POINTS = {
-    "0 ** 0 by the base": (lambda a, b: a**b, (0, 0), (0, 0)),
-    "0 ** 1": (lambda a, b: a**b, (0, 1), (1, 0)),
-    "0 ** 2": (lambda a, b: a**b, (0, 2), (0, 0)),
-    "(-2) ** 3": (lambda a, b: a**b, (-2, 3), (12, 0)),
-    "0 ** number 0": (lambda a, b: a**0 + b, (0, 0), (0, 1)),
-    "0 ** number 1": (lambda a, b: a**1 + b, (0, 0), (1, 1)),
-    "relu of 0": (lambda a, b: T.nnet.relu(a) + b, (0, 0), (0, 1)),
-    "three equal": (lambda a, b: T.max(T.stack([a, b, a])), (1, 1), (2 / 3, 1 / 3)),
+    "maximum": (lambda x: T.maximum(x[0], x[1]), [2, 2], [0.5, 0.5]),
+    "maximum with a number": (lambda x: T.maximum(x, 0).sum(), [0, 1, -1], [0.5, 1, 0]),
+    "minimum": (lambda x: T.minimum(x[0], x[1]), [2, 2], [0.5, 0.5]),
+    "minimum, broadcast": (lambda x: T.minimum(x[0], x).sum(), [2, 2, 1, 3], [2.5, 0.5, 1, 0]),
+    "max": (lambda x: x.max(), [1, 3, 2, 3], [0, 0.5, 0, 0.5]),
+    "min": (lambda x: x.min(), [1, 3, 1], [0.5, 0, 0.5]),
+    "max of three": (lambda x: x.max(), [1, 1, 1], [1 / 3, 1 / 3, 1 / 3]),
+    "max over an axis": (
+        *(lambda x: x.reshape((2, 2)).max(axis=0).sum(), [1, 2, 1, 3]),
+        [0.5, 0, 0.5, 1],
+    ),
+    "clip": (lambda x: x.clip(-1, 2).sum(), [-1, 2, 0.5, 5], [0.5, 0.5, 1, 0]),
+    "abs": (lambda x: abs(x).sum(), [0, -1, 1], [0, -1, 1]),
+    "relu": (lambda x: T.nnet.relu(x).sum(), [0, -1, 1], [0, 0, 1]),
+    "x ** y": (lambda x: x[0] ** x[1], [0, 0], [0, 0]),
+    "x ** y at 0, 1": (lambda x: x[0] ** x[1], [0, 1], [1, 0]),
+    "x ** y at 0, 2": (lambda x: x[0] ** x[1], [0, 2], [0, 0]),
+    "x ** y at -2, 3": (lambda x: x[0] ** x[1], [-2, 3], [12, 0]),
+    "x ** 0": (lambda x: (x**0).sum(), [0, 1], [0, 0]),
+    "x ** 1": (lambda x: (x**1).sum(), [0, 1], [1, 1]),
 }
 
 
 @pytest.mark.parametrize("name", SPECIAL_POINTS)
 def test_gradients_at_special_points(name):
     symbolic, point, expected = SPECIAL_POINTS[name]
-    a, b = T.dscalars("a", "b")
-    gradient = theano.function([a, b], T.grad(symbolic(a, b), [a, b]), on_unused_input="ignore")
-    np.testing.assert_allclose(gradient(*point), expected, rtol=1e-15)
+    x = T.dvector()
+    gradient = theano.function([x], T.grad(symbolic(x), x))(np.array(point, float))
+    np.testing.assert_allclose(gradient, expected, rtol=1e-15)
