@@ -21,7 +21,6 @@ from common.symbolic.elementwise import ELEMENTWISE
 
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=10, deadline=None, database=None, derandomize=True)
-many = settings(few, max_examples=100)
 ONE = array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3).map(lambda shape: [shape])
 DTYPES = [np.float64, np.float64, np.float32]
 
@@ -178,12 +177,7 @@ NUMPY = SimpleNamespace(
     }
 )
 OF_ANY_SHAPE = [
-    ("2 + x", real, lambda m, x: 2 + x),
-    ("2.5 - x", real, lambda m, x: 2.5 - x),
-    ("-3 * x", real, lambda m, x: -3 * x),
-    ("2 / x", between(0.5, 2), lambda m, x: 2 / x),
-    ("2 ** x", real, lambda m, x: 2**x),
-    ("x / 3", real, lambda m, x: x / 3),
+    ("numbers", between(0.5, 2), lambda m, x: 2.5 - 3 * x / 4 + 2 / x + 2**x),
     ("x % 1", distinct, lambda m, x: x % 1),
     *((f"x ** {n}", between(-2, -0.5), lambda m, x, n=n: x**n) for n in (0, 1, 2, 3, -1, -2)),
     *((f"x ** {n}", between(0.5, 2), lambda m, x, n=n: x**n) for n in (0.5, -1.5, np.array(2.5))),
@@ -288,7 +282,7 @@ def test_reductions(ref, name, data, keepdims, seed):
 
 
 @given(data=st.data(), keepdims=st.booleans(), seed=seeds)
-@many
+@settings(few, max_examples=50)
 def test_reductions_without_a_derivative(data, keepdims, seed):
     name = data.draw(st.sampled_from(["argmax", "argmin", "all", "any"]))
     shape = data.draw(WITH_AXES)
@@ -310,7 +304,7 @@ def test_reductions_without_a_derivative(data, keepdims, seed):
 
 
 @given(n=st.integers(0, 4), seed=seeds)
-@many
+@settings(few, max_examples=50)
 def test_product_at_zeros(ref, n, seed):
     """None, one or several in a row; to the third order by the second one of a product's square."""
 
@@ -351,72 +345,27 @@ INDICES = [
     # An array and a number, or two arrays, with a slice between them: their axes come first.
     *(np.s_[[0, 1], :, [1, 0]], np.s_[0, :, [1, 0]], np.s_[[2, 0], :, 1], np.s_[:, 0, [1, 1]]),
     *(np.s_[0, [1, 1]], np.s_[:, None, [0, 0], 1], np.s_[:, 1, None, [0, 0]]),
+    *(np.s_[[[0, 1], [2, -1]], 1], np.s_[:, [[0, 3, 3]], [[1], [0]]], np.s_[..., [[1]]]),
     np.s_[:, [0, 1, 1], ..., [1, 1, 0]],  # where the ellipsis separates two arrays
 ]
-
-
-def symbolic_key(key, kinds):
-    """Return `key` with what `kinds` gives another dtype than None made a shared variable."""
-
-    def part(p):
-        if isinstance(p, slice):
-            return slice(part(p.start), part(p.stop), part(p.step))
-        if p is None or p is Ellipsis:
-            return p
-        dtype = next(kinds)
-        return p if dtype is None else theano.shared(np.array(p, dtype))
-
-    return tuple(map(part, key)) if isinstance(key, tuple) else part(key)
-
-
-def check_index(ref, rng, shape, key, kinds):
-    variables = symbolic_key(key, kinds)
-
-    def part(x):  # autograd can't index a number
-        return x[key] if shape else anp.reshape(x, np.zeros(())[key].shape)
-
-    check(  # the sine so that there is a second derivative, the sum so that gradients add up
-        *(ref, rng),
-        lambda x: T.sin(x[variables]) * T.sum(x**2),
-        lambda x: anp.sin(part(x)) * anp.sum(x**2),
-        [rng.normal(size=shape)],
-        known=False,
-    )
 
 
 @pytest.mark.parametrize("dtype", [None, "int8"], ids=["constant", "variable"])
 @pytest.mark.parametrize("key", INDICES, ids=str)
 def test_indices(ref, key, dtype):
-    check_index(ref, np.random.default_rng(0), (3, 4, 2), key, itertools.repeat(dtype))
+    def part(p):
+        if isinstance(p, slice):
+            return slice(part(p.start), part(p.stop), part(p.step))
+        return p if p in (None, ...) or not dtype else theano.shared(np.array(p, dtype))
 
-
-@st.composite
-def keys(draw, shape):
-    """Return an index of an array of this shape: numbers, slices, arrays, None, an ellipsis."""
-    n = draw(st.integers(0, len(shape)))
-    first = draw(st.integers(0, n))
-    ellipsis = draw(st.booleans())
-    sizes = [*shape[:first], *shape[len(shape) - n + first :]] if ellipsis else shape[:n]
-    common = draw(st.sampled_from([(2,), (3,), (1,), (2, 3)]))
-    parts = []
-    for n in sizes:
-        numbers, size = st.integers(-n, n - 1), int(np.prod(common))
-        arrays = st.lists(numbers, min_size=size, max_size=size)
-        arrays = arrays.map(lambda ns: np.reshape(ns, common))
-        parts.append(draw(st.one_of(st.slices(n), numbers, arrays)))
-    if ellipsis:
-        parts.insert(first, ...)
-    for _ in range(draw(st.integers(0, 2))):
-        parts.insert(draw(st.integers(0, len(parts))), None)
-    return tuple(parts)
-
-
-@given(data=st.data(), seed=seeds)
-@many
-def test_random_indices(ref, data, seed):
-    rng, shape = np.random.default_rng(seed), data.draw(WITH_AXES)
-    kinds = (rng.choice([None, "int64", "int32", "int8"]) for _ in itertools.count())
-    check_index(ref, rng, shape, data.draw(keys(shape)), kinds)
+    parts = tuple(map(part, key)) if isinstance(key, tuple) else part(key)
+    rng = np.random.default_rng(0)
+    check(  # the sine so that there is a second derivative, the sum so that gradients add up
+        *(ref, rng),
+        lambda x: T.sin(x[parts]) * T.sum(x**2),
+        lambda x: anp.sin(x[key]) * anp.sum(x**2),
+        [rng.normal(size=(3, 4, 2))],
+    )
 
 
 def test_parts_of_a_shape():
