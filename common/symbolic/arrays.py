@@ -389,8 +389,7 @@ def ones_like(x, dtype=None) -> Variable:
 def eye(n, m=None, k=0, dtype=None) -> Variable:
     """Return ones on the diagonal `k` of a matrix of n rows and m columns, zeros elsewhere."""
     rows, columns = arange(n), arange(n if m is None else m)
-    found = ew.eq(expand(rows, (1,)) + k, expand(columns, (0,)))
-    return ew.cast(found, dtype or "floatX")
+    return ew.cast(ew.eq(expand(rows, (1,)) + k, columns), dtype or "floatX")
 
 
 # Reductions: they combine the elements along some axes, which disappear.
@@ -427,13 +426,7 @@ def _reduced_dtype(name, dtype):
 
 
 class Reduction(ArrayOperation):
-    """One of the reductions above, over some axes. Some take one axis only: prod, argmax, argmin.
-
-    Parameters
-    ----------
-    name : str
-    axes : tuple of int
-    """
+    """One of the reductions above, over some axes; some take one only: prod, argmax, argmin."""
 
     fields = ("name", "axes")
 
@@ -448,11 +441,9 @@ class Reduction(ArrayOperation):
         return _reduced_dtype(self.name, x.dtype), dims
 
     def vjp(self, i, out, g, x):
-        """Return what the table tells."""
         return REDUCTIONS[self.name](expand(g, self.axes), expand(out, self.axes), x, self.axes)
 
     def code(self, x):
-        """Return the call of the method of this name."""
         return f"{x}.{self.name}({'' if self._over_all else f'axis={_axis_text(self.axes)}'})"
 
 

@@ -100,9 +100,7 @@ class SetAt(Index):
     first = 2
     view = False
     n_values = 2
-
-    def infer(self, x, y, *inputs):
-        return x.dtype, x.dims
+    infer = ArrayOperation.infer
 
     def vjp(self, i, out, g, x, y, *inputs):
         """Return g[…] for y; for x g, without what was replaced."""
@@ -231,7 +229,7 @@ def diag(x) -> Variable:
     """Return the diagonal of a matrix, or the matrix with the diagonal `x`."""
     x = as_variable(x)
     if x.ndim == 1:
-        return ew.switch(arrays.eye(x.shape[0], dtype="bool"), x[None], 0)
+        return ew.switch(arrays.eye(x.shape[0], dtype="bool"), x, 0)
     if x.ndim != 2:
         raise TypeError(f"diag takes a vector or a matrix, got {x!r} with {x.ndim} axes")
     places = arrays.arange(ew.minimum(*x.shape))
