@@ -54,13 +54,7 @@ class ArrayOperation(Operation):
 
 
 def as_axes(name: str, x: Variable, axis) -> tuple[int, ...]:
-    """Return `axis` (an integer, several, or None for all) as a sorted tuple of axes of `x`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If `x` has no such axis, an axis is named twice, or `axis` isn't an integer.
-    """
+    """Return `axis` (an integer, several, or None for all) as a sorted tuple of axes of `x`."""
     axis = axis.value if isinstance(axis, Constant) else axis
     if axis is None:
         return tuple(range(x.ndim))
@@ -293,13 +287,7 @@ def _dim_of(n: Variable):
 
 
 def sizes_of(shape, ndim=None) -> list[Variable]:
-    """Return a shape, given as integers, variables or a vector of either, as a list of scalars.
-
-    Raises
-    ------
-    TypeError
-        If the number of axes can't be known.
-    """
+    """Return a shape, given as integers, variables or a vector of either, as a list of scalars."""
     if isinstance(shape, Variable) and shape.ndim:
         n = ndim if isinstance(shape.dims[0], Dim) else shape.dims[0]
         if n is None:
