@@ -136,7 +136,8 @@ def dimshuffle(x, pattern) -> Variable:
 def transpose(x, axes=None) -> Variable:
     """Return `x` with its axes in another order, by default reversed."""
     x = as_variable(x)
-    axes = range(x.ndim)[::-1] if axes is None else normalize_axis_tuple(axes, x.ndim)
+    axes = range(x.ndim)[::-1] if axes is None else axes
+    axes = normalize_axis_tuple(axes, x.ndim, "transpose")
     if len(axes) < x.ndim:
         raise ValueError(f"transpose: axes must name each of the {x.ndim} axes once, got {axes}")
     return dimshuffle(x, axes)
