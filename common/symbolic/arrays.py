@@ -6,20 +6,13 @@ broadcasting uses one element many times, so its VJP sums.
 
 import builtins
 import operator
+from functools import cache
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from common.symbolic import elementwise as ew
-from common.symbolic.graph import (
-    KINDS,
-    Constant,
-    Dim,
-    Operation,
-    Variable,
-    as_variable,
-    checked_dtype,
-    readable_shape,
-)
+from common.symbolic.graph import Constant, Dim, Operation, Variable, as_variable, checked_dtype
 
 
 class ArrayOperation(Operation):
@@ -33,7 +26,7 @@ class ArrayOperation(Operation):
     fields : tuple of str
         Names of the parameters, which are attributes.
     n_values : int or None
-        How many of the inputs count by their values: not those that give only a shape.
+        How many inputs count by their values, before those that give only a shape; None for all.
     template : str
         The NumPy expression, with {0}, {1}, … for the inputs and {op} for the operation.
     """
@@ -61,27 +54,17 @@ class ArrayOperation(Operation):
 
 
 def as_axes(name: str, x: Variable, axis) -> tuple[int, ...]:
-    """Return `axis` (an integer, several, or None for all) as a sorted tuple of axes of `x`.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If `x` has no such axis, an axis is named twice, or `axis` isn't an integer.
-    """
+    """Return `axis` (an integer, several, or None for all) as a sorted tuple of axes of `x`."""
+    axis = axis.value if isinstance(axis, Constant) else axis
     if axis is None:
         return tuple(range(x.ndim))
-    axis = axis.value if isinstance(axis, Constant) else axis
-    axis = axis.tolist() if isinstance(axis, np.ndarray) else axis
-    axes = axis if isinstance(axis, tuple | list) else (axis,)
-    for a in axes:
-        if not isinstance(a, int | np.integer) or isinstance(a, bool):
-            raise TypeError(f"{name}: axis must be an integer, several, or None, got {a!r}")
-        if not -x.ndim <= a < x.ndim:
-            raise ValueError(f"{name}: {x!r} has {x.ndim} axes, so it has no axis {a}")
-    result = sorted({int(a) % x.ndim for a in axes})
-    if len(result) < len(axes):
-        raise ValueError(f"{name}: an axis is named twice in {axis}")
-    return tuple(result)
+    axes = np.atleast_1d(axis)
+    if axes.size and axes.dtype.kind not in "iu":
+        raise TypeError(f"{name}: axis must be an integer, several, or None, got {axis!r}")
+    try:
+        return tuple(sorted(normalize_axis_tuple(axes.tolist(), x.ndim)))
+    except ValueError as error:
+        raise ValueError(f"{name} of {x!r}: {error}") from error
 
 
 def _axis_text(axes):
@@ -122,11 +105,10 @@ class Dimshuffle(ArrayOperation):
             x = f"{x}.squeeze({_axis_text(dropped)})"
         order = [sorted(kept).index(a) for a in kept]
         if order != sorted(order):
-            reverse = order == sorted(order)[::-1]
-            x = f"{x}.T" if reverse else f"{x}.transpose({', '.join(map(str, order))})"
+            x += ".T" if order == sorted(order)[::-1] else f".transpose{tuple(order)}"
         if "x" in self.pattern:
             parts = ", ".join("None" if a == "x" else ":" for a in self.pattern)
-            x = f"{x}[{parts.rstrip(', :')}]"
+            x += f"[{parts.rstrip(', :')}]"
         return x
 
 
@@ -136,20 +118,16 @@ def dimshuffle(x, pattern) -> Variable:
     Raises
     ------
     ValueError
-        If an axis is named twice or doesn't exist, or one that isn't known to have size 1 is left
-        out.
+        If an axis is named twice, doesn't exist, or is left out without being known to have size 1.
     """
     x = as_variable(x)
     pattern = tuple([a if a == "x" else operator.index(a) for a in pattern])
-    named = [a for a in pattern if a != "x"]
-    if len(set(named)) < len(named) or not set(named) <= set(range(x.ndim)):
-        raise ValueError(f"dimshuffle: {pattern} doesn't fit {x!r}, which has {x.ndim} axes")
-    for a in range(x.ndim):
-        if a not in named and x.dims[a] != 1:
-            raise ValueError(
-                f"dimshuffle: axis {a} of {x!r} {readable_shape(x.dims)} can't be dropped, since "
-                "its size isn't known to be 1"
-            )
+    named = sorted([a for a in pattern if a != "x"])
+    if named != [a for a in range(x.ndim) if a in named or x.dims[a] != 1]:
+        raise ValueError(
+            f"dimshuffle: {pattern} must name each of the {x.ndim} axes of {x!r} {x.dims} once; "
+            "it may leave out those that are known to have size 1"
+        )
     if pattern == tuple(range(x.ndim)):
         return x
     return Dimshuffle(pattern, x.ndim)(ew.cast(x, x.dtype))  # a Python number has no axes
@@ -158,13 +136,14 @@ def dimshuffle(x, pattern) -> Variable:
 def transpose(x, axes=None) -> Variable:
     """Return `x` with its axes in another order, by default reversed."""
     x = as_variable(x)
-    order = range(x.ndim)[::-1] if axes is None else [a % x.ndim if x.ndim else a for a in axes]
-    if sorted(order) != list(range(x.ndim)):
+    axes = range(x.ndim)[::-1] if axes is None else axes
+    axes = normalize_axis_tuple(axes, x.ndim, "transpose")
+    if len(axes) < x.ndim:
         raise ValueError(f"transpose: axes must name each of the {x.ndim} axes once, got {axes}")
-    return dimshuffle(x, order)
+    return dimshuffle(x, axes)
 
 
-def expand(x: Variable, axes: tuple[int, ...]) -> Variable:
+def expand(x: Variable, axes) -> Variable:
     """Return `x` with axes of size 1 at the places `axes` of the result."""
     rest = iter(range(x.ndim))
     return dimshuffle(x, ["x" if a in axes else next(rest) for a in range(x.ndim + len(axes))])
@@ -172,13 +151,13 @@ def expand(x: Variable, axes: tuple[int, ...]) -> Variable:
 
 def shape_padleft(x, n_ones: int = 1) -> Variable:
     """Return `x` with `n_ones` axes of size 1 in front."""
-    return expand(as_variable(x), tuple(range(n_ones)))
+    return expand(as_variable(x), range(n_ones))
 
 
 def shape_padright(x, n_ones: int = 1) -> Variable:
     """Return `x` with `n_ones` axes of size 1 behind."""
     x = as_variable(x)
-    return expand(x, tuple(range(x.ndim, x.ndim + n_ones)))
+    return expand(x, range(x.ndim, x.ndim + n_ones))
 
 
 def shape_padaxis(x, axis: int) -> Variable:
@@ -216,11 +195,12 @@ class ShapeOf(ArrayOperation):
     name = "size"
     template = "{0}.shape[{op.axis}]"
     fields = ("axis",)
+    dtype = "int64"
     n_values = 0
     differentiable = False
 
     def infer(self, x):
-        return "int64", ()
+        return self.dtype, ()
 
 
 class Count(ShapeOf):
@@ -228,9 +208,6 @@ class Count(ShapeOf):
 
     name = "count"
     fields = ("axes", "dtype")
-
-    def infer(self, x):
-        return self.dtype, ()
 
     def code(self, x):
         return f"np.{self.dtype}({' * '.join(f'{x}.shape[{a}]' for a in self.axes)})"
@@ -248,9 +225,12 @@ def size(x) -> Variable:
     return prod(shape(x))
 
 
-class _OfShape(ArrayOperation):
-    """Base of what takes a value, and the size of each axis of the result."""
+class Reshape(ArrayOperation):
+    """The elements of the first input in a shape given by the other inputs; a size of −1 fits."""
 
+    name = "reshape"
+    template = "np.reshape({0}, ({1}))"
+    view = True
     n_values = 1
 
     def infer(self, x, *sizes):
@@ -259,55 +239,44 @@ class _OfShape(ArrayOperation):
                 raise TypeError(f"{self.name}: sizes must be integers, got {n!r} of {n.dtype}")
         return x.dtype, tuple([_dim_of(n) for n in sizes])
 
-
-class Reshape(_OfShape):
-    """The elements of the first input in another shape; a size of −1 fits."""
-
-    name = "reshape"
-    view = True
-
     def vjp(self, i, out, g, x, *sizes):
         """Return g in the shape of x."""
         return ReshapeLike()(g, x)
 
     def code(self, x, *sizes):
-        return f"np.reshape({x}, ({', '.join(sizes)}{',' if len(sizes) == 1 else ''}))"
+        return self.template.format(x, ", ".join(sizes) + "," * (len(sizes) == 1))
 
 
-class Alloc(_OfShape):
-    """A new array of some shape, filled with the first input."""
+class Alloc(Reshape):
+    """A new array of a shape given by the other inputs, filled with the first one."""
 
     name = "alloc"
+    template = "np.full(({1}), {0})"
+    view = False
+    vjp = ArrayOperation.vjp
 
-    def code(self, value, *sizes):
-        return f"np.array(np.broadcast_to({value}, ({', '.join(sizes)},)))"
 
+class BroadcastLike(ArrayOperation):
+    """The first input, broadcast to the shape of the second."""
 
-class ReshapeLike(ArrayOperation):
-    """The elements of the first input in the shape of the second."""
-
-    name = "reshape_like"
-    template = "{0}.reshape({1}.shape)"
+    name = "broadcast"
+    template = "np.broadcast_to({0}, {1}.shape)"
     view = True
     n_values = 1
 
     def infer(self, g, x):
         return g.dtype, x.dims
 
+
+class ReshapeLike(BroadcastLike):
+    """The elements of the first input in the shape of the second."""
+
+    name = "reshape_like"
+    template = "{0}.reshape({1}.shape)"
+
     def vjp(self, i, out, gg, g, x):
         """Return gg in the shape of g."""
         return ReshapeLike()(gg, g)
-
-
-class BroadcastLike(ReshapeLike):
-    """The first input, broadcast to the shape of the second."""
-
-    name = "broadcast"
-    template = "np.broadcast_to({0}, {1}.shape)"
-
-    def vjp(self, i, out, gg, g, x):
-        """Return gg, which the gradient walk sums to the shape of g."""
-        return gg
 
 
 def _dim_of(n: Variable):
@@ -320,20 +289,13 @@ def _dim_of(n: Variable):
 
 
 def sizes_of(shape, ndim=None) -> list[Variable]:
-    """Return a shape, given as integers, variables or a vector of either, as a list of scalars.
-
-    Raises
-    ------
-    TypeError
-        If the number of axes can't be known.
-    """
-    if isinstance(shape, np.ndarray):
-        shape = shape.tolist()
-    if isinstance(shape, Variable) and shape.ndim == 1:
+    """Return a shape, given as integers, variables or a vector of either, as a list of scalars."""
+    if isinstance(shape, Variable) and shape.ndim:
         n = ndim if isinstance(shape.dims[0], Dim) else shape.dims[0]
         if n is None:
             raise TypeError(f"reshape: the length of the shape {shape!r} isn't known; give ndim=")
         return [shape[i] for i in range(n)]
+    shape = shape.tolist() if isinstance(shape, np.ndarray) else shape
     return [as_variable(n) for n in (shape if isinstance(shape, tuple | list) else (shape,))]
 
 
@@ -417,19 +379,17 @@ def ones_like(x, dtype=None) -> Variable:
 def eye(n, m=None, k=0, dtype=None) -> Variable:
     """Return ones on the diagonal `k` of a matrix of n rows and m columns, zeros elsewhere."""
     rows, columns = arange(n), arange(n if m is None else m)
-    found = ew.eq(expand(rows, (1,)) + k, expand(columns, (0,)))
-    return ew.cast(found, dtype or "floatX")
+    return ew.cast(ew.eq(expand(rows, (1,)) + k, columns), dtype or "floatX")
 
 
 # Reductions: they combine the elements along some axes, which disappear.
 
 
-def _of_input(dtype):
-    return dtype
-
-
-def _accumulator(dtype):
-    return {"b": "int64", "i": "int64", "u": "uint64"}.get(KINDS[dtype], dtype)
+def _to_factors(g, y, x, axes):
+    """Return g times the product of the others, also where some are 0."""
+    [axis] = axes
+    itself = shape_padright(eye(ShapeOf(axis)(x), dtype="bool"), x.ndim - axis - 1)
+    return ew.zero_or_product(g, prod(ew.switch(itself, 1, expand(x, axes)), axis + 1))
 
 
 def _to_largest(g, y, x, axes):
@@ -439,77 +399,59 @@ def _to_largest(g, y, x, axes):
     return ew.switch(found, g / count, 0)
 
 
-# For each the dtype of the result, given that of the input; and the VJP, a function of g, of the
-# result (both with axes of size 1 where it was reduced), of the input and the axes; None for 0.
+# For each the VJP, a function of g, of the result (both with axes of size 1 where it was reduced),
+# of the input and the axes; None for 0.
 REDUCTIONS = {
-    "sum": (_accumulator, lambda g, y, x, axes: broadcast_like(g, x)),
-    "prod": (_accumulator, lambda g, y, x, axes: ew.zero_or_product(g, ProdOfOthers(*axes)(x))),
-    "max": (_of_input, _to_largest),
-    "min": (_of_input, _to_largest),
-    "argmax": (lambda dtype: "int64", None),
-    "argmin": (lambda dtype: "int64", None),
-    "all": (lambda dtype: "bool", None),
-    "any": (lambda dtype: "bool", None),
+    "sum": lambda g, y, x, axes: broadcast_like(g, x),
+    "prod": _to_factors,
+    "max": _to_largest,
+    "min": _to_largest,
+    **dict.fromkeys(("argmax", "argmin", "all", "any")),
 }
 
 
-class Reduction(ArrayOperation):
-    """One of the reductions above, over some axes. Some take one axis only: prod, argmax, argmin.
+@cache
+def _reduced_dtype(name, dtype):
+    return getattr(np.ones(1, dtype), name)().dtype.name
 
-    Parameters
-    ----------
-    name : str
-    axes : tuple of int
-    """
+
+class Reduction(ArrayOperation):
+    """One of the reductions above, over some axes; some take one only: prod, argmax, argmin."""
 
     fields = ("name", "axes")
 
     def __init__(self, name: str, axes: tuple[int, ...]):
         super().__init__(name, axes)
         self.selects = name in ("max", "min")
-        self.differentiable = REDUCTIONS[name][1] is not None
+        self.differentiable = REDUCTIONS[name] is not None
 
     def infer(self, x):
-        out_dtype, _ = REDUCTIONS[self.name]
         self._over_all = len(self.axes) == x.ndim
-        return out_dtype(x.dtype), tuple(n for a, n in enumerate(x.dims) if a not in self.axes)
+        dims = tuple([n for a, n in enumerate(x.dims) if a not in self.axes])
+        return _reduced_dtype(self.name, x.dtype), dims
 
     def vjp(self, i, out, g, x):
-        """Return what the table tells."""
-        _, rule = REDUCTIONS[self.name]
-        return rule(expand(g, self.axes), expand(out, self.axes), x, self.axes)
+        return REDUCTIONS[self.name](expand(g, self.axes), expand(out, self.axes), x, self.axes)
 
     def code(self, x):
-        """Return the call of the method of this name."""
         return f"{x}.{self.name}({'' if self._over_all else f'axis={_axis_text(self.axes)}'})"
-
-
-class ProdOfOthers(ArrayOperation):
-    """For each element the product of the others along an axis, right wherever some are 0."""
-
-    name = "prod_of_others"
-    template = "prod_of_others({0}, {op.axis})"
-    fields = ("axis",)
-
-    def vjp(self, i, out, g, x):
-        """Return for element j Σᵢ gᵢ Π xₖ, over i ≠ j and k ≠ i, j: a matrix of i and j."""
-        a = self.axis
-        g, rows = expand(g, (a + 1,)), expand(x, (a,))
-        places = arange(ShapeOf(a)(x))
-        after = tuple(range(1, x.ndim - a))
-        diagonal = ew.eq(expand(places, (1, *(k + 1 for k in after))), expand(places, after))
-        without_both = ProdOfOthers(a + 1)(ew.switch(diagonal, 1, rows))
-        return sum(ew.switch(diagonal, 0, ew.zero_or_product(g, without_both)), a)
 
 
 def _reduced(name, x, axis, keepdims, dtype=None):
     x = as_variable(x)
-    x = x if dtype is None else ew.cast(x, dtype)
+    x = result = ew.cast(x, dtype or x.dtype)
     axes = as_axes(name, x, axis)
-    result = x if axes else ew.cast(x, REDUCTIONS[name][0](x.dtype))
-    for group in [(a,) for a in axes[::-1]] if name == "prod" else [axes] if axes else []:
+    groups = [axes] if axes else []
+    if name == "prod":
+        groups = [(a,) for a in axes[::-1]]
+    elif name in ("argmax", "argmin"):
+        rest = [a for a in range(x.ndim) if a not in axes]
+        together = transpose(x, [*rest, *axes])
+        result = flatten(together, len(rest) + 1) if axes else shape_padright(x)
+        groups = [(len(rest),)]
+    for group in groups:
         result = Reduction(name, group)(result)
-    result = result if dtype is None else ew.cast(result, dtype)
+    result = ew.cast(result, dtype or _reduced_dtype(name, x.dtype))
     return expand(result, axes) if keepdims else result
 
 
@@ -519,7 +461,7 @@ def sum(x, axis=None, dtype=None, keepdims=False) -> Variable:
 
 
 def prod(x, axis=None, dtype=None, keepdims=False) -> Variable:
-    """Return the product over `axis`."""
+    """Return the product over `axis`. Its gradient takes n² memory for n elements in a row."""
     return _reduced("prod", x, axis, keepdims, dtype)
 
 
@@ -545,22 +487,12 @@ def any(x, axis=None, keepdims=False) -> Variable:
 
 def argmax(x, axis=None, keepdims=False) -> Variable:
     """Return the index of the largest element along `axis`; along several, as if flattened."""
-    return _arg("argmax", x, axis, keepdims)
+    return _reduced("argmax", x, axis, keepdims)
 
 
 def argmin(x, axis=None, keepdims=False) -> Variable:
     """Return the index of the smallest element along `axis`; along several, as if flattened."""
-    return _arg("argmin", x, axis, keepdims)
-
-
-def _arg(name, x, axis, keepdims):
-    x = as_variable(x)
-    axes = as_axes(name, x, axis)
-    rest = [a for a in range(x.ndim) if a not in axes]
-    together = transpose(x, [*rest, *axes])
-    together = flatten(together, len(rest) + 1) if axes else shape_padright(x)
-    result = Reduction(name, (len(rest),))(together)
-    return expand(result, axes) if keepdims else result
+    return _reduced("argmin", x, axis, keepdims)
 
 
 def mean(x, axis=None, dtype=None, keepdims=False) -> Variable:
@@ -600,11 +532,11 @@ class Join(ArrayOperation):
             known = [n for n in sizes if isinstance(n, int)]
             if axis == self.axis:
                 dims.append(builtins.sum(known) if len(known) == len(sizes) else Dim())
-            elif len(set(known)) > 1:
-                shown = ", ".join(f"{x!r} {readable_shape(x.dims)}" for x in xs)
+                continue
+            if len(set(known)) > 1:
+                shown = ", ".join(f"{x!r} {x.dims}" for x in xs)
                 raise ValueError(f"concatenate: sizes differ along axis {axis}: {shown}")
-            else:
-                dims.append(known[0] if known else sizes[0])
+            dims.append([*known, *sizes][0])
         return np.result_type(*(x.dtype for x in xs)).name, tuple(dims)
 
     def vjp(self, i, out, g, *xs):
@@ -618,13 +550,13 @@ class Join(ArrayOperation):
 
 
 class MakeVector(ArrayOperation):
-    """A vector of scalars."""
+    """A vector of scalars of one dtype."""
 
     name = "stack"
     selects = True
 
     def infer(self, *xs):
-        return np.result_type(*(x.dtype for x in xs)).name, (len(xs),)
+        return xs[0].dtype, (len(xs),)
 
     def vjp(self, i, out, g, *xs):
         """Return element `i` of g."""
@@ -653,7 +585,7 @@ def join(axis, *tensors) -> Variable:
 def stack(*tensors, axis=0) -> Variable:
     """Return the arrays along a new axis: ``stack([a, b], axis=0)``."""
     if len(tensors) in (1, 2) and isinstance(tensors[0], list | tuple):
-        tensors, axis = tensors[0], tensors[1] if len(tensors) == 2 else axis
+        tensors, axis = (*tensors, axis)[:2]
     if not tensors:
         raise TypeError("stack takes a list of arrays, got none")
     xs = [as_variable(x) for x in tensors]
@@ -665,16 +597,14 @@ def stack(*tensors, axis=0) -> Variable:
 
 def stacklists(tensors) -> Variable:
     """Return nested lists of variables as one array."""
-    if isinstance(tensors, list | tuple):
-        return stack([stacklists(x) for x in tensors])
     return as_variable(tensors)
 
 
 class Arange(ArrayOperation):
-    """start, start + step, … below stop."""
+    """start, start + step, … below stop; `counts` tells whether that counts from 0."""
 
     name = "arange"
-    fields = ("dtype",)
+    fields = ("dtype", "counts")
     n_values = 0
     differentiable = False
 
@@ -682,20 +612,12 @@ class Arange(ArrayOperation):
         for n in (start, stop, step):
             if n.ndim:
                 raise TypeError(f"arange takes scalars, got {n!r} with {n.ndim} axes")
-        whole = counts_from_zero(start, step) and stop.kind in "iu"
-        return self.dtype, (_dim_of(stop) if whole else Dim(),)
+        return self.dtype, (_dim_of(stop) if self.counts and stop.kind in "iu" else Dim(),)
 
     def code(self, start, stop, step):
-        first = "" if (start, step) == ("0", "1") else f"{start}, "
-        second = "" if step == "1" else f", {step}"
+        numbers = stop if self.counts else ", ".join([start, stop] + [step] * (step != "1"))
         dtype = "" if self.dtype == "int64" else f", dtype=np.{self.dtype}"
-        return f"np.arange({first}{stop}{second}{dtype})"
-
-
-def counts_from_zero(start, step):
-    """Return whether these are the constants 0 and 1."""
-    known = isinstance(start, Constant) and isinstance(step, Constant)
-    return known and (start.value, step.value) == (0, 1)
+        return f"np.arange({numbers}{dtype})"
 
 
 def arange(start, stop=None, step=1, dtype=None) -> Variable:
@@ -706,7 +628,7 @@ def arange(start, stop=None, step=1, dtype=None) -> Variable:
     weak = ["float64" if n.kind == "f" else "int64" for n in numbers]
     natural = np.result_type(*(strong or weak))
     dtype = dtype or ("int64" if natural.kind in "biu" else natural.name)
-    return Arange(checked_dtype(dtype))(*numbers)
+    return Arange(checked_dtype(dtype), (start, step) == (0, 1))(*numbers)
 
 
 def at(x: Variable, axis: int, key) -> Variable:
@@ -717,7 +639,7 @@ def at(x: Variable, axis: int, key) -> Variable:
 def repeat(x, repeats, axis=None) -> Variable:
     """Return each element of `x` `repeats` times along `axis`; by default of `x` flattened."""
     x = flatten(x) if axis is None else as_variable(x)
-    [axis] = as_axes("repeat", x, 0 if axis is None else axis)
+    [axis] = as_axes("repeat", x, axis)
     return at(x, axis, arange(ShapeOf(axis)(x) * repeats) // repeats)
 
 

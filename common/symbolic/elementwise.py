@@ -101,7 +101,7 @@ class Elementwise(Operation):
         except TypeError as error:
             given = ", ".join(f"{x!r} of {x.dtype}" for x in inputs)
             raise TypeError(f"{self.name} isn't defined for {given}: {error}") from error
-        return dtype, _broadcast(self.name, inputs)
+        return dtype, broadcast(self.name, *inputs)
 
     def vjp(self, i, out, g, *inputs):
         """Return ∂cost/∂inputs[i] in the shape of `out`."""
@@ -146,7 +146,7 @@ def _dtype_of(program, dtypes):
         return checked_dtype(eval(program.format(*names), NAMESPACE | names).dtype)
 
 
-def _broadcast(name, inputs):
+def broadcast(name, *inputs):
     """Return the shape of inputs that are broadcast, of which the program checks unknown sizes."""
     dims = inputs[0].dims
     if all(x.dims == dims for x in inputs):

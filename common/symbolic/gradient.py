@@ -211,7 +211,7 @@ def _ignored_by(operation, x):
     if not operation.selects:
         return NOTHING
     rows = isinstance(x.operation, Softmax) and (x.inputs[0].ndim, x.operation.axes) == (2, (1,))
-    labels = rows and operation.name == "index" and operation.pattern == (("array",), ("array",))
+    labels = rows and operation.name == "index" and operation.pattern == ("rows", "array")
     return ELEMENTS if operation.name == "relu" or (labels and operation.unique) else SLICES
 
 

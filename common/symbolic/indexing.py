@@ -11,61 +11,76 @@ from common.symbolic.graph import Constant, Dim, Variable, as_variable
 
 __all__ = ["Index", "Put", "SetAt", "diag", "inc_subtensor", "index", "set_subtensor", "take"]
 
+ALL = (None, None, None)  # the bounds of the slice [:]
+
 
 class Index(ArrayOperation):
     """x[…], a part of the first input.
 
     Parameters
     ----------
-    pattern : tuple of tuple
-        What stands between the brackets, part by part: ("new",), ("int", 3), ("slice", 0, None, 2),
-        and, each for one of the further inputs, ("scalar",), ("array",), ("mask", ndim), and
-        "input" as the bound of a slice.
-    unique : bool
-        Whether it is certain that no element is named twice.
+    pattern : tuple
+        What stands between the brackets, part by part: None, an ellipsis, an integer, the three
+        bounds of a slice, or what kind of index a further input is: "scalar", "array", "mask", or
+        "rows" for an array 0, 1, 2, … A bound of a slice can be an input as well.
     """
 
     name = "index"
-    fields = ("pattern", "unique")
+    template = "{0}[{index}]"
+    fields = ("pattern",)
     n_values = 1
+    first = 1  # input that is an index
     selects = True
 
     @property
     def view(self):
         """Whether the result is a view: not if an array or a mask is among the indices."""
-        return not any(part[0] in ("array", "mask") for part in self.pattern)
+        return not {"array", "mask", "rows"} & set(self.pattern)
 
     def infer(self, x, *inputs):
-        return x.dtype, _dims(x, self.pattern, inputs)
+        dims, axes, places = [], iter(x.dims), []
+        mask_ndims = iter([v.ndim for v in inputs if v.kind == "b"])
+        for place, part in enumerate(self.pattern):
+            if part is None:
+                dims.append(1)
+            elif isinstance(part, tuple):
+                dims.append(_sliced(next(axes), part))
+            elif part is not Ellipsis:
+                places.append((place, len(dims)))
+                for _ in range(next(mask_ndims) if part == "mask" else 1):
+                    next(axes)
+        dims += axes
+        index_arrays = [Nonzero(0)(v) if v.kind == "b" else v for v in inputs if v.ndim]
+        if index_arrays:  # beside them an integer counts as one, too
+            (first, start), (last, _) = places[0], places[-1]
+            start = start if last - first == len(places) - 1 else 0
+            dims[start:start] = ew.broadcast(self.name, *index_arrays)
+        return x.dtype, tuple(dims)
 
     def vjp(self, i, out, g, x, *inputs):
         """Return zeros with g at […]."""
-        return Put(self.pattern, self.unique)(g, x, *inputs)
+        return Put(self.pattern)(g, x, *inputs)
 
-    def code(self, x, *inputs):
-        return f"{x}[{self.brackets(inputs)}]"
+    def code(self, *args):
+        inputs = iter(args[self.first :])
 
-    def brackets(self, inputs):
-        """Return the text of what stands between the brackets."""
-        inputs = iter(inputs)
-        parts = []
-        for kind, *rest in self.pattern:
-            if kind in ("new", "ellipsis"):
-                parts.append("None" if kind == "new" else "...")
-            elif kind == "int":
-                parts.append(str(rest[0]))
-            elif kind == "slice":
-                bounds = ["" if b is None else b if b != "input" else next(inputs) for b in rest]
-                parts.append(":".join(map(str, bounds[: 2 + (bounds[2] != "")])))
-            else:
-                parts.append(next(inputs))
-        return ", ".join(parts) or "..."
+        def text(part):
+            if isinstance(part, tuple):
+                bounds = ["" if bound is None else text(bound) for bound in part]
+                return ":".join(bounds if bounds[2] else bounds[:2])
+            if isinstance(part, str):
+                return next(inputs)
+            return "..." if part is Ellipsis else str(part)
+
+        return self.template.format(*args, op=self, index=", ".join(map(text, self.pattern)))
 
 
 class Put(Index):
     """Zeros in the shape of the second input, with the first one added at […]."""
 
     name = "put"
+    template = "put({0}, {1}.shape, np.index_exp[{index}])"
+    first = 2
     view = False
     selects = False
 
@@ -74,34 +89,24 @@ class Put(Index):
 
     def vjp(self, i, out, gg, g, x, *inputs):
         """Return gg[…]."""
-        return Index(self.pattern, self.unique)(gg, *inputs)
-
-    def code(self, g, x, *inputs):
-        function = "put" if self.unique else "put_add"
-        return f"{function}({g}, {x}.shape, np.index_exp[{self.brackets(inputs)}])"
+        return Index(self.pattern)(gg, *inputs)
 
 
 class SetAt(Index):
     """The first input with the second one at […], or, if it is inc_subtensor, added there."""
 
-    fields = ("pattern", "unique", "name")
+    template = "{op.name}({0}, np.index_exp[{index}], {1})"
+    fields = ("pattern", "name")
+    first = 2
     view = False
     n_values = 2
-
-    def infer(self, x, y, *inputs):
-        if np.result_type(x.dtype, y.dtype) != x.dtype and not y.weak:
-            raise TypeError(f"{self.name}: {y!r} of {y.dtype} doesn't fit into {x.dtype} of {x!r}")
-        return x.dtype, x.dims
+    infer = ArrayOperation.infer
 
     def vjp(self, i, out, g, x, y, *inputs):
         """Return g[…] for y; for x g, without what was replaced."""
         if i == 1:
-            return Index(self.pattern, self.unique)(g, *inputs)
+            return Index(self.pattern)(g, *inputs)
         return g if self.name == "inc_subtensor" else self(g, 0, *inputs)
-
-    def code(self, x, y, *inputs):
-        function = "add_at" if self.name == "inc_subtensor" else "set_at"
-        return f"{function}({x}, np.index_exp[{self.brackets(inputs)}], {y})"
 
 
 def index(x: Variable, key) -> Variable:
@@ -114,144 +119,61 @@ def index(x: Variable, key) -> Variable:
     TypeError
         If a part isn't a slice, an integer, an array of integers or booleans, None or an ellipsis.
     """
-    parts = list(key) if isinstance(key, tuple) else [key]
-    if isinstance(x.operation, arrays.MakeVector) and len(parts) == 1:
-        known = _known_part(x, parts[0])
-        if known is not None:
-            return known
-    pattern, inputs = _parsed(x, parts)
-    if all(part[0] not in ("array", "mask") for part in pattern):
-        pattern = tuple(part for part in pattern if part != ("ellipsis",))
-    if all(part in (("new",), ("slice", None, None, None)) for part in pattern):
-        return arrays.expand(x, tuple(k for k, part in enumerate(pattern) if part == ("new",)))
-    return Index(pattern, _unique(pattern, inputs))(x, *inputs)
+    pattern, inputs = _parsed(x, key if isinstance(key, tuple) else (key,))
+    if all(part in (None, ALL) for part in pattern):
+        return arrays.expand(x, [k for k, part in enumerate(pattern) if part is None])
+    if isinstance(x.operation, arrays.MakeVector) and len(pattern) == 1 and not inputs:
+        [part], n = pattern, len(x.inputs)  # of scalars that were stacked, such as a shape
+        if isinstance(part, int):
+            if not -n <= part < n:
+                raise IndexError(f"{x!r} has {n} elements, so it has no element {part}")
+            return x.inputs[part]
+        if x.inputs[slice(*part)]:
+            return arrays.stack(x.inputs[slice(*part)])
+    return Index(pattern)(x, *inputs)
 
 
-def _known_part(x, part):
-    """Return x[part] of scalars that were stacked, such as a shape, without indexing; or None."""
-    n = len(x.inputs)
-    if isinstance(part, int | np.integer) and not isinstance(part, bool):
-        if not -n <= part < n:
-            raise IndexError(f"{x!r} has {n} elements, so it has no element {part}")
-        return x.inputs[part]
-    bounds = (part.start, part.stop, part.step) if isinstance(part, slice) else [x]
-    if not any(isinstance(bound, Variable) for bound in bounds):
-        return arrays.stack(list(x.inputs[part])) if x.inputs[part] else None
-    return None
+def _parsed(x, key):
+    """Return the pattern of x[key], without an ellipsis that is needed no more, and its inputs."""
+    inputs = []
 
-
-def _parsed(x, parts):
-    """Return the pattern of an index, and the variables in it."""
-    pattern, inputs = [], []
-    for part in _without_ellipsis(x, parts):
+    def parsed(part):
         if part is None or part is Ellipsis:
-            pattern.append(("new",) if part is None else ("ellipsis",))
-        elif isinstance(part, slice):
-            bounds = []
-            for bound in (part.start, part.stop, part.step):
-                if isinstance(bound, Constant) and bound.ndim == 0:
-                    bounds.append(operator.index(bound.value.item()))
-                elif isinstance(bound, Variable):
-                    inputs.append(_integers(bound))
-                    bounds.append("input")
-                else:
-                    bounds.append(None if bound is None else operator.index(bound))
-            pattern.append(("slice", *bounds))
-        elif isinstance(part, int | np.integer) and not isinstance(part, bool):
-            pattern.append(("int", int(part)))
-        else:
-            part = _integers(part)
-            inputs.append(part)
-            mask = part.dtype == "bool"
-            pattern.append(("mask", part.ndim) if mask else ("array" if part.ndim else "scalar",))
+            return part
+        if isinstance(part, slice):
+            bounds = (part.start, part.stop, part.step)
+            given = [b if isinstance(b, Variable | None) else operator.index(b) for b in bounds]
+            return tuple(map(parsed, given))
+        if isinstance(part, int | np.integer) and not isinstance(part, bool):
+            return int(part)
+        part = as_variable(part)
+        if part.kind not in "biu" or (part.kind == "b" and part.ndim == 0):
+            raise TypeError(f"an index must be integers or a mask, got {part!r} of {part.dtype}")
+        if isinstance(part, Constant) and part.ndim == 0:
+            return int(part.value)
+        inputs.append(part)
+        if getattr(part.operation, "counts", False):
+            return "rows"
+        return "mask" if part.kind == "b" else "array" if part.ndim else "scalar"
+
+    pattern = [parsed(part) for part in key]
+    n_axes = sum(part not in (None, Ellipsis) for part in pattern)
+    n_axes += sum(v.ndim - 1 for v in inputs if v.kind == "b")
+    if n_axes > x.ndim:
+        raise IndexError(f"{x!r} has {x.ndim} axes, but is indexed by {n_axes}")
+    if pattern.count(Ellipsis) > 1:
+        raise IndexError("an index can have only one ellipsis")
+    if Ellipsis in pattern:  # if it stands for no axes, it still separates arrays
+        at, separates = pattern.index(Ellipsis), any(v.ndim for v in inputs)
+        pattern[at : at + 1] = [ALL] * (x.ndim - n_axes) or [Ellipsis] * separates
     return tuple(pattern), inputs
 
 
-def _n_axes(part):
-    if part is None or part is Ellipsis:
-        return 0
-    return part.ndim if getattr(part, "dtype", None) == "bool" else 1
-
-
-def _without_ellipsis(x, parts):
-    parts = [as_variable(p) if isinstance(p, list) else p for p in parts]
-    n_axes = sum(map(_n_axes, parts))
-    if n_axes > x.ndim:
-        raise IndexError(f"{x!r} has {x.ndim} axes, but is indexed by {n_axes}")
-    at = [i for i, part in enumerate(parts) if part is Ellipsis]
-    if len(at) > 1:
-        raise IndexError("an index can have only one ellipsis")
-    for i in at:
-        # If it stands for no axes, it still separates arrays.
-        parts[i : i + 1] = [slice(None)] * (x.ndim - n_axes) or [Ellipsis]
-    return parts
-
-
-def _integers(part):
-    x = as_variable(part)
-    if x.kind not in "biu" or (x.kind == "b" and x.ndim == 0):
-        raise TypeError(f"an index must be integers or a mask, got {x!r} of {x.dtype}")
-    return x
-
-
-def _unique(pattern, inputs):
-    """Return whether no element is named twice: slices, masks, and rows 0, 1, 2, … in order."""
-    if ("array",) not in pattern:
-        return True
-    rows = inputs[0]
-    counts = isinstance(rows.operation, arrays.Arange) and arrays.counts_from_zero(
-        *rows.inputs[::2]
-    )
-    return pattern[0] == ("array",) and counts and all(i.ndim <= 1 for i in inputs)
-
-
-def _dims(x, pattern, inputs):
-    """Return the shape of x[…]."""
-    dims, inputs = iter(x.dims), iter(inputs)
-    result, index_arrays, at = [], [], []
-    for place, (kind, *rest) in enumerate(pattern):
-        if kind == "new":
-            result.append(1)
-        elif kind == "slice":
-            result.append(_slice_dim(next(dims), rest))
-            for _ in range(rest.count("input")):
-                next(inputs)
-        elif kind != "ellipsis":
-            at.append((place, len(result)))  # beside an array an integer counts as one, too
-            for _ in range(rest[0] if kind == "mask" else 1):
-                next(dims)
-            if kind != "int":
-                array = next(inputs)
-                index_arrays.append((Dim(),) if kind == "mask" else array.dims)
-    result += list(dims)
-    if any(index_arrays):
-        together = at[-1][0] - at[0][0] == len(at) - 1
-        where = at[0][1] if together else 0
-        ndim = max(map(len, index_arrays))
-        shapes = [(1,) * (ndim - len(d)) + d for d in index_arrays]
-        joint = [next((n for n in sizes if n != 1), 1) for sizes in zip(*shapes, strict=True)]
-        result[where:where] = joint
-    return tuple(result)
-
-
-def _slice_dim(n, bounds):
-    if list(bounds) in ([None, None, None], [None, None, -1]):
+def _sliced(n, bounds):
+    """Return how many of `n` elements a slice takes."""
+    if bounds in (ALL, (None, None, -1)):
         return n
-    if isinstance(n, int) and "input" not in bounds:
-        return len(range(*slice(*bounds).indices(n)))
-    return Dim()
-
-
-def _subtensor(name, x, y):
-    operation, y = getattr(x, "operation", None), as_variable(y)
-    if isinstance(operation, arrays.ShapeOf):  # which stands for x.shape[i]
-        vector, pattern, unique, inputs = x.inputs[0].shape, (("int", operation.axis),), True, ()
-    elif type(operation) is Index:
-        (vector, *inputs), (pattern, unique) = x.inputs, operation.parameters
-    else:
-        raise TypeError(f"{name}: the first argument must be an indexed variable, x[…], got {x!r}")
-    y = y if y.weak else ew.cast(y, np.result_type(vector.dtype, y.dtype))
-    return SetAt(pattern, unique, name)(vector, y, *inputs)
+    return len(range(n)[slice(*bounds)]) if isinstance(n, int) and "scalar" not in bounds else Dim()
 
 
 def set_subtensor(x, y) -> Variable:
@@ -262,6 +184,21 @@ def set_subtensor(x, y) -> Variable:
 def inc_subtensor(x, y) -> Variable:
     """Return the array that `x` is a part of, with `y` added to that part."""
     return _subtensor("inc_subtensor", x, y)
+
+
+def _subtensor(name, x, y):
+    operation, y = getattr(x, "operation", None), as_variable(y)
+    if isinstance(operation, arrays.ShapeOf):  # which stands for x.shape[i]
+        array, pattern, inputs = arrays.shape(x.inputs[0]), (operation.axis,), ()
+    elif type(operation) is Index:
+        (array, *inputs), pattern = x.inputs, operation.pattern
+    else:
+        raise TypeError(f"{name}: the first argument must be an indexed variable, x[…], got {x!r}")
+    if not y.weak:
+        if np.result_type(array.dtype, y.dtype) != array.dtype:
+            raise TypeError(f"{name}: {y!r} of {y.dtype} doesn't fit into {x!r} of {array.dtype}")
+        y = ew.cast(y, array.dtype)
+    return SetAt(pattern, name)(array, y, *inputs)
 
 
 class Nonzero(ArrayOperation):
@@ -285,17 +222,15 @@ def nonzero(x) -> tuple[Variable, ...]:
 def take(x, indices, axis=None) -> Variable:
     """Return the elements of `x` at `indices` along `axis`; by default of `x` flattened."""
     x = arrays.flatten(x) if axis is None else as_variable(x)
-    [axis] = arrays.as_axes("take", x, 0 if axis is None else axis)
-    return arrays.at(x, axis, indices)
+    return arrays.at(x, *arrays.as_axes("take", x, axis), indices)
 
 
 def diag(x) -> Variable:
     """Return the diagonal of a matrix, or the matrix with the diagonal `x`."""
     x = as_variable(x)
     if x.ndim == 1:
-        diagonal = arrays.eye(x.shape[0], dtype="bool")
-        return ew.switch(diagonal, arrays.expand(x, (0,)), 0)
+        return ew.switch(arrays.eye(x.shape[0], dtype="bool"), x, 0)
     if x.ndim != 2:
         raise TypeError(f"diag takes a vector or a matrix, got {x!r} with {x.ndim} axes")
-    places = arrays.arange(ew.minimum(arrays.ShapeOf(0)(x), arrays.ShapeOf(1)(x)))
+    places = arrays.arange(ew.minimum(*x.shape))
     return x[places, places]

@@ -23,99 +23,60 @@ def softmax(x):
     return e / anp.sum(e, axis=-1, keepdims=True)
 
 
-# What the operations below need of either library.
-SHARED = (
-    *("concatenate", "cos", "dot", "exp", "log", "maximum", "max", "mean", "outer", "reshape"),
-    *("sin", "sqrt", "sum", "tanh"),
-)
 REPEATED = np.array([0, -1, 0])
-SYMBOLIC = SimpleNamespace(
-    nnet=T.nnet,
-    switch=T.switch,
-    sqr=T.sqr,
-    repeated=theano.shared(REPEATED),
-    **{name: getattr(T, name) for name in SHARED},
-)
+SYMBOLIC = SimpleNamespace(**vars(T) | vars(T.nnet), repeated=theano.shared(REPEATED))
 NUMPY = SimpleNamespace(
-    nnet=SimpleNamespace(
-        sigmoid=lambda x: 1 / (1 + anp.exp(-x)),
-        softplus=lambda x: anp.log(1 + anp.exp(x)),
-        softmax=softmax,
-    ),
-    switch=lambda condition, a, b: condition * a + (1 - condition) * b,
-    sqr=anp.square,
-    repeated=REPEATED,
-    **{name: getattr(anp, name) for name in SHARED},
+    **vars(anp)
+    | {
+        "sigmoid": lambda x: 1 / (1 + anp.exp(-x)),
+        "softplus": lambda x: anp.log(1 + anp.exp(x)),
+        "softmax": softmax,
+        "switch": lambda condition, a, b: condition * a + (1 - condition) * b,
+        "sqr": anp.square,
+        "repeated": REPEATED,
+    }
 )
 
-
-def can_broadcast(*shapes):
-    try:
-        return len(np.broadcast_shapes(*shapes)) <= 2
-    except ValueError:
-        return False
-
-
-def has_axis(shape):
-    return len(shape) > 0
-
-
-def has_two_axes(shape):
-    return len(shape) == 2
-
-
-def are_vectors(*shapes):
-    return all(len(shape) == 1 for shape in shapes)
-
-
-def can_multiply(a, b):
-    return len(a) > 0 and len(b) > 0 and a[-1] == b[0]
-
-
-def can_join(a, b):
-    return len(a) == len(b) > 0 and a[1:] == b[1:]
-
-
-# Each with what it asks of the shapes. m is one of the two above.
-ELEMENTWISE = [
-    (can_broadcast, lambda m, a, b: (a + b) / 2),
-    (can_broadcast, lambda m, a, b: 0.5 * (a - b)),
-    (can_broadcast, lambda m, a, b: a * b / 2),
-    (can_broadcast, lambda m, a, b: a / (1 + b * b)),
-    (can_broadcast, lambda m, a, b, c: (a * b - c) / 3),
-    (can_broadcast, lambda m, a, b: (1 + m.sqr(a)) ** -(b**2)),
-    (can_broadcast, lambda m, a, b, c: m.switch(a > 0.1, b, -c)),
-    (can_broadcast, lambda m, a, b: m.maximum(a, b)),
-    (can_broadcast, lambda m, a: 1 - m.nnet.sigmoid(a)),
-    (can_broadcast, lambda m, a: -m.exp(-(a**2))),
-    (can_broadcast, lambda m, a: m.log(2 + m.cos(a))),
-    (can_broadcast, lambda m, a: m.sqrt(1 + m.sqr(a)) - 1),
-    (can_broadcast, lambda m, a: m.sin(a)),
-    (can_broadcast, lambda m, a: m.tanh(a)),
-    (can_broadcast, lambda m, a: m.nnet.sigmoid(a)),
-    (can_broadcast, lambda m, a: m.log(m.nnet.sigmoid(a)) / 2),
-    (can_broadcast, lambda m, a: m.nnet.softplus(a) / 2),
-    (can_broadcast, lambda m, a: m.log(1 + m.exp(-a)) / 2),
-    (has_axis, lambda m, a: m.mean(a)),
-    (has_axis, lambda m, a: m.nnet.softmax(a)),
-    (has_axis, lambda m, a: m.log(m.nnet.softmax(a)) / 4),
-    (has_axis, lambda m, a: (a - m.mean(a, axis=0)) / 2),
-    (has_axis, lambda m, a: m.tanh(m.sum(a, axis=0))),
-    (has_axis, lambda m, a: a / (1 + m.sum(a**2, axis=-1, keepdims=True))),
-    (has_axis, lambda m, a: m.max(a, axis=0)),
+# m is one of the two above.
+OF_NUMBERS_AND_ARRAYS = [
+    lambda m, a, b: (a + b) / 2,
+    lambda m, a, b: 0.5 * (a - b),
+    lambda m, a, b: a * b / 2,
+    lambda m, a, b: a / (1 + b * b),
+    lambda m, a, b, c: (a * b - c) / 3,
+    lambda m, a, b: (1 + m.sqr(a)) ** -(b**2),
+    lambda m, a, b, c: m.switch(a > 0.1, b, -c),
+    lambda m, a, b: m.maximum(a, b),
+    lambda m, a: 1 - m.sigmoid(a),
+    lambda m, a: -m.exp(-(a**2)),
+    lambda m, a: m.log(2 + m.cos(a)),
+    lambda m, a: m.sqrt(1 + m.sqr(a)) - 1,
+    lambda m, a: m.sin(a),
+    lambda m, a: m.tanh(a),
+    lambda m, a: m.sigmoid(a),
+    lambda m, a: m.log(m.sigmoid(a)) / 2,
+    lambda m, a: m.softplus(a) / 2,
+    lambda m, a: m.log(1 + m.exp(-a)) / 2,
 ]
-OF_SOME_SHAPES = [
-    (can_multiply, lambda m, a, b: m.sin(m.dot(a, b))),
-    (are_vectors, lambda m, a, b: m.outer(a, b) / 2),
-    (are_vectors, lambda m, a: a[:, None]),
-    (has_two_axes, lambda m, a: a.T),
-    (has_two_axes, lambda m, a: m.reshape(a, (-1,))),
-    (has_axis, lambda m, a: m.max(a, axis=-1)),
-    (has_axis, lambda m, a: a[0]),
-    (has_axis, lambda m, a: a[m.repeated]),
-    (has_axis, lambda m, a: a[[0, 0]]),
-    (has_axis, lambda m, a: a[::-1] * a / 2),
-    (can_join, lambda m, a, b: m.concatenate([a, b])),
+OF_ARRAYS = [
+    lambda m, a: m.mean(a),
+    lambda m, a: m.softmax(a),
+    lambda m, a: m.log(m.softmax(a)) / 4,
+    lambda m, a: (a - m.mean(a, axis=0)) / 2,
+    lambda m, a: m.tanh(m.sum(a, axis=0)),
+    lambda m, a: a / (1 + m.sum(a**2, axis=-1, keepdims=True)),
+    lambda m, a: m.max(a, axis=0),
+    lambda m, a, b: m.sin(m.dot(a, b)),
+    lambda m, a, b: a[:, None] * b[None] / 2,
+    lambda m, a: a[:, None],
+    lambda m, a: a.T / 2,
+    lambda m, a: m.reshape(a, (-1,)),
+    lambda m, a: m.max(a, axis=-1),
+    lambda m, a: a[0],
+    lambda m, a: a[m.repeated],
+    lambda m, a: a[[0, 0]],
+    lambda m, a: a[::-1] * a / 2,
+    lambda m, a, b: m.concatenate([a, b]),
 ]
 
 
@@ -128,21 +89,24 @@ def evaluate(m, steps, xs, more=()):
     return values[len(xs) :]
 
 
-def random_steps(rng, operations, xs, n=N_STEPS):
+def random_steps(rng, xs):
     """Return steps that fit the shapes of `xs` and of what comes out of the steps before."""
     steps, values = [], list(xs)
-    while len(steps) < n:
-        fits, operation = operations[rng.integers(len(operations))]
+    operations = OF_NUMBERS_AND_ARRAYS + OF_ARRAYS
+    while len(steps) < N_STEPS:
+        operation = operations[rng.integers(len(operations))]
         recent = rng.integers(max(0, len(values) - 10), len(values), 4)
         places = np.where(rng.random(4) < 0.7, recent, rng.integers(0, len(values), 4))
-        places = places[: operation.__code__.co_argcount - 1].tolist()
-        if fits(*(np.shape(values[i]) for i in places)):
-            [value] = evaluate(
-                NUMPY, [(operation, range(len(places)))], [values[i] for i in places]
-            )
-            if np.size(value) <= LARGEST:
-                steps.append((operation, places))
-                values.append(value)
+        step = operation, places[: operation.__code__.co_argcount - 1].tolist()
+        if operation in OF_ARRAYS and not all(np.ndim(values[i]) for i in step[1]):
+            continue
+        try:
+            value = evaluate(NUMPY, [step], values)[0]
+        except (ValueError, IndexError, TypeError):
+            continue  # it takes other shapes
+        if np.size(value) <= LARGEST and np.ndim(value) <= 2:
+            steps.append(step)
+            values.append(value)
     return steps
 
 
@@ -150,17 +114,10 @@ def total(m, values):
     return sum(m.mean(value) for value in values) / len(values)
 
 
-def frozen(rng, shape):
-    array = rng.uniform(-2, 2, shape)
-    array.flags.writeable = False
-    return array
-
-
-AGREEING = [(), (3,), (4,), (4, 3), (3, 4), (4, 4)]
-BROADCAST = [(), (3,), (1,), (4, 3), (1, 3), (4, 1), (1, 1)]
+# Shapes of the inputs, and whether those of size 1 are known.
 FLAVOURS = {
-    "sizes agree": (AGREEING, ELEMENTWISE + OF_SOME_SHAPES, False),
-    "axes of size 1": (BROADCAST, ELEMENTWISE + OF_SOME_SHAPES, True),
+    "sizes agree": ([(), (3,), (4,), (4, 3), (3, 4), (4, 4)], False),
+    "axes of size 1": ([(), (3,), (1,), (4, 3), (1, 3), (4, 1), (1, 1)], True),
 }
 flavours = pytest.mark.parametrize("flavour", FLAVOURS)
 SEEDS = range(5)
@@ -170,17 +127,19 @@ def variables_for(xs, known=False):
     return [T.TensorType(x.dtype, [known and n == 1 for n in x.shape])() for x in xs]
 
 
-def expression(flavour, seed, n=N_STEPS):
+def expression(flavour, seed):
     """Return random values, variables for them, and the steps of a random expression of them."""
-    shapes, operations, known = FLAVOURS[flavour]
+    shapes, known = FLAVOURS[flavour]
     rng = np.random.default_rng(seed)
-    xs = [frozen(rng, shape) for shape in shapes]
-    return xs, variables_for(xs, known), random_steps(rng, operations, xs, n)
+    xs = [rng.uniform(-2, 2, shape) for shape in shapes]
+    for x in xs:
+        x.flags.writeable = False
+    return xs, variables_for(xs, known), random_steps(rng, xs)
 
 
-def assert_all_close(ref, results, expected, tolerance=1e-10):
+def assert_all_close(ref, results, expected, tolerance=1e-10, scale=1e-3):
     for result, e in zip(results, expected, strict=True):
-        ref.assert_close(result, e, tolerance, scale=1e-3)
+        ref.assert_close(result, e, tolerance, scale)
 
 
 def compiled(inputs, outputs):
@@ -235,28 +194,6 @@ def test_gradients_with_respect_to_intermediate_variables(ref, flavour, how_many
         assert_all_close(ref, results, ref.autograd_gradients(cost)(*xs, *nothing))
 
 
-STABLE_FORMS = {
-    "log softmax": lambda m, v: m.log(m.nnet.softmax(v)),
-    "log sigmoid": lambda m, v: m.log(m.nnet.sigmoid(v)),
-    "log(1 + exp)": lambda m, v: m.log(1 + m.exp(v)),
-    "1 - sigmoid": lambda m, v: 1 - m.nnet.sigmoid(v),
-    "1 / (1 + exp)": lambda m, v: 1 / (1 + m.exp(-v)),
-    "-(v - 1)": lambda m, v: -(v - 1),
-}
-
-
-@pytest.mark.parametrize("name", STABLE_FORMS)
-def test_gradient_with_respect_to_what_a_rule_rewrites(ref, name):
-    """As in a network: with respect to the scores that the loss takes the log softmax of."""
-    operation = STABLE_FORMS[name]
-    x = T.dvector()
-    v = 2 * x
-    gradient = T.grad(T.sum(SYMBOLIC.sin(operation(SYMBOLIC, v))), v)
-    point = np.array([0.3, -0.5, 1.1])
-    expected = ref.autograd_gradients(lambda v: anp.sum(anp.sin(operation(NUMPY, v))))
-    assert_all_close(ref, [theano.function([x], gradient)(point)], expected(2 * point))
-
-
 @flavours
 @pytest.mark.parametrize("seed", SEEDS)
 def test_dtypes(ref, flavour, seed):
@@ -265,7 +202,7 @@ def test_dtypes(ref, flavour, seed):
     rng = np.random.default_rng(seed)
     for choices in ([np.float32], [np.float32, np.float64]):
         narrow = [x.astype(rng.choice(choices)) for x in xs]
-        inputs = variables_for(narrow, known=FLAVOURS[flavour][2])
+        inputs = variables_for(narrow, FLAVOURS[flavour][1])
         values = evaluate(SYMBOLIC, steps, inputs)
         wrt = [*inputs, *values[::7]]
         gradients = T.grad(total(SYMBOLIC, values), wrt, disconnected_inputs="ignore")
@@ -275,7 +212,7 @@ def test_dtypes(ref, flavour, seed):
         assert [result.dtype for result in results] == [y.dtype for y in outputs]
         if choices == [np.float32]:
             assert {y.dtype for y in outputs} == {"float32"}
-        assert_all_close(ref, results[:N_STEPS], evaluate(NUMPY, steps, xs), 1e-4)
+        assert_all_close(ref, results[:N_STEPS], evaluate(NUMPY, steps, xs), 1e-5, 1)
         wide = gradients_of(ref, steps)(*xs)
         assert_all_close(ref, results[N_STEPS : N_STEPS + len(xs)], wide, 1e-2)
 
