@@ -212,7 +212,7 @@ def _ignored_by(operation, x):
         return NOTHING
     rows = isinstance(x.operation, Softmax) and (x.inputs[0].ndim, x.operation.axes) == (2, (1,))
     labels = rows and operation.name == "index" and operation.pattern == ("rows", "array")
-    return ELEMENTS if operation.name == "relu" or (labels and operation.unique) else SLICES
+    return ELEMENTS if operation.name == "relu" or labels else SLICES
 
 
 def _zeros(x):
