@@ -10,6 +10,7 @@ import linecache
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from operator import attrgetter
 from types import SimpleNamespace
 
@@ -31,6 +32,7 @@ from common.symbolic.graph import (
     described,
     made_here,
     rebuilt,
+    shared,
 )
 from common.symbolic.printing import formula
 from common.symbolic.rewrites import rewrite, substitute
@@ -270,7 +272,7 @@ class Function:
                 new = [np.asarray(r) for r in results[self._n_outputs :]]
                 self._check_ones(new)
                 # One step for Python, so that neither Ctrl-C nor a thread comes between.
-                list(map(Shared._value.__set__, self._updated, new))
+                list(map(setattr, self._updated, repeat("_value"), new))
         else:
             results = self._run(values)
         if self._returns == "one":
@@ -381,7 +383,7 @@ def _prepared(given, downcast):
     given.state = None
     if given.update is not None:
         value = as_value(f"the value of {v!r}", given.value, v.dtype, v.dims)
-        given.state = Shared(value.copy(), given.name, ones=v.broadcastable)
+        given.state = shared(value, given.name, broadcastable=v.broadcastable)
     return given
 
 

@@ -10,7 +10,7 @@ import itertools
 import numpy as np
 
 from common.symbolic import arrays
-from common.symbolic.graph import Dim, Operation, Shared, Variable, as_variable, checked_dtype
+from common.symbolic.graph import Dim, Operation, Variable, as_variable, checked_dtype, shared
 
 
 class Draw(Operation):
@@ -86,7 +86,7 @@ class RandomStreams:
             largest = max(parameters, key=lambda p: p.ndim)
             size = largest.shape if largest.ndim and not extra else ()
         sizes = arrays.sizes_of(size, ndim)
-        counter = Shared(np.array(0, np.int64))
+        counter = shared(np.int64(0))
         counter.default_update = counter + np.int64(1)
         self.state_updates.append((counter, counter.default_update))
         stream = self._seed, next(self.streams)
