@@ -1,21 +1,5 @@
 """Settings, under the names that Theano gave them."""
 
-# Flags of Theano that programs set. What they say doesn't matter here.
-_IGNORED = {
-    "mode": "FAST_RUN",
-    "optimizer": "fast_run",
-    "linker": "py",
-    "device": "cpu",
-    "cast_policy": "custom",
-    "exception_verbosity": "low",
-    "compute_test_value": "off",
-    "openmp": False,
-    "allow_gc": True,
-    "profile": False,
-    "warn_float64": "ignore",
-    "on_unused_input": "raise",
-}
-
 
 class Config:
     """Settings, as attributes.
@@ -33,7 +17,14 @@ class Config:
     """
 
     def __init__(self):
-        vars(self).update(_IGNORED, floatX="float64")
+        # fmt: off
+        vars(self).update(
+            floatX="float64", mode="FAST_RUN", optimizer="fast_run", linker="py", device="cpu",
+            cast_policy="custom", exception_verbosity="low", compute_test_value="off",
+            on_unused_input="raise", warn_float64="ignore", openmp=False, allow_gc=True,
+            profile=False,
+        )
+        # fmt: on
 
     def __setattr__(self, name, value):
         if name == "floatX" and str(value) not in ("float32", "float64"):
