@@ -263,7 +263,7 @@ class Shared(Variable):
     Raises
     ------
     TypeError
-        If `value` isn't made of numbers.
+        If `value` isn't made of numbers, or `broadcastable` doesn't fit its shape.
 
     Examples
     --------
@@ -360,47 +360,42 @@ class TensorType:
 
 
 def checked_dtype(dtype) -> str:
-    """Return the name of a dtype; "floatX" is that of the configuration.
-
-    Raises
-    ------
-    TypeError
-        If it is no dtype of numbers, or has 16 or more than 64 bits of precision.
-    """
+    """Return the name of a dtype of numbers, or raise a TypeError; "floatX" is a name for one."""
     if isinstance(dtype, str) and (dtype in KINDS or dtype == "floatX"):
         return config.floatX if dtype == "floatX" else dtype
-    try:
+    with suppress(TypeError):
         name = np.dtype(dtype).name
-    except TypeError:
-        name = repr(dtype)
-    if name == "float16":
-        raise TypeError("float16 isn't supported: its sums overflow at 65,504; use float32")
-    if name not in KINDS:
-        raise TypeError(f"expected one of the dtypes {', '.join(KINDS)}, got {name}")
-    return name
+        if name in KINDS:
+            return name
+    raise TypeError(
+        f"expected one of the dtypes {', '.join(KINDS)}, got {dtype!r}; float16 isn't supported, "
+        "since its sums overflow at 65,504"
+    )
 
 
 def as_variable(value, name: str | None = None) -> Variable:
-    """Return `value` itself if it is a variable, else a constant of it.
-
-    A list that has variables in it is stacked along a new first axis.
+    """Return a variable as it is, numbers as a constant, and a list with variables as their stack.
 
     Raises
     ------
     TypeError
-        If it is neither a number nor an array of numbers.
+        If `value` is something else.
     """
     if isinstance(value, Variable):
         return value
     if type(value) in (int, float, complex):
         return Constant(value, name, dtype=_dtype_of_number(value), weak=True)
-    if isinstance(value, list | tuple):
-        parts = np.array(value, object).flat
-        if any(isinstance(part, Variable) for part in parts):
-            from common.symbolic.arrays import stack
+    if _has_variable(value):
+        from common.symbolic.arrays import stack
 
-            return stack([as_variable(part) for part in value])
+        return stack([as_variable(part) for part in value])
     return Constant(_numbers("expected a variable, a number or an array of numbers", value), name)
+
+
+def _has_variable(value):
+    if isinstance(value, list | tuple):
+        return any(map(_has_variable, value))
+    return isinstance(value, Variable)
 
 
 def _dtype_of_number(value):
@@ -426,15 +421,10 @@ def _numbers(message, value):
 def as_value(name: str, value, dtype: str, dims, downcast=False, strict=False) -> np.ndarray:
     """Return `value` as an array that a variable can take, itself if it fits.
 
-    Arrays are converted only to a dtype that holds all that theirs can; with `strict` not even
-    then. Python numbers, lists and NumPy scalars go into any dtype that holds integers unchanged
-    and finite floats as finite ones. With `downcast` all real numbers go into any dtype.
-
-    Raises
-    ------
-    TypeError
-        If it has another shape where that is known, or its dtype doesn't fit. The message calls it
-        `name`.
+    An array is converted only to a dtype that holds all that its own can; if `strict`, not even
+    then. Python numbers, lists and NumPy scalars go into a dtype that holds integers unchanged and
+    finite floats as finite ones. With `downcast` all real numbers go into any dtype. Else, or if a
+    known size is another one, a TypeError tells what is wrong with `name`.
     """
     array = _numbers(f"{name}: expected numbers of {dtype}", value)
     sizes = zip(dims, array.shape, strict=False)
