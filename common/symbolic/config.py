@@ -1,7 +1,9 @@
 """Settings, under the names that Theano gave them."""
 
+from types import SimpleNamespace
 
-class Config:
+
+class Config(SimpleNamespace):
     """Settings, as attributes.
 
     Attributes
@@ -16,22 +18,18 @@ class Config:
     have no effect. A name that Theano doesn't know raises AttributeError.
     """
 
-    def __init__(self):
-        # fmt: off
-        vars(self).update(
-            floatX="float64", mode="FAST_RUN", optimizer="fast_run", linker="py", device="cpu",
-            cast_policy="custom", exception_verbosity="low", compute_test_value="off",
-            on_unused_input="raise", warn_float64="ignore", openmp=False, allow_gc=True,
-            profile=False,
-        )
-        # fmt: on
-
     def __setattr__(self, name, value):
         if name == "floatX" and str(value) not in ("float32", "float64"):
             raise ValueError(f"floatX must be 'float32' or 'float64', got {value!r}")
         if name not in vars(self):
             raise AttributeError(f"there is no setting {name!r}; the one with an effect is floatX")
-        vars(self)[name] = str(value) if name == "floatX" else value
+        super().__setattr__(name, str(value) if name == "floatX" else value)
 
 
-config = Config()
+# fmt: off
+config = Config(
+    floatX="float64", mode="FAST_RUN", optimizer="fast_run", linker="py", device="cpu",
+    cast_policy="custom", exception_verbosity="low", compute_test_value="off",
+    on_unused_input="raise", warn_float64="ignore", openmp=False, allow_gc=True, profile=False,
+)
+# fmt: on

@@ -324,14 +324,9 @@ class TensorType:
     """
 
     def __init__(self, dtype, broadcastable, name=None):
-        self._dtype = None if dtype in (None, "floatX") else checked_dtype(dtype)
-        self.broadcastable = tuple([bool(b) for b in broadcastable])
+        self.dtype = "floatX" if dtype in (None, "floatX") else checked_dtype(dtype)
+        self.broadcastable = tuple(map(bool, broadcastable))
         self.ndim = len(self.broadcastable)
-
-    @property
-    def dtype(self) -> str:
-        """The name of the dtype."""
-        return self._dtype or config.floatX
 
     def __call__(self, name: str | None = None, dtype=None) -> Input:
         """Return a new variable of this kind."""
@@ -353,7 +348,8 @@ class TensorType:
 
     def __repr__(self):
         names = {axes: name for name, axes in AXES.items()}
-        return f"TensorType({self.dtype}, {names.get(self.broadcastable, self.broadcastable)})"
+        axes = names.get(self.broadcastable, self.broadcastable)
+        return f"TensorType({checked_dtype(self.dtype)}, {axes})"
 
 
 # Values
