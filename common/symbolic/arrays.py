@@ -14,50 +14,12 @@ from common.symbolic.graph import (
     KINDS,
     Constant,
     Dim,
-    Operation,
     Variable,
     as_variable,
     checked_dtype,
     readable_shape,
 )
-
-
-class ArrayOperation(Operation):
-    """Base of operations on arrays.
-
-    Unless a subclass says otherwise, the result has dtype and shape of the first input, and the
-    VJP is the adjoint itself, which the gradient walk sums where the input was broadcast.
-
-    Attributes
-    ----------
-    fields : tuple of str
-        Names of the parameters, which are attributes.
-    n_values : int or None
-        How many of the inputs count by their values: not those that give only a shape.
-    template : str
-        The NumPy expression, with {0}, {1}, … for the inputs and {op} for the operation.
-    """
-
-    fields = ()
-    n_values = None
-    template = ""
-
-    def __init__(self, *parameters):
-        self.parameters = parameters
-        for field, value in zip(self.fields, parameters, strict=True):
-            setattr(self, field, value)
-
-    def infer(self, x, *others):
-        return x.dtype, x.dims
-
-    def connected(self, i):
-        return self.n_values is None or i < self.n_values
-
-    def vjp(self, i, out, g, *inputs):
-        return g
-
-    def code(self, *args):
-        return self.template.format(*args, op=self)
+from common.symbolic.graph import Operation as ArrayOperation
 
 
 def as_axes(name: str, x: Variable, axis) -> tuple[int, ...]:

@@ -55,14 +55,21 @@ class Dim:
 class Operation:
     """Base of all operations.
 
-    A new kind needs `name`, `infer`, `code` and `vjp`, and `parameters` if it has any. For an
-    elementwise function there is a shorter way, `common.symbolic.elementwise.Elementwise`.
+    A new kind needs a `name`, and a `template` or `code`. Unless it says otherwise, the result has
+    dtype and shape of the first input, and the VJP is the adjoint itself, which the gradient walk
+    sums where the input was broadcast. For an elementwise function there is a shorter way,
+    `common.symbolic.elementwise.Elementwise`.
 
     Attributes
     ----------
     name : str
-    parameters : tuple of hashable
-        Such as the axes of a sum. Operations of one name with equal parameters do the same.
+    fields : tuple of str
+        Names of its parameters, such as the axes of a sum, which are hashable. Operations of one
+        name with equal parameters do the same.
+    template : str
+        The NumPy expression, with {0}, {1}, … for the inputs and {op} for the operation.
+    n_values : int or None
+        How many inputs count by their values, before those that give only a shape; None for all.
     view : bool
         Whether the result may be a view of the first input, which shares its memory.
     differentiable : bool
@@ -72,11 +79,16 @@ class Operation:
         that are ignored must not count, even where it is infinite.
     """
 
-    name = ""
-    parameters: tuple = ()
-    view = False
+    name = template = ""
+    fields = parameters = ()
+    n_values = None
+    view = selects = False
     differentiable = True
-    selects = False
+
+    def __init__(self, *parameters):
+        self.parameters = parameters
+        for field, value in zip(self.fields, parameters, strict=True):
+            setattr(self, field, value)
 
     @property
     def key(self):
@@ -90,22 +102,22 @@ class Operation:
 
     def infer(self, *inputs: "Variable") -> tuple[str, tuple]:
         """Return dtype and shape of the output, or raise what is wrong with the inputs."""
-        raise NotImplementedError
+        return inputs[0].dtype, inputs[0].dims
 
     def connected(self, i: int) -> bool:
         """Return whether the output depends on the values of input `i`, not only on its shape."""
-        return True
+        return self.n_values is None or i < self.n_values
 
     def vjp(self, i: int, out: "Variable", g: "Variable", *inputs: "Variable"):
         """Return the vector-Jacobian product: ∂cost/∂inputs[i], given `g` = ∂cost/∂out.
 
         None stands for 0. It is written with operations, so that it can be differentiated again.
         """
-        raise NotImplementedError
+        return g
 
     def code(self, *args: str) -> str:
         """Return the NumPy expression that computes it; `args` are the texts of its inputs."""
-        raise NotImplementedError
+        return self.template.format(*args, op=self)
 
     def __repr__(self):
         return self.name

@@ -45,6 +45,16 @@ def test_value_must_be_numbers(value):
         w.set_value(value)
 
 
+def test_lists_with_variables_are_stacked():
+    x, w = T.dscalar("x"), shared(np.arange(3.0))
+    y = T.as_tensor_variable([[x, 1], (2.0, w[2])])
+    equal(y.eval({x: 5.0}), [[5, 1], [2, 2]])
+    assert T.sum([x, w[1], 3]).eval({x: 5.0}) == 9
+    for wrong in ([x, "a"], [x, None], [[1.0], [2.0, 3.0]]):
+        with pytest.raises(TypeError, match="expected a variable, a number or an array"):
+            T.as_tensor_variable(wrong)
+
+
 @pytest.mark.parametrize("options", [{}, {"borrow": False}, {"borrow": True}])
 def test_arrays_are_shared_only_if_they_are_borrowed(options):
     borrow = options.get("borrow", False)
