@@ -45,6 +45,41 @@ def test_value_must_be_numbers(value):
         w.set_value(value)
 
 
+@pytest.mark.parametrize(
+    ("number", "dtype"),
+    [
+        *((2**7 - 1, "int8"), (-(2**7), "int8"), (2**7, "int16"), (2**15, "int32")),
+        *((2**31, "int64"), (-(2**63), "int64"), (2**63, "uint64"), (2**64 - 1, "uint64")),
+        *((True, "bool"), (0.5, "float64"), (1j, "complex128"), (np.int64(1), "int64")),
+    ],
+)
+def test_dtypes_of_numbers(number, dtype):
+    assert T.constant(number).dtype == dtype
+    equal(T.constant(number).eval(), number)
+    with pytest.raises(TypeError, match="64 bits"):
+        T.constant(2**64)
+
+
+def test_methods_are_those_of_numpy_and_theano():
+    x, value = T.dtensor3("x"), np.arange(24.0).reshape(2, 3, 4)
+    for method in (
+        *(lambda x: x.T, lambda x: x.transpose(), lambda x: x.transpose(2, 0, 1)),
+        *(
+            lambda x: x.transpose([0, 2, 1]),
+            lambda x: x.reshape(6, 4),
+            lambda x: x.reshape([4, -1]),
+        ),
+        *(lambda x: x.ravel(), lambda x: x.clip(2, 9), lambda x: +x, lambda x: x.take([1, 0], 1)),
+        *(lambda x: x.repeat(2, 1), lambda x: x.max(1), lambda x: x[0].diagonal()),
+        *(lambda x: 2**-x, lambda x: 7 // (1 + x), lambda x: 7 % (1 + x), lambda x: 2 - x),
+    ):
+        close(method(x).eval({x: value}), method(value))
+    close(x.dimshuffle(0, "x", 2, 1).eval({x: value}), value.transpose(0, 2, 1)[:, None])
+    close(x.dimshuffle([2, 1, 0]).eval({x: value}), value.T)
+    close(x.flatten(outdim=2).eval({x: value}), value.reshape(2, 12))
+    close(x.norm(2).eval({x: value}), np.sqrt((value**2).sum()))
+
+
 def test_lists_with_variables_are_stacked():
     x, w = T.dscalar("x"), shared(np.arange(3.0))
     y = T.as_tensor_variable([[x, 1], (2.0, w[2])])
