@@ -3,11 +3,9 @@
 A comparison with == compares identity, as everywhere in Python; `eq` compares elements.
 """
 
-from inspect import isfunction
-
 from common.symbolic import arrays, indexing, products
 from common.symbolic import elementwise as ew
-from common.symbolic.graph import Variable, as_variable
+from common.symbolic.graph import Operation, Variable, as_variable
 
 
 def _copy(x, name=None):
@@ -46,9 +44,10 @@ METHODS = {
     "reshape": lambda x, *shape, ndim=None: arrays.reshape(x, _listed(shape), ndim),
     "transpose": lambda x, *axes: arrays.transpose(x, _listed(axes) if axes else None),
     "dimshuffle": lambda x, *pattern: arrays.dimshuffle(x, _listed(pattern)),
+    "T": property(arrays.transpose), "shape": property(arrays.shape),
+    "size": property(arrays.size),
 }
 # fmt: on
-PROPERTIES = {"T": arrays.transpose, "shape": arrays.shape, "size": arrays.size}
 
 
 def _method(operation):
@@ -63,6 +62,4 @@ def _reflected(function):
 for name, function in OPERATORS.items():
     METHODS |= {f"__{name}__": function, f"__r{name}__": _reflected(function)}
 for name, function in METHODS.items():
-    setattr(Variable, name, function if isfunction(function) else _method(function))
-for name, function in PROPERTIES.items():
-    setattr(Variable, name, property(function))
+    setattr(Variable, name, _method(function) if isinstance(function, Operation) else function)
