@@ -15,44 +15,6 @@ from common.symbolic import elementwise as ew
 from common.symbolic.graph import Constant, Dim, Operation, Variable, as_variable, checked_dtype
 
 
-class ArrayOperation(Operation):
-    """Base of operations on arrays.
-
-    Unless a subclass says otherwise, the result has dtype and shape of the first input, and the
-    VJP is the adjoint itself, which the gradient walk sums where the input was broadcast.
-
-    Attributes
-    ----------
-    fields : tuple of str
-        Names of the parameters, which are attributes.
-    n_values : int or None
-        How many inputs count by their values, before those that give only a shape; None for all.
-    template : str
-        The NumPy expression, with {0}, {1}, … for the inputs and {op} for the operation.
-    """
-
-    fields = ()
-    n_values = None
-    template = ""
-
-    def __init__(self, *parameters):
-        self.parameters = parameters
-        for field, value in zip(self.fields, parameters, strict=True):
-            setattr(self, field, value)
-
-    def infer(self, x, *others):
-        return x.dtype, x.dims
-
-    def connected(self, i):
-        return self.n_values is None or i < self.n_values
-
-    def vjp(self, i, out, g, *inputs):
-        return g
-
-    def code(self, *args):
-        return self.template.format(*args, op=self)
-
-
 def as_axes(name: str, x: Variable, axis) -> tuple[int, ...]:
     """Return `axis` (an integer, several, or None for all) as a sorted tuple of axes of `x`."""
     axis = axis.value if isinstance(axis, Constant) else axis
@@ -74,7 +36,7 @@ def _axis_text(axes):
 # Axes
 
 
-class Dimshuffle(ArrayOperation):
+class Dimshuffle(Operation):
     """Axes in another order, with new ones of size 1, and without some of size 1.
 
     Parameters
@@ -166,7 +128,7 @@ def shape_padaxis(x, axis: int) -> Variable:
     return expand(x, (axis % (x.ndim + 1),))
 
 
-class Copy(ArrayOperation):
+class Copy(Operation):
     """The same value as a variable of its own."""
 
     name = "copy"
@@ -174,7 +136,7 @@ class Copy(ArrayOperation):
     view = True
 
 
-class Print(ArrayOperation):
+class Print(Operation):
     """The input; when it is computed, its value is printed after `message`."""
 
     name = "print"
@@ -189,7 +151,7 @@ class Print(ArrayOperation):
 # Shapes
 
 
-class ShapeOf(ArrayOperation):
+class ShapeOf(Operation):
     """The size of one axis, int64."""
 
     name = "size"
@@ -225,7 +187,7 @@ def size(x) -> Variable:
     return prod(shape(x))
 
 
-class Reshape(ArrayOperation):
+class Reshape(Operation):
     """The elements of the first input in a shape given by the other inputs; a size of −1 fits."""
 
     name = "reshape"
@@ -253,10 +215,10 @@ class Alloc(Reshape):
     name = "alloc"
     template = "np.full(({1}), {0})"
     view = False
-    vjp = ArrayOperation.vjp
+    vjp = Operation.vjp
 
 
-class BroadcastLike(ArrayOperation):
+class BroadcastLike(Operation):
     """The first input, broadcast to the shape of the second."""
 
     name = "broadcast"
@@ -415,7 +377,7 @@ def _reduced_dtype(name, dtype):
     return getattr(np.ones(1, dtype), name)().dtype.name
 
 
-class Reduction(ArrayOperation):
+class Reduction(Operation):
     """One of the reductions above, over some axes; some take one only: prod, argmax, argmin."""
 
     fields = ("name", "axes")
@@ -519,7 +481,7 @@ def std(x, axis=None, keepdims=False) -> Variable:
 # Joining and counting
 
 
-class Join(ArrayOperation):
+class Join(Operation):
     """Arrays one after the other along an axis."""
 
     name = "concatenate"
@@ -549,7 +511,7 @@ class Join(ArrayOperation):
         return f"np.concatenate([{', '.join(xs)}], axis={self.axis})"
 
 
-class MakeVector(ArrayOperation):
+class MakeVector(Operation):
     """A vector of scalars of one dtype."""
 
     name = "stack"
@@ -600,7 +562,7 @@ def stacklists(tensors) -> Variable:
     return as_variable(tensors)
 
 
-class Arange(ArrayOperation):
+class Arange(Operation):
     """start, start + step, … below stop; `counts` tells whether that counts from 0."""
 
     name = "arange"

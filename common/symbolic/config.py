@@ -1,23 +1,9 @@
 """Settings, under the names that Theano gave them."""
 
-# Flags of Theano that programs set. What they say doesn't matter here.
-_IGNORED = {
-    "mode": "FAST_RUN",
-    "optimizer": "fast_run",
-    "linker": "py",
-    "device": "cpu",
-    "cast_policy": "custom",
-    "exception_verbosity": "low",
-    "compute_test_value": "off",
-    "openmp": False,
-    "allow_gc": True,
-    "profile": False,
-    "warn_float64": "ignore",
-    "on_unused_input": "raise",
-}
+from types import SimpleNamespace
 
 
-class Config:
+class Config(SimpleNamespace):
     """Settings, as attributes.
 
     Attributes
@@ -32,15 +18,18 @@ class Config:
     have no effect. A name that Theano doesn't know raises AttributeError.
     """
 
-    def __init__(self):
-        vars(self).update(_IGNORED, floatX="float64")
-
     def __setattr__(self, name, value):
         if name == "floatX" and str(value) not in ("float32", "float64"):
             raise ValueError(f"floatX must be 'float32' or 'float64', got {value!r}")
         if name not in vars(self):
             raise AttributeError(f"there is no setting {name!r}; the one with an effect is floatX")
-        vars(self)[name] = str(value) if name == "floatX" else value
+        super().__setattr__(name, str(value) if name == "floatX" else value)
 
 
-config = Config()
+# fmt: off
+config = Config(
+    floatX="float64", mode="FAST_RUN", optimizer="fast_run", linker="py", device="cpu",
+    cast_policy="custom", exception_verbosity="low", compute_test_value="off",
+    on_unused_input="raise", warn_float64="ignore", openmp=False, allow_gc=True, profile=False,
+)
+# fmt: on

@@ -33,7 +33,6 @@ from common.symbolic.graph import (
     as_variable,
     described,
     made_here,
-    readable_shape,
     rebuilt,
     shared,
 )
@@ -262,7 +261,7 @@ class Function:
             for s, value in zip(self._updated, new, strict=True):
                 if any(n == 1 != size for n, size in zip(s.dims, value.shape, strict=True)):
                     raise ValueError(
-                        f"the update of {s!r} must have shape {readable_shape(s.dims)}, "
+                        f"the update of {s!r} must have shape {s.dims}, "
                         f"since axes of size 1 keep it, got {value.shape}"
                     )
             # One step for Python, so that neither Ctrl-C nor a thread comes between.
@@ -363,8 +362,8 @@ def _fitted(what, old, new):
     grows = any(n == 1 and isinstance(m, int) and m != 1 for n, m in sizes)
     if new.ndim != old.ndim or grows or not np.can_cast(new.dtype, old.dtype, "safe"):
         raise TypeError(
-            f"{what} must be {old.dtype} of shape {readable_shape(old.dims)}, got {new.dtype} of "
-            f"shape {readable_shape(new.dims)}: {described(new)}; T.cast converts dtypes"
+            f"{what} must be {old.dtype} of shape {old.dims}, got {new.dtype} of "
+            f"shape {new.dims}: {described(new)}; T.cast converts dtypes"
         )
     return cast(new, old.dtype)
 

@@ -10,9 +10,10 @@ made, else a `Dim`, a symbolic dimension. As in Theano, only an axis of known si
 
 import itertools
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from functools import cached_property
 from types import SimpleNamespace
 
 import numpy as np
@@ -44,8 +45,6 @@ class Dim:
     `of_leaf` tells whether it is that of an input or shared variable, known when a call begins.
     """
 
-    __slots__ = ("of_leaf",)
-
     def __init__(self, of_leaf=False):
         self.of_leaf = of_leaf
 
@@ -56,14 +55,21 @@ class Dim:
 class Operation:
     """Base of all operations.
 
-    A new kind needs `name`, `infer`, `code` and `vjp`, and `parameters` if it has any. For an
-    elementwise function there is a shorter way, `common.symbolic.elementwise.Elementwise`.
+    A new kind needs a `name`, and a `template` or `code`. Unless it says otherwise, the result has
+    dtype and shape of the first input, and the VJP is the adjoint itself, which the gradient walk
+    sums where the input was broadcast. For an elementwise function there is a shorter way,
+    `common.symbolic.elementwise.Elementwise`.
 
     Attributes
     ----------
     name : str
-    parameters : tuple of hashable
-        Such as the axes of a sum. Operations of one name with equal parameters do the same.
+    fields : tuple of str
+        Names of its parameters, such as the axes of a sum, which are hashable. Operations of one
+        name with equal parameters do the same.
+    template : str
+        The NumPy expression, with {0}, {1}, … for the inputs and {op} for the operation.
+    n_values : int or None
+        How many inputs count by their values, before those that give only a shape; None for all.
     view : bool
         Whether the result may be a view of the first input, which shares its memory.
     differentiable : bool
@@ -73,11 +79,16 @@ class Operation:
         that are ignored must not count, even where it is infinite.
     """
 
-    name = ""
-    parameters: tuple = ()
-    view = False
+    name = template = ""
+    fields = parameters = ()
+    n_values = None
+    view = selects = False
     differentiable = True
-    selects = False
+
+    def __init__(self, *parameters):
+        self.parameters = parameters
+        for field, value in zip(self.fields, parameters, strict=True):
+            setattr(self, field, value)
 
     @property
     def key(self):
@@ -87,23 +98,22 @@ class Operation:
     def __call__(self, *inputs) -> "Variable":
         """Return the variable that this operation computes from `inputs`."""
         inputs = tuple([as_variable(x) for x in inputs])
-        dtype, dims = self.infer(*inputs)
-        return Variable(self, inputs, dtype, dims)
+        return Variable(self, inputs, *self.infer(*inputs))
 
     def infer(self, *inputs: "Variable") -> tuple[str, tuple]:
         """Return dtype and shape of the output, or raise what is wrong with the inputs."""
-        raise NotImplementedError
+        return inputs[0].dtype, inputs[0].dims
 
     def connected(self, i: int) -> bool:
         """Return whether the output depends on the values of input `i`, not only on its shape."""
-        return True
+        return self.n_values is None or i < self.n_values
 
     def vjp(self, i: int, out: "Variable", g: "Variable", *inputs: "Variable"):
         """Return the vector-Jacobian product: ∂cost/∂inputs[i], given `g` = ∂cost/∂out.
 
         None stands for 0. It is written with operations, so that it can be differentiated again.
         """
-        raise NotImplementedError
+        return g
 
     def guarded_vjp(self, i: int, out: "Variable", g: "Variable", *inputs: "Variable"):
         """Return the VJP, but 0 where g is 0, even if `vjp` multiplies that by infinity."""
@@ -111,7 +121,7 @@ class Operation:
 
     def code(self, *args: str) -> str:
         """Return the NumPy expression that computes it; `args` are the texts of its inputs."""
-        raise NotImplementedError
+        return self.template.format(*args, op=self)
 
     def __repr__(self):
         return self.name
@@ -129,10 +139,13 @@ class Variable:
         What computes it; None for a leaf.
     inputs : tuple of Variable
         What the operation takes.
-    dtype : str
-        "float64", "int32", …
+    dtype, kind : str
+        "float64", "int32", …, and whether that is b(oolean), i(nteger), u(nsigned), f(loat) or
+        c(omplex).
     dims : tuple of int or Dim
         The shape as far as it is known.
+    ndim : int
+        The number of axes.
     name : str or None
     made_at : (str, int)
         File and line of the code outside of this package that made it.
@@ -142,32 +155,17 @@ class Variable:
         Whether it is a Python number, which takes the dtype of floats that it meets.
     """
 
-    __slots__ = (
-        *("operation", "inputs", "dtype", "dims", "name", "made_at", "serial"),
-        *("_tag", "__weakref__"),
-    )
     __array_ufunc__ = None  # ndarray + Variable calls Variable.__radd__
-    __hash__ = object.__hash__
     weak = False
 
     def __init__(self, operation, inputs, dtype: str, dims, name=None, made_at=None):
         self.operation = operation
         self.inputs = inputs
-        self.dtype = dtype
-        self.dims = dims
+        self.dtype, self.kind = dtype, KINDS[dtype]
+        self.dims, self.ndim = dims, len(dims)
         self.name = name
         self.made_at = made_at or users_place()
         self.serial = next(_serials)
-
-    @property
-    def kind(self) -> str:
-        """The kind of dtype: b(oolean), i(nteger), u(nsigned), f(loat), c(omplex)."""
-        return KINDS[self.dtype]
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self.dims)
 
     @property
     def broadcastable(self) -> tuple[bool, ...]:
@@ -179,12 +177,10 @@ class Variable:
         """Its dtype and broadcastable axes."""
         return TensorType(self.dtype, self.broadcastable)
 
-    @property
+    @cached_property
     def tag(self) -> SimpleNamespace:
         """A place for the user's own notes, such as ``x.tag.test_value``."""
-        if not hasattr(self, "_tag"):
-            self._tag = SimpleNamespace()
-        return self._tag
+        return SimpleNamespace()
 
     def eval(self, inputs=None) -> np.ndarray:
         """Return the value, given those of the inputs: ``z.eval({x: 1, y: 2})``."""
@@ -209,27 +205,26 @@ class Variable:
             )
         return True  # so that `if W:` tells a variable from None
 
-    # Copies and pickles hold a flat list of records: a deep graph would overflow Python's stack.
-
     def __reduce_ex__(self, protocol):
+        """Copy and pickle a flat list of records: a deep graph would overflow Python's stack."""
         if self.operation is None:
-            slots = super().__reduce_ex__(2)[2][1]
-            # What may refer to the variable itself is set when there is one.
-            late = {n: slots.pop(n) for n in ("_tag", "default_update") if n in slots}
-            return _from_slots, (type(self), slots), (None, late)
+            return super().__reduce_ex__(protocol)
         order = ancestors([self])
         place = {v: i for i, v in enumerate(order)}
         records = [
-            (v.operation, [place[x] for x in v.inputs], v.name, v.made_at) if v.operation else v
+            (v.operation, [place[x] for x in v.inputs], v.dtype, v.dims, v.name, v.made_at)
+            if v.operation
+            else v
             for v in order
         ]
         return _from_records, (records,)
 
+    def __setstate__(self, state):
+        vars(self).update(state, serial=next(_serials))
+
 
 class Input(Variable):
     """A leaf whose value is an argument of a function. Made by a `TensorType`."""
-
-    __slots__ = ()
 
     def __init__(self, dtype, dims: Sequence, name: str | None = None):
         dims = tuple([Dim(of_leaf=True) if n is None else n for n in dims])
@@ -247,13 +242,10 @@ class Constant(Variable):
         The expression that was folded into this constant.
     """
 
-    __slots__ = ("source", "value", "weak")
-
     def __init__(self, value, name: str | None = None, *, dtype=None, weak=False, source=None):
         self.value = np.array(value)
         self.value.setflags(write=False)
-        self.weak = weak
-        self.source = source
+        self.weak, self.source = weak, source
         super().__init__(None, (), checked_dtype(dtype or self.value.dtype), self.value.shape, name)
 
     def __repr__(self):
@@ -262,26 +254,48 @@ class Constant(Variable):
 
 
 class Shared(Variable):
-    """A leaf with a value that functions can read and update. Made by `shared`.
+    """A leaf with a value that functions can read and update: ``theano.shared(…)``.
 
-    An axis whose first value has size 1 has size 1 for good, and can broadcast.
+    It keeps its dtype and number of axes, and an axis of size 1 keeps this size, and can broadcast.
+
+    Parameters
+    ----------
+    value : array_like of numbers
+        The first value.
+    strict : bool
+        Whether `set_value` refuses arrays of another dtype that could be converted.
+    borrow : bool
+        Whether an array is kept and not copied. Updates replace it, and never write into it.
+    broadcastable : sequence of bool, optional
+        For each axis, whether its size stays 1; by default, whether it is 1.
+    **ignored
+        Other options of Theano, which have no effect.
 
     Attributes
     ----------
     default_update : Variable or None
         What each function that uses the variable replaces its value by, unless its `updates` or
         `no_default_updates` say otherwise.
+
+    Raises
+    ------
+    TypeError
+        If `value` isn't made of numbers, or `broadcastable` doesn't fit its shape.
+
+    Examples
+    --------
+    >>> counter = Shared(0, name="counter")
+    >>> counter.get_value()
+    array(0)
     """
 
-    __slots__ = ("_value", "default_update", "strict")
-
-    def __init__(self, value: np.ndarray, name: str | None = None, strict=False, ones=None):
-        ones = [n == 1 for n in value.shape] if ones is None else ones
+    def __init__(self, value, name=None, strict=False, borrow=False, broadcastable=None, **ignored):
+        array = _numbers("a shared variable starts with a number or an array of numbers", value)
+        ones = [n == 1 for n in array.shape] if broadcastable is None else broadcastable
         dims = tuple([1 if one else Dim(of_leaf=True) for one in ones])
-        super().__init__(None, (), checked_dtype(value.dtype), dims, name)
-        self._value = value
-        self.strict = strict
-        self.default_update = None
+        super().__init__(None, (), checked_dtype(array.dtype), dims, name)
+        self.strict, self.default_update = strict, None
+        self.set_value(value, borrow)
 
     def __repr__(self):
         return self.name or f"<shared {self.dtype} variable>"
@@ -291,15 +305,7 @@ class Shared(Variable):
         return self._value if borrow else self._value.copy()
 
     def set_value(self, value, borrow: bool = False) -> None:
-        """Replace the value.
-
-        Parameters
-        ----------
-        value : array_like
-            Sizes of axes may change, but one of size 1 stays 1.
-        borrow : bool
-            Whether an array of the right dtype is kept, and not copied. Updates replace it; they
-            never write into it.
+        """Replace the value; if `borrow`, by the array `value` itself, if it has the right dtype.
 
         Raises
         ------
@@ -311,49 +317,11 @@ class Shared(Variable):
         self._value = array if borrow and array is value else array.copy()
 
 
-def shared(value, name=None, strict=False, borrow=False, broadcastable=None, **ignored) -> "Shared":
-    """Return a shared variable that starts with `value`, and keeps its dtype and number of axes.
-
-    Parameters
-    ----------
-    value : array_like of numbers
-    strict : bool
-        Whether `set_value` refuses arrays of another dtype that could be converted.
-    borrow : bool
-        Whether an array is kept and not copied. Updates replace it, and never write into it.
-    broadcastable : sequence of bool, optional
-        For each axis, whether its size stays 1; by default, whether it is 1.
-    **ignored
-        Other options of Theano, which have no effect.
-
-    Raises
-    ------
-    TypeError
-        If `value` isn't made of numbers.
-
-    Examples
-    --------
-    >>> counter = shared(0, name="counter")
-    >>> counter.get_value()
-    array(0)
-    """
-    if isinstance(value, Variable):
-        raise TypeError(f"a shared variable starts with a value, got the variable {value!r}")
-    array = _numbers("a shared variable starts with a number or an array of numbers", value)
-    array = array if borrow and array is value else array.copy()
-    return Shared(array, name, strict, broadcastable)
-
+shared = Shared
 
 # Names of kinds of variables, and which of their axes have size 1.
-AXES = {
-    "scalar": (),
-    "vector": (False,),
-    "matrix": (False, False),
-    "row": (True, False),
-    "col": (False, True),
-    "tensor3": (False,) * 3,
-    "tensor4": (False,) * 4,
-}
+AXES = {"scalar": (), "vector": (False,), "matrix": (False,) * 2, "row": (True, False)}
+AXES |= {"col": (False, True), "tensor3": (False,) * 3, "tensor4": (False,) * 4}
 
 
 class TensorType:
@@ -373,18 +341,9 @@ class TensorType:
     """
 
     def __init__(self, dtype, broadcastable, name=None):
-        self._dtype = None if dtype in (None, "floatX") else checked_dtype(dtype)
-        self.broadcastable = tuple([bool(b) for b in broadcastable])
-
-    @property
-    def dtype(self) -> str:
-        """The name of the dtype."""
-        return self._dtype or config.floatX
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self.broadcastable)
+        self.dtype = "floatX" if dtype in (None, "floatX") else checked_dtype(dtype)
+        self.broadcastable = tuple(map(bool, broadcastable))
+        self.ndim = len(self.broadcastable)
 
     def __call__(self, name: str | None = None, dtype=None) -> Input:
         """Return a new variable of this kind."""
@@ -406,107 +365,95 @@ class TensorType:
 
     def __repr__(self):
         names = {axes: name for name, axes in AXES.items()}
-        return f"TensorType({self.dtype}, {names.get(self.broadcastable, self.broadcastable)})"
+        axes = names.get(self.broadcastable, self.broadcastable)
+        return f"TensorType({checked_dtype(self.dtype)}, {axes})"
 
 
 # Values
 
 
 def checked_dtype(dtype) -> str:
-    """Return the name of a dtype; "floatX" is that of the configuration.
-
-    Raises
-    ------
-    TypeError
-        If it is no dtype of numbers, or has 16 or more than 64 bits of precision.
-    """
-    if type(dtype) is str and dtype in KINDS:
-        return dtype
-    try:
-        name = config.floatX if type(dtype) is str and dtype == "floatX" else np.dtype(dtype).name
-    except TypeError as error:
-        raise TypeError(f"expected a dtype of numbers, got {dtype!r}") from error
-    if name == "float16":
-        raise TypeError("float16 isn't supported: its sums overflow at 65,504; use float32")
-    if name not in KINDS:
-        raise TypeError(f"expected one of the dtypes {', '.join(KINDS)}, got {name}")
-    return name
+    """Return the name of a dtype of numbers, or raise a TypeError; "floatX" is a name for one."""
+    if isinstance(dtype, str) and (dtype in KINDS or dtype == "floatX"):
+        return config.floatX if dtype == "floatX" else dtype
+    with suppress(TypeError):
+        name = np.dtype(dtype).name
+        if name in KINDS:
+            return name
+    raise TypeError(
+        f"expected one of the dtypes {', '.join(KINDS)}, got {dtype!r}; float16 isn't supported, "
+        "since its sums overflow at 65,504"
+    )
 
 
 def as_variable(value, name: str | None = None) -> Variable:
-    """Return `value` itself if it is a variable, else a constant of it.
-
-    A list that has variables in it is stacked along a new first axis.
+    """Return a variable as it is, numbers as a constant, and a list with variables as their stack.
 
     Raises
     ------
     TypeError
-        If it is neither a number nor an array of numbers.
+        If `value` is something else.
     """
     if isinstance(value, Variable):
         return value
     if type(value) in (int, float, complex):
         return Constant(value, name, dtype=_dtype_of_number(value), weak=True)
-    if isinstance(value, list | tuple) and _has_variable(value):
+    if _has_variable(value):
         from common.symbolic.arrays import stack
 
         return stack([as_variable(part) for part in value])
     return Constant(_numbers("expected a variable, a number or an array of numbers", value), name)
 
 
-def _has_variable(part):
-    return isinstance(part, Variable) or (
-        isinstance(part, list | tuple) and any(map(_has_variable, part))
-    )
+def _has_variable(value):
+    if isinstance(value, list | tuple):
+        return any(map(_has_variable, value))
+    return isinstance(value, Variable)
 
 
 def _dtype_of_number(value):
     if type(value) is not int:
         return config.floatX if type(value) is float else "complex128"
-    for dtype, bits in (("int8", 7), ("int16", 15), ("int32", 31), ("int64", 63)):
-        if -(1 << bits) <= value < 1 << bits:
+    for dtype, n in (("int8", 2**7), ("int16", 2**15), ("int32", 2**31), ("int64", 2**63)):
+        if -n <= value < n:
             return dtype
-    if 0 <= value < 1 << 64:
+    if 0 <= value < 2**64:
         return "uint64"
     raise TypeError(f"an integer must fit into 64 bits, got {value}")
 
 
 def _numbers(message, value):
     """Return `value` as an array of numbers, or raise a TypeError."""
-    try:
+    with suppress(ValueError):  # lists of different lengths
         array = np.asarray(value)
-    except ValueError as error:  # lists of different lengths
-        raise TypeError(f"{message}, got {value!r:.80}") from error
-    if array.dtype.kind not in "biufc":
-        raise TypeError(f"{message}, got {value!r:.80}")
-    return array
+        if array.dtype.kind in "biufc":
+            return array
+    raise TypeError(f"{message}, got {value!r:.80}")
 
 
 def as_value(name: str, value, dtype: str, dims, downcast=False, strict=False) -> np.ndarray:
     """Return `value` as an array that a variable can take, itself if it fits.
 
-    Arrays are converted only to a dtype that holds all that theirs can. Python numbers, lists and
-    NumPy scalars go into any dtype that holds their values, floats into float32 too. With
-    `downcast` precision may be lost; with `strict` no array of another dtype is accepted.
-
-    Raises
-    ------
-    TypeError
-        If it has another number of axes, another size where one is known, or its dtype doesn't
-        fit. The message calls it `name`.
+    An array is converted only to a dtype that holds all that its own can; if `strict`, not even
+    then. Python numbers, lists and NumPy scalars go into a dtype that holds integers unchanged and
+    finite floats as finite ones. With `downcast` all real numbers go into any dtype. Else, or if a
+    known size is another one, a TypeError tells what is wrong with `name`.
     """
     array = _numbers(f"{name}: expected numbers of {dtype}", value)
-    if array.ndim != len(dims):
-        raise TypeError(f"{name}: expected {len(dims)} axes, got shape {array.shape}")
-    for axis, (n, size) in enumerate(zip(dims, array.shape, strict=True)):
-        if isinstance(n, int) and n != size:
-            raise TypeError(f"{name}: axis {axis} must have size {n}, got shape {array.shape}")
+    sizes = zip(dims, array.shape, strict=False)
+    if array.ndim != len(dims) or any(isinstance(n, int) and n != m for n, m in sizes):
+        raise TypeError(f"{name}: expected an array of shape {dims}, got {array.shape}")
     if array.dtype == dtype:
-        return array.astype(dtype, copy=False)  # in native byte order
+        return array
     if isinstance(value, np.ndarray):
-        fits = not strict and np.can_cast(array.dtype, dtype, "safe")
+        fits = not strict and np.can_cast(array.dtype, dtype)
+    elif KINDS[dtype] in "iu":
+        fits = array.dtype.kind in "biu" and np.array_equal(array.astype(dtype), array)
     else:
-        fits = _holds(dtype, array)
+        with np.errstate(over="ignore"):
+            fits = np.can_cast(array.dtype, dtype, "same_kind") and np.array_equal(
+                np.isfinite(array.astype(dtype)), np.isfinite(array)
+            )
     if not fits and not (downcast and array.dtype.kind != "c"):
         given = f"an array of {array.dtype}" if isinstance(value, np.ndarray) else f"{value!r:.80}"
         raise TypeError(
@@ -514,22 +461,6 @@ def as_value(name: str, value, dtype: str, dims, downcast=False, strict=False) -
             f"convert it with np.asarray(…, '{dtype}')"
         )
     return array.astype(dtype)
-
-
-def _holds(dtype, array):
-    """Return whether `dtype` holds integers unchanged, and finite floats as finite ones."""
-    if array.dtype.kind in "fc" and not np.can_cast(array.dtype, dtype, "same_kind"):
-        return False
-    with np.errstate(all="ignore"):
-        converted = array.astype(dtype)
-    if KINDS[dtype] in "fc":
-        return bool(np.isfinite(converted[np.isfinite(array)]).all())
-    return dtype != "bool" and np.array_equal(converted, array)
-
-
-def readable_shape(dims) -> str:
-    """Return a shape as text, with a question mark for each unknown size."""
-    return str(tuple(dims))
 
 
 # Walks
@@ -556,27 +487,16 @@ def ancestors(outputs: Iterable[Variable]) -> list[Variable]:
 def rebuilt(variable: Variable, inputs: tuple[Variable, ...]) -> Variable:
     """Return what the operation of `variable` computes from other inputs of the same dtypes."""
     operation = variable.operation
-    dtype, dims = operation.infer(*inputs)
-    return Variable(operation, inputs, dtype, dims, variable.name, variable.made_at)
-
-
-def _from_slots(kind, slots):
-    leaf = object.__new__(kind)
-    for name, value in slots.items():
-        setattr(leaf, name, value)
-    if kind is Constant:
-        leaf.value.setflags(write=False)
-    leaf.serial = next(_serials)
-    return leaf
+    return Variable(operation, inputs, *operation.infer(*inputs), variable.name, variable.made_at)
 
 
 def _from_records(records):
+    """Return the variable that was pickled."""
     made = []
     for record in records:
         if not isinstance(record, Variable):
-            operation, places, *notes = record
-            inputs = tuple([made[i] for i in places])
-            record = Variable(operation, inputs, *operation.infer(*inputs), *notes)
+            operation, places, *others = record
+            record = Variable(operation, tuple([made[i] for i in places]), *others)
         made.append(record)
     return made[-1]
 
@@ -588,35 +508,28 @@ def count_variables() -> int:
 
 # Places: where a variable was made
 
-
-_place = threading.local()
-_PACKAGE = __name__.rpartition(".")[0] + "."
+_place = ContextVar("place", default=None)
+_INSIDE = (__name__.rpartition(".")[0] + ".", "contextlib")
 
 
 @contextmanager
 def made_here() -> Iterator[None]:
     """Record the user's current line for all variables that are made within this context."""
-    before = getattr(_place, "known", None)
-    _place.known = users_place()
+    before = _place.set(users_place())
     try:
         yield
     finally:
-        _place.known = before
+        _place.reset(before)
 
 
 def users_place() -> tuple[str, int]:
     """Return file and line of the code outside of this package that is running."""
-    known = getattr(_place, "known", None)
-    if known is not None:
+    if known := _place.get():
         return known
     frame = sys._getframe(1)
-    while frame.f_back is not None and _is_inside(frame.f_globals.get("__name__", "")):
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(_INSIDE):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
-
-
-def _is_inside(module):
-    return module.startswith(_PACKAGE) or module == "contextlib"
 
 
 def described(variable: Variable) -> str:

@@ -6,15 +6,14 @@ import numpy as np
 
 from common.symbolic import arrays
 from common.symbolic import elementwise as ew
-from common.symbolic.arrays import ArrayOperation
-from common.symbolic.graph import Constant, Dim, Variable, as_variable
+from common.symbolic.graph import Constant, Dim, Operation, Variable, as_variable
 
 __all__ = ["Index", "Put", "SetAt", "diag", "inc_subtensor", "index", "set_subtensor", "take"]
 
 ALL = (None, None, None)  # the bounds of the slice [:]
 
 
-class Index(ArrayOperation):
+class Index(Operation):
     """x[…], a part of the first input.
 
     Parameters
@@ -100,7 +99,7 @@ class SetAt(Index):
     first = 2
     view = False
     n_values = 2
-    infer = ArrayOperation.infer
+    infer = Operation.infer
 
     def vjp(self, i, out, g, x, y, *inputs):
         """Return g[…] for y; for x g, without what was replaced."""
@@ -201,7 +200,7 @@ def _subtensor(name, x, y):
     return SetAt(pattern, name)(array, y, *inputs)
 
 
-class Nonzero(ArrayOperation):
+class Nonzero(Operation):
     """Indices of the nonzero elements along one axis."""
 
     name = "nonzero"

@@ -4,7 +4,7 @@ from itertools import chain, count, product
 from string import ascii_uppercase
 
 from common.symbolic.arrays import Print  # noqa: F401 (theano.printing.Print)
-from common.symbolic.graph import Variable, ancestors, as_variable, readable_shape
+from common.symbolic.graph import Variable, ancestors, as_variable
 
 DEEPEST = 60  # indentation, in spaces; else a long chain would fill a square
 
@@ -109,7 +109,7 @@ def debugprint(expressions, depth: int | None = None, file=None) -> str | None:
         if v not in letters:
             letters[v] = next(names)
             name = f" '{v.name}'" if v.name and v.operation else ""
-            about = f" {v.dtype} {readable_shape(v.dims)}{name}"
+            about = f" {v.dtype} {v.dims}{name}"
             stack.extend([(x, level + 1) for x in reversed(v.inputs)])
         indent = " " * min(level, DEEPEST)
         lines.append(f"{indent}{v.operation or repr(v)} [{letters[v]}]{about}")

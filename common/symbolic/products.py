@@ -6,13 +6,12 @@ import numpy as np
 
 from common.symbolic import arrays
 from common.symbolic import elementwise as ew
-from common.symbolic.arrays import ArrayOperation
-from common.symbolic.graph import Variable, as_variable, readable_shape
+from common.symbolic.graph import Operation, Variable, as_variable
 
 __all__ = ["Dot", "LogSoftmax", "LogSumExp", "Softmax", "batched_dot", "dot", "outer", "tensordot"]
 
 
-class Dot(ArrayOperation):
+class Dot(Operation):
     """The product of matrices, vectors, or both, Σₖ a[…, k] b[k, …]; of two batches, one by one."""
 
     name = "dot"
@@ -27,8 +26,8 @@ class Dot(ArrayOperation):
         n, m = a.dims[-1], b.dims[-2:][0]
         if isinstance(n, int) and isinstance(m, int) and n != m:
             raise ValueError(
-                f"dot: the last axis of {a!r} {readable_shape(a.dims)} must have the size of the "
-                f"first axis of {b!r} {readable_shape(b.dims)}"
+                f"dot: the last axis of {a!r} {a.dims} must have the size of the "
+                f"first axis of {b!r} {b.dims}"
             )
         return np.result_type(a.dtype, b.dtype).name, (*a.dims[:-1], *b.dims[1:][-1:])
 
@@ -120,7 +119,7 @@ def tensordot(a, b, axes=2) -> Variable:
     return arrays.reshape(Dot()(left, right), rows + columns)
 
 
-class Softmax(ArrayOperation):
+class Softmax(Operation):
     """exp(xₖ) / Σⱼ exp(xⱼ), where the sum goes over `axes`."""
 
     name = "softmax"

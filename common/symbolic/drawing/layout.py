@@ -17,7 +17,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.textpath import text_to_path
 
 from common.symbolic.drawing.numbers import is_plain, readable
-from common.symbolic.graph import Constant, Shared, ancestors, readable_shape
+from common.symbolic.graph import Constant, Shared, ancestors
 
 __all__ = ["Edge", "Node", "cut", "lay_out", "line", "text_width"]
 
@@ -206,7 +206,7 @@ def _wrapped(box, layer, flow, width):
 
 def _box(v, flow, shared):
     dims = flow.value[v].shape if flow.value else v.dims
-    shape = readable_shape(dims) if dims else ""
+    shape = str(dims) if dims else ""
     several = sum(user.inputs[i] is v for user, i in flow.contribution) > 1
     derivative = f"Σ {readable(flow.total[v])}" if several else ""
     if v.operation is not None:

@@ -12,7 +12,7 @@ from common.symbolic.elementwise import cast
 from common.symbolic.graph import Variable, as_variable, checked_dtype, shared
 
 
-class Draw(arrays.ArrayOperation):
+class Draw(arrays.Operation):
     """Random numbers of one stream, by a method of NumPy's generators.
 
     Inputs are the number of the call, the sizes of `n_sizes` axes, and arguments of these `names`.

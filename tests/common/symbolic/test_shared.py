@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -5,34 +8,21 @@ import common.symbolic.tensor as T
 from common.symbolic import function, shared
 
 equal, close = np.testing.assert_array_equal, np.testing.assert_allclose
-rng = np.random.default_rng
-
-
-def matrices(*names):
-    numbers = rng(0)
-    return [shared(numbers.standard_normal((3, 3)), name=n) for n in names]
-
 
 # The value.
 
 
 @pytest.mark.parametrize(
-    ("value", "dtype", "ndim"),
+    ("value", "dtype"),
     [
-        (0, "int64", 0),
-        (0.0, "float64", 0),
-        (True, "bool", 0),
-        (1j, "complex128", 0),
-        ([1, 2], "int64", 1),
-        ((1, 2.5), "float64", 1),
-        (np.float32(1), "float32", 0),
-        (np.zeros((2, 3, 4), np.int8), "int8", 3),
-        (np.zeros((0, 3)), "float64", 2),
+        *((0, "int64"), (0.0, "float64"), (True, "bool"), (1j, "complex128")),
+        *(((1, 2.5), "float64"), (np.float32(1), "float32"), (np.zeros((0, 3)), "float64")),
+        (np.zeros((2, 3, 4), np.int8), "int8"),
     ],
 )
-def test_value_decides_dtype_and_axes(value, dtype, ndim):
+def test_value_decides_dtype_and_axes(value, dtype):
     w = shared(value, name="w")
-    assert (w.dtype, w.ndim, w.name) == (dtype, ndim, "w")
+    assert (w.dtype, w.ndim, w.name) == (dtype, np.ndim(value), "w")
     assert type(w.get_value()) is np.ndarray
     assert w.get_value().dtype == dtype
     equal(w.get_value(), value)
@@ -50,23 +40,59 @@ def test_value_must_be_numbers(value):
         w.set_value(value)
 
 
-def test_shared_variables_can_be_used_in_expressions():
-    w = shared(np.array([1.0, 2.0]))
-    equal((w * 2 + w[0]).eval(), [3, 5])
-    assert function([], w.sum())() == 3
-    assert function([], w.shape)().tolist() == [2]
+@pytest.mark.parametrize(
+    ("number", "dtype"),
+    [
+        *((2**7 - 1, "int8"), (-(2**7), "int8"), (2**7, "int16"), (2**15, "int32")),
+        *((2**31, "int64"), (-(2**63), "int64"), (2**63, "uint64"), (2**64 - 1, "uint64")),
+        *((True, "bool"), (0.5, "float64"), (1j, "complex128"), (np.int64(1), "int64")),
+    ],
+)
+def test_dtypes_of_numbers(number, dtype):
+    assert T.constant(number).dtype == dtype
+    equal(T.constant(number).eval(), number)
+    with pytest.raises(TypeError, match="64 bits"):
+        T.constant(2**64)
 
 
-@pytest.mark.parametrize("borrow", [False, True])
-def test_arrays_are_shared_only_if_they_are_borrowed(borrow):
+METHODS = (
+    "x.T; x.transpose(); x.transpose(2, 0, 1); x.transpose([0, 2, 1]); x.reshape(6, 4); "
+    "x.reshape([4, -1]); x.ravel(); x.clip(2, 9); +x; x.take([1, 0], 1); x.repeat(2, 1); "
+    "x.max(1); x[0].diagonal(); 2**-x; 7 // (1 + x); 7 % (1 + x); 2 - x"
+)
+
+
+def test_methods_are_those_of_numpy_and_theano():
+    x, value = T.dtensor3("x"), np.arange(24.0).reshape(2, 3, 4)
+    for method in METHODS.split("; "):
+        close(eval(method).eval({x: value}), eval(method, {"x": value}))
+    close(x.dimshuffle(0, "x", 2, 1).eval({x: value}), value.transpose(0, 2, 1)[:, None])
+    close(x.dimshuffle([2, 1, 0]).eval({x: value}), value.T)
+    close(x.flatten(outdim=2).eval({x: value}), value.reshape(2, 12))
+    close(x.norm(2).eval({x: value}), np.sqrt((value**2).sum()))
+
+
+def test_lists_with_variables_are_stacked():
+    x, w = T.dscalar("x"), shared(np.arange(3.0))
+    y = T.as_tensor_variable([[x, 1], (2.0, w[2])])
+    equal(y.eval({x: 5.0}), [[5, 1], [2, 2]])
+    assert T.sum([x, w[1], 3]).eval({x: 5.0}) == 9
+    for wrong in ([x, "a"], [x, None], [[1.0], [2.0, 3.0]]):
+        with pytest.raises(TypeError, match="expected a variable, a number or an array"):
+            T.as_tensor_variable(wrong)
+
+
+@pytest.mark.parametrize("options", [{}, {"borrow": False}, {"borrow": True}])
+def test_arrays_are_shared_only_if_they_are_borrowed(options):
+    borrow = options.get("borrow", False)
     first, second = np.zeros(3), np.zeros(3)
-    w = shared(first, borrow=borrow)
+    w = shared(first, **options)
     first[0] = 1
     assert w.get_value()[0] == borrow
-    w.set_value(second, borrow=borrow)
+    w.set_value(second, **options)
     second[0] = 1
     assert w.get_value()[0] == borrow
-    w.get_value(borrow=borrow)[1] = 1
+    w.get_value(**options)[1] = 1
     assert w.get_value()[1] == borrow
     value = w.get_value(borrow=True)
     value += 1
@@ -74,20 +100,12 @@ def test_arrays_are_shared_only_if_they_are_borrowed(borrow):
     equal((w * 2).eval(), 2 * value)
 
 
-def test_default_is_not_to_borrow():
-    mine = np.zeros(3)
-    w = shared(mine)
-    w.set_value(mine)
-    for array in (mine, w.get_value()):
-        assert not np.shares_memory(array, w.get_value(borrow=True))
-
-
-@pytest.mark.parametrize("lend", [lambda a: shared(a, borrow=True), lambda a: shared(a)])
+@pytest.mark.parametrize("borrow", [False, True])
 @pytest.mark.parametrize("read_only", [False, True])
-def test_updates_never_write_into_an_array_that_was_given_or_returned(lend, read_only):
+def test_updates_never_write_into_an_array_that_was_given_or_returned(borrow, read_only):
     mine, other, x = np.zeros((3, 3)), np.zeros((3, 3)), T.dmatrix("x")
     mine.flags.writeable = other.flags.writeable = not read_only
-    w = lend(mine)
+    w = shared(mine, borrow=borrow)
     step = function([x], w, updates={w: w - 0.1 * x})
     returned = [step(np.ones((3, 3))), w.get_value(), w.get_value(borrow=True)]
     copies = [a.copy() for a in returned]
@@ -97,8 +115,8 @@ def test_updates_never_write_into_an_array_that_was_given_or_returned(lend, read
     step(np.ones((3, 3)))
     equal(mine, np.zeros((3, 3)))
     equal(other, np.zeros((3, 3)))
-    for array, copy in zip(returned, copies, strict=True):
-        equal(array, copy)
+    for array, before in zip(returned, copies, strict=True):
+        equal(array, before)
 
 
 @pytest.mark.parametrize(
@@ -130,44 +148,48 @@ def test_updates_of_lent_arrays_of_any_layout(lent):
 
 
 @pytest.mark.parametrize(
-    ("first", "values"),
+    ("first", "fitting", "others"),
     [
-        (np.zeros(2), [1.0, np.zeros((2, 2)), ["a", "b"]]),
-        (0.0, [[1.0], 1j, "1", None]),
-        (np.zeros(2, np.float32), [np.zeros(2), np.zeros(2, np.int64)]),
-        (0, [1.5, 1.0]),
-        (np.int8(0), [128]),
-        (np.uint8(0), [-1]),
-        (np.zeros((1, 2)), [np.zeros((2, 2))]),  # which broadcasts as long as its size is 1
+        (0.0, [1, 2.5], [[1.0], 1j, "1", None]),
+        (0, [True, 5], [1.5, 1.0]),
+        (False, [True], [1]),
+        (np.int8(0), [127, -128], [128, 300]),
+        (np.uint8(0), [255], [-1]),
+        (np.float32(0), [0.1, 1, 2**24 + 1], [1e300]),
     ],
 )
-def test_set_value_of_another_kind_is_refused(first, values):
+def test_numbers_are_set_and_given_in_updates_only_if_they_fit(first, fitting, others):
     w = shared(first, name="weight")
-    for value in values:
-        with pytest.raises(TypeError, match="weight"):
-            w.set_value(value)
-    equal(w.get_value(), first)
+    for value in fitting:
+        for put in (w.set_value, lambda v: function([], [], updates={w: v})()):
+            w.set_value(first)
+            put(value)
+            assert w.get_value().dtype == np.asarray(first).dtype
+            equal(w.get_value(), np.asarray(value, w.dtype))
+    for value in others:
+        for put in (w.set_value, lambda v: function([], [], updates={w: v})):
+            with pytest.raises(TypeError, match=None if value in ("1", None) else "weight"):
+                put(value)
+    equal(w.get_value(), np.asarray(fitting[-1], w.dtype))
 
 
-@pytest.mark.parametrize(
-    ("first", "values"),
-    [
-        (0.0, [1]),
-        (np.float32(0), [0.1]),
-        (np.zeros(2, np.float32), [[0.1, 0.2]]),
-        (np.zeros(2), [np.ones(2, np.float32), np.ones(2, np.int64), np.ones(5)]),
-        (0, [True]),
-        (np.int8(0), [127]),
-        (np.uint8(0), [255]),
-        (np.zeros((2, 3)), [np.ones((0, 1))]),
-    ],
-)
-def test_set_value_keeps_the_dtype(first, values):
-    w = shared(first)
-    for value in values:
-        w.set_value(value)
-        assert w.get_value().dtype == np.asarray(first).dtype
-        equal(w.get_value(), np.asarray(value, np.asarray(first).dtype))
+def test_arrays_are_set_if_dtype_and_axes_fit():
+    w, v, row = shared(np.zeros(2)), shared(np.zeros(2, np.float32)), shared(np.zeros((1, 2)))
+    for s, value in (
+        *((w, np.ones(2, np.float32)), (w, np.ones(2, np.int64)), (w, np.ones(5))),
+        *((v, [0.1, 0.2]), (row, np.ones((1, 0)))),
+    ):
+        s.set_value(value)
+        equal(s.get_value(), np.asarray(value, s.dtype))
+        assert s.get_value().dtype == s.dtype
+    for s, value in (
+        *((w, 1.0), (w, np.zeros((2, 2))), (w, ["a", "b"]), (row, np.zeros((2, 2)))),
+        *((v, np.zeros(2)), (v, np.zeros(2, np.int64))),
+    ):
+        before = s.get_value()
+        with pytest.raises(TypeError, match="shared"):
+            s.set_value(value)
+        equal(s.get_value(), before)
 
 
 def test_strict_and_broadcastable():
@@ -177,6 +199,9 @@ def test_strict_and_broadcastable():
     with pytest.raises(TypeError, match="float64"):
         w.set_value(np.zeros((1, 2), np.float32))
     w.set_value(np.ones((3, 2)))
+    for axes in ((True, False), (False,)):
+        with pytest.raises(TypeError, match="shape"):
+            shared(np.zeros((2, 3)), broadcastable=axes)
 
 
 def test_functions_work_with_other_sizes():
@@ -192,99 +217,54 @@ def test_functions_work_with_other_sizes():
     equal(w.get_value(), np.full(24, 2))
 
 
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_copy_updates_itself(copied):
+    w = shared(1.0, name="w")
+    w.default_update = w * 2
+    w.tag.twice, w.decay = w * 2, 0.5  # notes of the user's
+    w2, v2 = copied([w, T.exp(w)])
+    function([], v2)()
+    assert (w.get_value(), w2.get_value(), w2.decay) == (1, 2, 0.5)
+    assert w2.tag.twice.eval() == 4
+
+
 # Updates: all read the old values.
 
-NEW_VALUES = [
-    lambda T, w: w,
-    lambda T, w: w + 1,
-    lambda T, w: w - w,
-    lambda T, w: 3 - w,
-    lambda T, w: -w,
-    lambda T, w: T.dot(w, w),
-    lambda T, w: w.T,
-    lambda T, w: w - w.T,
-    lambda T, w: w.T - w,
-    lambda T, w: w[::-1],
-    lambda T, w: w - w[::-1],
-    lambda T, w: w * w[0],
-    lambda T, w: w - w[:, 0][:, None],
-    lambda T, w: w * w[1, 1],
-    lambda T, w: w / (1 + T.sqr(w).sum()),
-    lambda T, w: w - T.exp(-w * w),
-    lambda T, w: T.clip(w, -1, 0.5),
-    lambda T, w: T.switch(w > 0, w, w.T),
-    lambda T, w: w * (w.T > 0),
-    lambda T, w: w[np.array([2, 0, 1])],
-    lambda T, w: w.reshape((9,)).reshape((3, 3)).T,
-    lambda T, w: w - w.T.reshape((9,)).reshape((3, 3)),
-    lambda T, w: T.concatenate([w[1:], w[:1]]),
-    lambda T, w: T.zeros_like(w),
-    lambda T, w: (w.T + 1).T - w.T,
-]
-OUTPUTS = {
-    "none": lambda w, new: [],
-    "old": lambda w, new: [w],
-    "new and old": lambda w, new: [new, w, new],
-    "views": lambda w, new: [w.T, new.T, w[0]],
-}
-
-
-@pytest.mark.parametrize("new", NEW_VALUES)
-@pytest.mark.parametrize("outputs", OUTPUTS.values(), ids=OUTPUTS)
-def test_update_reads_the_old_value_also_through_views(ref, new, outputs):
-    [w] = matrices("w")
-    f = function([], outputs(w, new(T, w)), updates={w: new(T, w)})
-    for _ in range(3):
-        old = w.get_value()
-        results, expected = f(), new(ref.N, old)
-        for result, value in zip(results, outputs(old, expected), strict=True):
-            close(result, value, atol=1e-12)
-            result[...] = 77
-        close(w.get_value(), expected, atol=1e-12)
-
-
-PAIRS = [
-    lambda a, b: (b, a),
-    lambda a, b: (a + b, a - b),
-    lambda a, b: (a - b, a + b),
-    lambda a, b: (a + 1, b + a),
-    lambda a, b: (a * b, b + 1),
-    lambda a, b: (a + 1, a),
-    lambda a, b: (b, b + 1),
-    lambda a, b: (a + b, a + b),
-    lambda a, b: (a, a),
-    lambda a, b: (b.T, a.T),
-    lambda a, b: (b[::-1], a[::-1]),
-    lambda a, b: (a + b.T, b - a.T),
-    lambda a, b: (a / (1 + (b * b).sum()), b / (1 + (a * a).sum())),
+NEW = (
+    "a; b; a - a; a + b; T.dot(a, a); a.T; b.T - a.T; a - a.T; b[::-1]; a - a[::-1]; b * a[0]; "
+    "a - a[:, 0][:, None]; a * a[1, 1]; a / (1 + T.sqr(b).sum()); a - T.exp(-a * a); "
+    "T.clip(b, -1, 0.5); T.switch(a > 0, a, b.T); a * (a.T > 0); a[np.array([2, 0, 1])]; "
+    "a.reshape((9,)).reshape((3, 3)).T; b - a.T.reshape((9,)).reshape((3, 3)); "
+    "T.concatenate([a[1:], b[:1]]); T.zeros_like(a); (a.T + 1).T - a.T"
+)
+OUTPUTS = [
+    lambda a, b, new: [],
+    lambda a, b, new: [a],
+    lambda a, b, new: [new, a * b, b, new],
+    lambda a, b, new: [a.T, new.T, a[0]],
 ]
 
 
-@pytest.mark.parametrize("pair", PAIRS)
-@pytest.mark.parametrize("with_outputs", [False, True])
-@pytest.mark.parametrize("order", [1, -1])
-def test_updates_of_two_variables_read_old_values(pair, with_outputs, order):
-    a, b = matrices("a", "b")
-    new = pair(a, b)
-    outputs = [a, *new, a * b, b] if with_outputs else []
-    f = function([], outputs, updates=[(a, new[0]), (b, new[1])][::order])
-    for _ in range(3):
-        old = a.get_value(), b.get_value()
-        results, expected = f(), pair(*old)
-        close(a.get_value(), expected[0])
-        close(b.get_value(), expected[1])
-        assert not np.shares_memory(a.get_value(borrow=True), b.get_value(borrow=True))
-        values = [old[0], *expected, old[0] * old[1], old[1]] if with_outputs else []
-        for result, value in zip(results, values, strict=True):
-            close(result, value)
+def new(expression, T, a, b):
+    return eval(expression, {"np": np, "T": T, "a": a, "b": b})
 
 
-def test_updates_in_a_ring():
-    ws = [shared(np.full(2, float(i))) for i in range(5)]
-    f = function([], [], updates=list(zip(ws, [*ws[1:], ws[0]], strict=True)))
-    f()
-    f()
-    assert [w.get_value()[0] for w in ws] == [2, 3, 4, 0, 1]
+@pytest.mark.parametrize("one", NEW.split("; "))
+def test_updates_read_old_values_also_through_views(ref, one):
+    for i, other in enumerate(NEW.split("; ")):
+        outputs = OUTPUTS[(i + len(one)) % len(OUTPUTS)]
+        a, b = (shared(value) for value in np.random.default_rng(0).normal(size=(2, 3, 3)))
+        updates = [(a, new(one, T, a, b)), (b, new(other, T, b, a))]
+        f = function([], outputs(a, b, updates[0][1]), updates=updates[:: (-1) ** i])
+        for _ in range(3):
+            x, y = a.get_value(), b.get_value()
+            new_x, new_y = new(one, ref.N, x, y), new(other, ref.N, y, x)
+            for result, value in zip(f(), outputs(x, y, new_x), strict=True):
+                close(result, value, atol=1e-12)
+                result[...] = 77
+            close(a.get_value(), new_x, atol=1e-12)
+            close(b.get_value(), new_y, atol=1e-12)
+            assert not np.shares_memory(a.get_value(borrow=True), b.get_value(borrow=True))
 
 
 def test_values_after_an_update_belong_to_the_shared_variable():
@@ -305,51 +285,13 @@ def test_values_after_an_update_belong_to_the_shared_variable():
             equal(given, np.ones((2, 2)))
 
 
-@pytest.mark.parametrize(
-    ("first", "values"),
-    [
-        (0, [5, True]),
-        (0.0, [5, 2.5]),
-        (np.float32(0), [2.5, 1]),
-        (np.int8(0), [100, -100]),
-        (False, [True]),
-        (np.uint8(0), [200]),
-    ],
-)
-def test_update_to_a_python_number(first, values):
-    w = shared(first)
-    for new in values:
-        function([], [], updates={w: new})()
-        assert w.get_value().dtype == np.asarray(first).dtype
-        assert w.get_value() == new
-
-
-@pytest.mark.parametrize(
-    ("first", "values"),
-    [
-        (0, [1.5, 1.0]),
-        (0.0, [1j, "1", None, [1.0]]),
-        (False, [1]),
-        (np.int8(0), [300]),
-        (np.float32(0), [1e300]),
-    ],
-)
-def test_update_to_a_number_of_another_kind_or_out_of_range_is_refused(first, values):
-    w = shared(first)
-    for new in values:
-        with pytest.raises(TypeError):
-            function([], [], updates={w: new})
-    assert w.get_value() == 0
-
-
 def test_update_keeps_the_dtype():
     w, n = shared(np.ones(2, np.float32), name="weight"), shared(np.int8(1))
     f = function([], [w, n], updates={w: w * 0.5 + 1, n: n + 1})
     f()
     assert [r.dtype for r in f()] == ["float32", "int8"]
-    assert (w.get_value().dtype, n.get_value().dtype) == ("float32", "int8")
-    equal(w.get_value(), np.float32([1.75, 1.75]))
-    assert n.get_value() == 3
+    assert [r.dtype for r in (w.get_value(), n.get_value())] == ["float32", "int8"]
+    assert (w.get_value()[0], n.get_value()) == (1.75, 3)
     assert type(n.get_value(borrow=True)) is np.ndarray
     x = T.dvector("x")
     with pytest.raises(TypeError, match=r"weight.*float32.*float64.*cast"):
@@ -380,24 +322,6 @@ def test_updates_are_checked_when_the_function_is_made(updates, error):
     equal(w.get_value(), np.zeros((2, 2)))
 
 
-@pytest.mark.parametrize("kind", [dict, list, tuple])
-def test_updates_as_dict_or_pairs(kind):
-    a, b = shared(1.0), shared(2.0)
-    function([], [], updates=kind([(a, b), (b, a)]))()
-    assert (a.get_value(), b.get_value()) == (2, 1)
-
-
-def test_two_functions_share_a_variable():
-    x, w = T.dvector("x"), shared(np.zeros(2))
-    add = function([x], w, updates={w: w + x})
-    double = function([], w * 2, updates={w: w * 2})
-    add([1, 2])
-    equal(double(), [2, 4])
-    equal(add([1, 1]), [2, 4])
-    equal(double(), [6, 10])
-    equal(w.get_value(), [6, 10])
-
-
 def test_failing_update_can_be_tried_again():
     x, w = T.dvector("x"), shared(np.ones(3), name="w")
     f = function([x], [], updates={w: w * x})
@@ -406,25 +330,3 @@ def test_failing_update_can_be_tried_again():
     equal(w.get_value(), np.ones(3))
     f([2, 3, 4])
     equal(w.get_value(), [2, 3, 4])
-
-
-def test_momentum_and_weight_by_hand():
-    """Two variables for each parameter, as an optimizer has them, beside NumPy."""
-    numbers = rng(3)
-    x, t = T.dmatrix("x"), T.dmatrix("t")
-    start = numbers.standard_normal((4, 2))
-    w, v = shared(start, name="w"), shared(np.zeros((4, 2)), name="v")
-    cost = ((T.dot(x, w) - t) ** 2).mean()
-    gradient = T.grad(cost, w)
-    v_new = 0.9 * v - 0.1 * gradient
-    step = function([x, t], [cost, gradient], updates=[(v, v_new), (w, w + v_new)])
-    w_hand, v_hand = start.copy(), np.zeros((4, 2))
-    for _ in range(5):
-        data, target = numbers.standard_normal((6, 4)), numbers.standard_normal((6, 2))
-        error = data @ w_hand - target
-        g_hand = 2 * data.T @ error / error.size
-        v_hand = 0.9 * v_hand - 0.1 * g_hand
-        w_hand = w_hand + v_hand
-        results = [*step(data, target), v.get_value(), w.get_value()]
-        for result, hand in zip(results, [(error**2).mean(), g_hand, v_hand, w_hand], strict=True):
-            close(result, hand)
