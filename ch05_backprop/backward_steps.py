@@ -82,12 +82,11 @@ def draw_step(step: int) -> Figure:
     figure = theano.draw(total, values=values, title=_caption(step))
     [ax] = figure.axes
     for n, drawn in enumerate(DRAWN, 1):
-        line, head = (p for p in ax.patches if p.get_gid().startswith(f"edge-{drawn}-"))
+        [arrow] = (p for p in ax.patches if p.get_gid().startswith(f"edge-{drawn}-"))
         _, gradient = (t for t in ax.texts if t.get_gid().startswith(f"edge-{drawn}-"))
         gradient.set_visible(n <= step)
         if n == step:
-            line.set(edgecolor=ORANGE, linewidth=3)
-            head.set_color(ORANGE)
+            arrow.set(color=ORANGE, linewidth=3)
     return figure
 
 

@@ -1,15 +1,14 @@
 """The nodes and edges of a drawing, and their places.
 
 This is a layered layout (Sugiyama, Tagawa and Toda, "Methods for visual understanding of
-hierarchical system structures", 1981). Inputs form a column on the left. The layer of an operation
-is the length of the longest path to it. A graph that is too wide is wrapped into rows, as text is
-into lines. Within a row, barycentres give each column an order with few crossings, and least
-squares give each node its height. The label of an edge is laid out like a node, in a column of its
-own, so that no edge runs through it.
+hierarchical system structures", 1981). The layer of an operation is the length of the longest path
+to it; layers fill rows as words fill lines. Each layer of a row is a column. The label of an edge
+is laid out like a node, in a column between two layers, so that no edge runs through it.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -19,18 +18,16 @@ from matplotlib.textpath import text_to_path
 from common.symbolic.drawing.numbers import is_plain, readable
 from common.symbolic.graph import Constant, Shared, ancestors
 
-__all__ = ["Edge", "Node", "cut", "lay_out", "line", "text_width"]
+__all__ = ["LINE", "RADIUS", "SMALL", "cut", "lay_out", "text_width"]
 
-# Sizes of type in points, all lengths in inches.
-SYMBOL, NAME, VALUE, SHAPE = 12, 10, 9, 8
+# Lengths are in inches, sizes of type in points.
 RADIUS = 0.17  # of an operation's circle
-HEAD = 0.1  # length of an arrowhead
-BETWEEN = 0.1  # nodes of a column
-ROW_GAP = 0.25
-SWEEPS, STEPS = 12, 300
+SMALL, LINE = 9, 0.155  # what stands above and below: its size, and the height of a line of it
+BETWEEN, PORT, ROW_GAP = 0.1, 0.16, 0.25  # between nodes of a column, arrowheads, and rows
+SWEEPS = 24
 
-_NAMES = "add sub mul true_div int_div mod pow abs sqr sqrt inv dot lt le gt ge eq neq invert"
-_SIGNS = "+ − × ÷ // % ^ |x| x² √ 1/x · < ≤ > ≥ = ≠ not"
+_NAMES = "add sub mul true_div int_div mod pow abs sqr sqrt inv lt le gt ge eq neq invert"
+_SIGNS = "+ − × ÷ // % ^ |x| x² √ 1/x < ≤ > ≥ = ≠ not"
 SYMBOLS = dict(zip(_NAMES.split(), _SIGNS.split(), strict=True))
 SYMBOLS |= {"and_": "and", "or_": "or", "sigmoid": "σ", "sum": "Σ", "logsumexp": "log Σ exp"}
 COMMUTATIVE = ("add", "mul", "maximum", "minimum", "eq", "neq", "and_", "or_", "xor")
@@ -41,180 +38,139 @@ class Node:
     """What takes up room: a box, the end of an arrow, the label of an edge, or a bend in one.
 
     `kind` is "input", "shared", "constant", "operation", "output", "link" (to another row), "label"
-    or "bend". `text` stands in the box; `above` it the name of a result, or an edge's value; below
-    it a derivative, and then the shape. `half` and `box` are half the height and the width of the
-    box; `up`, `down` and `width` include the texts, `room` is half the width of the column. `x` and
-    `y` are the middle, from the upper left corner.
+    or "bend". Above it stands the name of a result or an edge's value, below it a derivative and a
+    shape. `x` and `y` are its middle, from the upper left corner; `half` and `box` half the height
+    and the width of its box, `up`, `down` and `width` those with the texts; `left` and `right` the
+    ends of its column, where edges are level.
     """
 
     kind: str
+    column: int
     text: str = ""
     above: str = ""
     derivative: str = ""
     shape: str = ""
-    column: int = 0
-    half = box = width = room = x = y = 0.0
-    up = down = 0.02
+    n_inputs: int = 1
+    x = y = left = right = 0.0
+
+    def __post_init__(self):
+        sizes = {"label": (SMALL, 0, 0), "bend": (SMALL, 0, 0), "operation": (12, RADIUS, 0.16)}
+        self.size, self.half, around = sizes.get(self.kind, (10, 0.14, 0.16))
+        self.box = text_width(self.text, self.size) + around * bool(self.text)
+        if self.kind == "operation":
+            self.box = max(2 * RADIUS, self.box)
+            self.half = max(RADIUS, PORT * (self.n_inputs - 1) / 2 + 0.06)
+        texts = (self.above, self.derivative, self.shape)
+        self.width = max(self.box, *(text_width(text, SMALL) + 0.08 for text in texts))
+        self.up = self.half + LINE * bool(self.above) + 0.02
+        self.down = self.half + LINE * (bool(self.derivative) + bool(self.shape)) + 0.02
 
 
 @dataclass(eq=False)
 class Edge:
-    """An edge, which enters `target` as its input number `place`, at `port` below its middle.
+    """An edge: the nodes it goes through, one per column, and how far below the middle it ends.
 
-    `course` is what it goes through, one node per column, both ends included. `mark` is what its
-    arrowhead is marked with.
+    `mark` is the number of the operand, if the order matters.
     """
 
-    source: Node
-    target: Node
-    place: int = 0
-    ordered: bool = False
+    course: list
+    port: float = 0.0
+    mark: str = ""
     dotted: bool = False
-    label: Node | None = None
-    course, port, mark = (), 0.0, ""
 
-    @property
-    def head(self):
-        """The length of the arrowhead and its mark."""
-        return HEAD + 0.13 * bool(self.mark)
+    def __post_init__(self):
+        self.source, self.target = self.course[0], self.course[-1]
+        self.label = self.course[1] if self.course[1].kind == "label" else None
 
 
-def lay_out(outputs, flow, shared, width):
+def lay_out(outputs, flow, width):
     """Return the edges of each row, nodes having their places, and the size of the drawing."""
-    rows = _rows(outputs, flow, shared, width)
-    every = [edge for edges in rows for edge in edges]
-    n_inputs = Counter(edge.target for edge in every)
-    for edge in every:
-        between = range(edge.source.column + 1, edge.target.column)
-        bends = [Node("bend", column=column) for column in between]
-        if edge.label and bends:
-            edge.label.column = bends[0].column
-            bends[0] = edge.label
-        edge.course = [edge.source, *bends, edge.target]
-        for node in edge.course:
-            _measure(node, n_inputs[node])
-    inputs = {edge.source for edge in every if edge.source.kind in ("input", "shared", "link")}
-    for size in ("box", "width"):
-        largest = max((getattr(node, size) for node in inputs), default=0)
-        for node in inputs:
-            setattr(node, size, largest)
-
-    right = bottom = 0.0
+    text_width.cache_clear()  # the font may be another one now
+    graph = _Graph(outputs, flow)
+    starts, end = [1], 1 + max(graph.layer.values(), default=1)
+    for layer in range(2, end):
+        if _place(graph.row(starts[-1], layer + 1, {}), 0.0)[0] > width:
+            starts.append(layer)
+    links = {}
+    rows = [graph.row(start, stop, links) for start, stop in pairwise([*starts, end])]
+    sources = {edge.source for edges in rows for edge in edges}
+    boxes = [node for node in sources if node.kind in ("input", "shared", "link")]
+    for node in boxes:
+        node.box = max(other.box for other in boxes)
+        node.width = max(other.width for other in boxes)
+    right, bottom = 0.0, -ROW_GAP
     for edges in rows:
-        columns = _ordered_columns(edges)
-        _choose_heights(columns, edges)
-        right = max(right, _choose_columns(columns, edges))
-        nodes = [node for column in columns for node in column]
-        top = min(node.y - node.up for node in nodes)
-        for node in nodes:
-            node.y += bottom - top
-        bottom = max(node.y + node.down for node in nodes) + ROW_GAP
-    return rows, (right, bottom - ROW_GAP)
+        row_width, bottom = _place(edges, bottom + ROW_GAP)
+        right = max(right, row_width)
+    return rows, (right, bottom)
 
 
-def _rows(outputs, flow, shared, width):
-    """Return the edges of each row; nodes know their columns, and nothing has its place yet."""
-    box = {v: _box(v, flow, shared) for v in ancestors(outputs)}
-    layer = _layers(box, outputs)
-    first = _wrapped(box, layer, flow, width)  # layers of rows
-    step = 2 if flow.value else 1  # columns per layer
-    rows, row_of, here, links = [[] for _ in first], {}, {}, {}
-    for v in layer:
-        row_of[v] = sum(layer[v] >= start for start in first[1:])
-        box[v].column = step * (layer[v] - first[row_of[v]] + 1)
-        here[v, row_of[v]] = box[v]
+class _Graph:
+    """What is drawn, with the layer of each operation, from 1."""
 
-    def connect(x, target, row, back=None, **options):
-        if is_plain(x):  # It stands beside each of its users, and is no path between them.
-            source = _box(x, flow, shared)
-            source.column = target.column - 1
-        elif (x, row) not in here and x in layer:
-            links.setdefault(x, cut(x.name or "") or f"({1 + sum(not v.name for v in links)})")
-            source = here[x, row] = Node("link", links[x])
-        else:
-            source = here.setdefault((x, row), _box(x, flow, shared))
-        edge = Edge(source, target, **options)
-        if flow.value:
-            value = None if is_plain(x) or target.kind == "link" else flow.value[x]
-            edge.label = Node("label", above=readable(value), derivative=readable(back))
-        rows[row].append(edge)
-
-    for v in layer:
-        ordered = v.operation.name not in COMMUTATIVE and len(v.inputs) > 1
-        for i, x in enumerate(v.inputs):
-            back, dotted = flow.contribution.get((v, i)), not v.operation.connected(i)
-            connect(x, box[v], row_of[v], back, place=i, ordered=ordered, dotted=dotted)
-    for i, v in enumerate(outputs):
-        end = Node("output", cut(v.name) if v.name else f"output {i}" * (len(outputs) > 1))
-        end.column = box[v].column + step
-        connect(v, end, row_of.get(v, 0), flow.total.get(v))
-        if v in layer:
-            box[v].above = ""  # its name stands at the end of the arrow
-    for v, name in links.items():
-        connect(v, Node("link", name, column=box[v].column + step), row_of[v])
-    return rows
-
-
-def _layers(variables, outputs):
-    """Return the layer of each operation, from 1: the length of the longest path to it."""
-    layer, users = {}, defaultdict(list)
-    for v in variables:
-        if v.operation is not None:
-            layer[v] = 1 + max((layer.get(x, 0) for x in v.inputs), default=0)
+    def __init__(self, outputs, flow):
+        self.outputs, self.flow, self.order = outputs, flow, ancestors(outputs)
+        self.layer, self.users = {}, defaultdict(list)
+        for v in self.order:
+            if v.operation is not None:
+                self.layer[v] = 1 + max((self.layer.get(x, 0) for x in v.inputs), default=0)
             for x in v.inputs:
-                users[x].append(v)
-    for v in reversed(layer):  # later, if that makes edges no longer
-        if v not in outputs and sum(x in layer for x in v.inputs) <= len(users[v]):
-            layer[v] = min(layer[user] for user in users[v]) - 1
-    return layer
+                self.users[x].append(v)
+        for v in reversed(self.layer):  # later, if that makes edges no longer
+            if v not in outputs and sum(x in self.layer for x in v.inputs) <= len(self.users[v]):
+                self.layer[v] = min(self.layer[user] for user in self.users[v]) - 1
 
+    def row(self, start, stop, links):
+        """Return the edges of a row of layers. `links` are the names of those to other rows."""
+        nodes, edges, values = {}, [], self.flow.value
+        step = 2 if values else 1  # columns per layer
 
-def _wrapped(box, layer, flow, width):
-    """Return the first layer of each row.
+        def connect(x, target, derivative=None, **options):
+            if is_plain(x):  # It stands beside each of its users, and is no path between them.
+                source = self.node(x, target.column - 1)
+            elif x not in nodes and x in self.layer:
+                source = nodes[x] = Node("link", 0, links.get(x, ""))
+            else:
+                source = nodes[x] = nodes.get(x) or self.node(x, 0)
+            course = [Node("bend", c) for c in range(source.column, target.column + 1)]
+            if values and not is_plain(x) and target.kind != "link":
+                texts = readable(values[x]), readable(derivative)
+                course[1] = Node("label", source.column + 1, "", *texts)
+            course[0], course[-1] = source, target
+            edges.append(Edge(course, **options))
 
-    Rows are at most `width` wide, as far as that can be. Few rows are better than many, few
-    variables should go on from one row to later ones, and rows should be equally wide.
-    """
-    n = max(layer.values(), default=1)
-    (spans, labels, tails), last_use = np.zeros((3, n + 1)), Counter()
-    for v, node in box.items():
-        at = layer.get(v, 0)
-        for x in v.inputs:
-            last_use[x] = max(at, last_use[x])
-        if not is_plain(v):
-            _measure(node, len(v.inputs))
-            spans[at] = max(spans[at], node.width)
-            tails[at] = max(tails[at], text_width(node.above, NAME))
-            texts = readable(flow.value.get(v)), readable(flow.total.get(v))
-            labels[at] = max(labels[at], *(text_width(text, VALUE) + 0.08 for text in texts))
-    reach = np.cumsum(spans + labels + 0.36)  # of the layers up to this one
-    best = [(0.0, 0)]  # the cost of the layers up to this one, and where their last row begins
-    for end in range(1, n + 1):
-        going_on = sum(layer[v] <= end < last_use[v] for v in layer)
-        choices = []
-        for start in range(end):
-            used = reach[0] + reach[end] - reach[start] + tails[end]
-            used = (used - labels[end] * (going_on > 0)) / width
-            if used <= 1 or start == end - 1:
-                choices.append((best[start][0] + 2 + going_on + (1 - used) ** 2, start))
-        best.append(min(choices))
-    first = [best[n][1]]
-    while first[0]:
-        first.insert(0, best[first[0]][1])
-    return [start + 1 for start in first]
+        for v in (v for v in self.order if start <= self.layer.get(v, 0) < stop):
+            node, n = self.node(v, step * (self.layer[v] - start + 1)), len(v.inputs)
+            ordered = n > 1 and v.operation.name not in COMMUTATIVE
+            for i, x in enumerate(v.inputs):
+                options = {"dotted": not v.operation.connected(i)}
+                if ordered:
+                    options |= {"port": PORT * (i - (n - 1) / 2), "mark": str(i + 1)}
+                connect(x, node, self.flow.contribution.get((v, i)), **options)
+            nodes[v] = node
+            if any(self.layer[user] >= stop for user in self.users[v]):
+                name = links.setdefault(v, cut(v.name or f"({1 + sum(not u.name for u in links)})"))
+                connect(v, Node("link", node.column + step, name))
+        for i, v in enumerate(self.outputs):
+            if start <= self.layer.get(v, 1) < stop:
+                name = v.name or f"output {i}" * (len(self.outputs) > 1)
+                column = step * (self.layer.get(v, 0) - start + 2)
+                connect(v, Node("output", column, cut(name)), self.flow.total.get(v))
+        return edges
 
-
-def _box(v, flow, shared):
-    dims = flow.value[v].shape if flow.value else v.dims
-    shape = str(dims) if dims else ""
-    several = sum(user.inputs[i] is v for user, i in flow.contribution) > 1
-    derivative = f"Σ {readable(flow.total[v])}" if several else ""
-    if v.operation is not None:
-        return Node("operation", _symbol(v), cut(v.name or ""), derivative, shape)
-    kind = "constant" if isinstance(v, Constant) else "input"
-    kind = "shared" if v in shared or isinstance(v, Shared) else kind
-    text = readable(v.value) if is_plain(v) else cut(v.name) if v.name else f"<{v.dtype}>"
-    return Node(kind, text, "", derivative, shape)
+    def node(self, v, column):
+        """Return the node of a variable."""
+        flow = self.flow
+        dims = flow.value[v].shape if flow.value else v.dims
+        several = sum(user.inputs[i] is v for user, i in flow.contribution) > 1
+        derivative = f"Σ {readable(flow.total[v])}" if several else ""
+        shape = str(dims) if dims else ""
+        if v.operation is not None:  # the name of an output stands at the end of its arrow
+            name = "" if v in self.outputs else cut(v.name or "")
+            return Node("operation", column, _symbol(v), name, derivative, shape, len(v.inputs))
+        kinds = {Constant: "constant", Shared: "shared"}
+        text = readable(v.value) if is_plain(v) else cut(v.name or f"<{v.dtype}>")
+        return Node(kinds.get(type(v), "input"), column, text, "", derivative, shape)
 
 
 def _symbol(v):
@@ -232,149 +188,110 @@ def _symbol(v):
 
 def cut(text, longest=28):
     """Return a text as one line of what the font has, with at most `longest` characters."""
-    fonts = [findfont(FontProperties(family=[name])) for name in FontProperties().get_family()]
+    families = FontProperties().get_family()
+    fonts = [get_font(findfont(FontProperties(family=[name]))) for name in families]
     text = " ".join(text.split())
     text = text if len(text) <= longest else text[: longest - 1] + "…"
-    known = (any(get_font(font).get_char_index(ord(c)) for font in fonts) for c in text)
-    return "".join(c if has else "□" for c, has in zip(text, known, strict=True))
+    return "".join(c if any(f.get_char_index(ord(c)) for f in fonts) else "□" for c in text)
 
 
-def text_width(text, size, **style):
+@cache
+def text_width(text, size, weight="normal"):
     """Return how wide a text is, in inches."""
-    font = FontProperties(size=size, **style)
-    return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72 if text else 0
+    font = FontProperties(size=size, weight=weight)
+    return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72 if text else 0.0
 
 
-def line(size, text="x"):
-    """Return the height of a line of text, 0 without a text."""
-    return 1.25 * size / 72 * bool(text)
-
-
-def _measure(node, n_inputs):
-    """Set how much room a node takes up."""
-    above, below = line(NAME, node.above), line(VALUE, node.derivative)
-    node.width = max(text_width(node.above, NAME), text_width(node.derivative, VALUE)) + 0.08
-    if node.kind == "bend":
-        return
-    if node.kind == "operation":  # whose shape stands below
-        node.half = max(RADIUS, (n_inputs - 1) * _port(n_inputs) / 2 + 0.06)
-        node.box = max(2 * RADIUS, text_width(node.text, SYMBOL) + 0.16)
-        node.width = max(node.width, text_width(node.shape, SHAPE))
-        below += line(SHAPE, node.shape)
-    elif node.kind == "output":
-        node.half = line(NAME) / 2
-        node.box = text_width(node.text, NAME, weight="bold") + 0.06 * bool(node.text)
-    elif node.kind != "label":
-        node.half = (line(NAME) + line(SHAPE, node.shape)) / 2 + 0.05
-        node.box = max(text_width(node.text, NAME), text_width(node.shape, SHAPE)) + 0.16
-    node.width = max(node.width, node.box)
-    node.up, node.down = node.half + above + 0.02, node.half + below + 0.02
-
-
-def _port(n_inputs):
-    return 0.2 if n_inputs == 2 else 0.11  # between arrowheads
-
-
-def _ordered_columns(edges):
-    """Return the nodes of each column from top to bottom, with few crossings between columns."""
-    n_inputs = Counter(edge.target for edge in edges)
+def _place(edges, top):
+    """Give the nodes of a row their places, and edges their ports; return its width and bottom."""
     nodes = dict.fromkeys(node for edge in edges for node in edge.course)
     columns = [[] for _ in range(1 + max(node.column for node in nodes))]
     for node in nodes:
         columns[node.column].append(node)
-    segments = [[] for _ in columns]
+    _choose_heights(columns, edges)
+    up = top - min(node.y - node.up for node in nodes)
+    for node in nodes:
+        node.y += up
+
+    gaps, heads = np.zeros((2, len(columns)))  # an arrowhead, with its mark, is part of a column
     for edge in edges:
+        c = edge.target.column
+        heads[c] = max(heads[c], 0.23 if edge.mark else 0.1)
         for a, b in pairwise(edge.course):
-            # The order of inputs, if it matters: from 0 at the target's top to 1.
-            at = edge.place / n_inputs[b] if b is edge.target and edge.ordered else 0
-            segments[a.column].append((a, b, at))
-
-    def crossings(columns):
-        place, total = {node: i for column in columns for i, node in enumerate(column)}, 0
-        for segment in filter(None, segments):
-            p, q = np.array([(place[a], place[b] + at) for a, b, at in segment]).T
-            total += ((p[:, None] < p) & (q[:, None] > q)).sum()
-        return total
-
-    best, fewest = columns, crossings(columns)
-    for sweep in range(SWEEPS):
-        columns, leftwards = list(columns), sweep % 2 == 0
-        for c in reversed(range(len(columns))) if leftwards else range(len(columns)):
-            place = {node: i for column in columns for i, node in enumerate(column)}
-            ends = {node: [] for node in columns[c]}
-            for a, b, at in segments[c] if leftwards else segments[c - 1]:
-                ends[a if leftwards else b].append(place[b] + at if leftwards else place[a])
-            middle = {n: sum(e) / len(e) if e else place[n] for n, e in ends.items()}
-            columns[c] = sorted(columns[c], key=middle.__getitem__)
-        if (count := crossings(columns)) < fewest:
-            best, fewest = columns, count
-    return best
+            steep = abs(b.y + edge.port * (b is edge.target) - a.y)
+            gaps[b.column] = max(gaps[b.column], 0.06 + min(0.3 * steep, 0.5))
+    right = 0.0
+    for gap, head, column in zip(gaps, heads, columns, strict=True):
+        left = right + gap
+        right = left + head + max(node.width for node in column)
+        for node in column:
+            node.left, node.right, node.x = left, right, (left + head + right) / 2
+            if node.kind == "constant":  # near its user
+                node.x = right - node.width / 2
+            elif node.kind == "output" or (node.kind == "link" and node.column):
+                node.x = left + head + node.width / 2
+    return right, max(node.y + node.down for node in nodes)
 
 
 def _choose_heights(columns, edges):
-    """Give nodes their heights and edges their ports.
+    """Order the nodes of each column, and give them heights.
 
-    A node should stand in the middle between what enters it and between what leaves it, long edges
-    should be level, and all be short: weighted least squares, with neighbours a gap apart. The
-    alternating direction method of multipliers (Boyd and others, 2011) finds, in turn, heights for
-    given distances of neighbours, and distances for given heights.
+    Sweeps over the columns move each node to the middle of its neighbours in the column before;
+    this gives an order with few crossings as well. The last sweeps go to the right, so that an
+    operation stands in the middle of its inputs.
     """
-    number = {node: i for i, node in enumerate(node for column in columns for node in column)}
-    arriving, leaving, wishes = defaultdict(list), defaultdict(list), []
-    for edge in edges:
-        arriving[edge.target].append(edge.course[-2])
-        leaving[edge.source].append(edge.course[1])
-        wishes += [(0.7, a, [b]) for a, b in pairwise(edge.course)]
-        wishes += [(100, a, [b]) for a, b in pairwise(edge.course[1:-1])]
-    forks = {node: ends for node, ends in leaving.items() if ends[1:] or ends[0] not in arriving}
-    for node, beside in [*arriving.items(), *forks.items()]:
-        wishes.append((10 if len(beside) == 1 else 5, node, beside))
-    A = np.zeros((len(wishes), len(number)))
-    for row, (weight, node, beside) in zip(A, wishes, strict=True):
-        row[number[node]] = weight
-        for other in beside:
-            row[number[other]] -= weight / len(beside)
-    pairs = [pair for column in columns for pair in pairwise(column)]
-    gaps = np.array([a.down + BETWEEN + b.up for a, b in pairs])
-    G = np.zeros((len(pairs), len(number)))
-    for row, (a, b) in zip(G, pairs, strict=True):
-        row[[number[a], number[b]]] = -1, 1
-    H = 100 * G.T  # with this factor it converges in few steps
-    solve = np.linalg.inv(A.T @ A + H @ G + 1e-6 * np.eye(len(number))) @ H
-    distance = error = np.zeros(len(pairs))
-    for _ in range(STEPS):
-        y = solve @ (distance - error)
-        error = error + G @ y
-        distance = np.maximum(error, gaps)
-        error = error - distance
-    for node, i in number.items():
-        node.y = float(y[i])
-
-    for node in arriving:
-        ports = [edge for edge in edges if edge.target is node]
-        ports.sort(key=lambda edge: edge.place if edge.ordered else edge.course[-2].y)
-        for i, edge in enumerate(ports):
-            edge.port = (i - (len(ports) - 1) / 2) * _port(len(ports))
-            edge.mark = str(edge.place + 1) * (edge.ordered and len(ports) == 2)
-
-
-def _choose_columns(columns, edges):
-    """Give all nodes their distance from the left. Return the width of the row."""
-    gaps = [0.0] + [0.06] * (len(columns) - 1)
+    before, after = defaultdict(list), defaultdict(list)
     for edge in edges:
         for a, b in pairwise(edge.course):
-            head, port = (edge.head, edge.port) if b is edge.target else (0, 0)
-            least = 0.06 if edge.label else 0.12
-            gap = least + head + min(0.3 * abs(b.y + port - a.y), 0.5)
-            gaps[b.column] = max(gaps[b.column], gap)
-    x = 0.0
-    for gap, column in zip(gaps, columns, strict=True):
-        room = max((node.width for node in column), default=0.0) / 2
-        x += gap + room
-        for node in column:
-            node.x, node.room = x, room
-            if node.kind in ("constant", "output") or (node.kind == "link" and node.column):
-                side = 1 if node.kind == "constant" else -1  # near its user, or what makes it
-                node.x, node.room = x + side * (room - node.width / 2), node.width / 2
-        x += room
-    return x
+            before[b].append((a, 0))
+            after[a].append((b, edge.port * (b is edge.target)))
+    fewest, best = np.inf, columns
+    for sweep in range(SWEEPS):
+        finding = sweep < SWEEPS / 2  # an order; then it is kept
+        leftwards = finding and sweep % 2 == 0
+        columns = columns if finding else best
+        for column in reversed(columns) if leftwards else columns:
+            near, far = (after, before) if leftwards else (before, after)
+            wish, weight = {}, {}
+            for node in column:
+                ends = near[node] or far[node]
+                wish[node] = sum(other.y + port for other, port in ends) / len(ends)
+                level = len(ends) == 1 and len(after[ends[0][0]]) == 1  # rather than others
+                weight[node] = 0.01 if node.kind == "constant" else 10 if level else 1
+            if finding:
+                column.sort(key=wish.get)
+            _spread(column, wish, weight)
+        if finding and (count := _crossings(edges)) < fewest:
+            fewest, best = count, [list(column) for column in columns]
+    for node in before:  # from above, or in the order that matters
+        arriving = [edge for edge in edges if edge.target is node]
+        arriving.sort(key=lambda edge: 0 if edge.mark else edge.course[-2].y)
+        for i, edge in enumerate(arriving):
+            edge.port = PORT * (i - (len(arriving) - 1) / 2)
+
+
+def _spread(column, wish, weight):
+    """Give nodes the heights nearest to their wishes at which they keep apart.
+
+    This is isotonic regression: nodes that would come too close form a block.
+    """
+    starts = np.cumsum([0, *(a.down + BETWEEN + b.up for a, b in pairwise(column))])
+    blocks = []  # weight, weighted height, and number of nodes
+    for node, start in zip(column, starts, strict=True):
+        block = np.array([weight[node], weight[node] * (wish[node] - start), 1])
+        while blocks and blocks[-1][1] / blocks[-1][0] > block[1] / block[0]:
+            block += blocks.pop()
+        blocks.append(block)
+    heights = np.repeat([b[1] / b[0] for b in blocks], [int(b[2]) for b in blocks])
+    for node, height in zip(column, (starts + heights).tolist(), strict=True):
+        node.y = height
+
+
+def _crossings(edges):
+    """Return how many pairs of edges cross between columns."""
+    ends = defaultdict(list)
+    for edge in edges:
+        for a, b in pairwise(edge.course):
+            ends[a.column].append((a.y, b.y + edge.port * (b is edge.target)))
+    pairs = [np.array(segments).T for segments in ends.values()]
+    return sum(np.sum((p[:, None] < p - 1e-6) & (q[:, None] > q + 1e-6)) for p, q in pairs)

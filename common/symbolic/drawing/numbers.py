@@ -11,7 +11,6 @@ from common.symbolic.graph import (
     Constant,
     DisconnectedInputError,
     Input,
-    Shared,
     Variable,
     ancestors,
     described,
@@ -32,27 +31,34 @@ class Flow(NamedTuple):
     total: dict
 
 
-def flow_of(outputs, stand_in, values, wrt=None):
-    """Return what flows through the graph of `outputs`.
-
-    `stand_in` tells which leaf of the graph stands for an argument of the function that is drawn.
-    """
+def flow_of(outputs, leaves, values, wrt):
+    """Return what flows through a graph. `leaves` tells what stands in it for an input."""
     if values is None:
         if wrt is not None:
             raise ValueError("wrt tells which derivatives to draw, and those need values")
         return Flow({}, {}, {})
+    if not isinstance(values, Mapping):
+        raise TypeError(f"values must be a dict of variables and their values, got {values!r}")
     order = ancestors(outputs)
-    given = _given(order, stand_in, values)
-    paths = dict.fromkeys(_checked_wrt(outputs, order, stand_in, wrt))
+    inputs = {v for v in (*order, *leaves) if isinstance(leaves.get(v, v), Input)}
+    for v in values:
+        if isinstance(v, Variable) and v not in inputs:
+            raise ValueError(f"values have {described(v)}, which is no input of what is drawn")
+    given = {leaves.get(v, v): value for v, value in values.items()}
+
+    paths = _differentiated(outputs, order, leaves, wrt)
     for v in order:
-        if v.kind == "f" and any(x in paths for i, x in enumerate(v.inputs) if _connects(v, i)):
+        used = [x for i, x in enumerate(v.inputs) if v.operation.connected(i)]
+        if v.kind == "f" and any(x in paths for x in used):
             paths[v] = None
     walk = Walk(outputs[0], outputs[0].name) if paths else None
     total = {v: g for v in paths if (g := walk.adjoint(v)) is not None}
-    edges = [
-        (v, i) for v in paths for i, x in enumerate(v.inputs) if x in total and _connects(v, i)
-    ]
-    contribution = {edge: walk.contributions.get(edge, Constant(0)) for edge in edges}
+    contribution = {
+        (v, i): walk.contributions.get((v, i), Constant(0))
+        for v in paths
+        for i, x in enumerate(v.inputs)
+        if x in total and v.operation.connected(i)
+    }
     asked = [*order, *contribution.values(), *total.values()]
     compute = function(list(given), asked, on_unused_input="ignore", name="draw")
     with np.errstate(all="ignore"):  # the drawing shows where something is infinite
@@ -60,37 +66,15 @@ def flow_of(outputs, stand_in, values, wrt=None):
     return Flow(*({key: next(results) for key in keys} for keys in (order, contribution, total)))
 
 
-def _connects(v, i):
-    return v.operation.connected(i)
-
-
-def _given(order, stand_in, values):
-    """Return the values of the graph's inputs."""
-    if not isinstance(values, Mapping):
-        raise TypeError(f"values must be a dict of variables and their values, got {values!r}")
-    inputs = {v for v in order if isinstance(v, Input)}
-    shared = [v for v in stand_in if isinstance(v, Shared) and stand_in[v] is not v]
-    given = {stand_in[v]: v.get_value(borrow=True) for v in shared}
-    for v, value in values.items():
-        if not isinstance(v, Variable):
-            raise TypeError(f"values must be of variables, got one of {v!r}")
-        if isinstance(v, Shared) or (v not in stand_in and v not in inputs):
-            raise ValueError(f"values have {described(v)}, which is no input of what is drawn")
-        given[stand_in.get(v, v)] = value
-    if missing := [described(v) for v in order if v in inputs and v not in given]:
-        raise ValueError(f"values lack {'; '.join(missing)}")
-    return given
-
-
-def _checked_wrt(outputs, order, stand_in, wrt):
-    cost = outputs[0]
-    differentiable = len(outputs) == 1 and cost.ndim == 0 and cost.kind == "f"
+def _differentiated(outputs, order, leaves, wrt):
+    """Return what to differentiate with respect to, as the keys of a dict."""
+    differentiable = len(outputs) == 1 and outputs[0].ndim == 0 and outputs[0].kind == "f"
     if wrt is None:
-        leaves = [v for v in order if v.operation is None and v.kind == "f" and not is_plain(v)]
-        return leaves if differentiable and not any(v.kind == "c" for v in order) else []
+        found = [v for v in order if v.operation is None and v.kind == "f" and not is_plain(v)]
+        return dict.fromkeys(found if differentiable and all(v.kind != "c" for v in order) else ())
     if not differentiable:
         raise ValueError(f"derivatives are drawn of one real number, not of {outputs!r}")
-    wrt = [stand_in.get(v, v) for v in ([wrt] if isinstance(wrt, Variable) else wrt)]
+    wrt = [leaves.get(v, v) for v in ([wrt] if isinstance(wrt, Variable) else wrt)]
     for v in wrt:
         if not isinstance(v, Variable):
             raise TypeError(f"wrt must be variables, got {v!r}")
@@ -98,7 +82,7 @@ def _checked_wrt(outputs, order, stand_in, wrt):
             raise DisconnectedInputError(f"what is drawn doesn't depend on {described(v)}")
         if v.kind != "f":
             raise TypeError(f"wrt must be real, got {v.dtype}: {described(v)}")
-    return wrt
+    return dict.fromkeys(wrt)
 
 
 def is_plain(v):
@@ -108,12 +92,10 @@ def is_plain(v):
 
 def readable(value):
     """Return an array as text: a number, up to three elements, or the smallest and the largest."""
-    if value is None:
-        return ""
+    if value is None or value.size == 0:
+        return "" if value is None else "empty"
     if value.ndim == 0:
         return _number(value[()], 4)
-    if value.size == 0:
-        return "empty"
     if value.size <= 3:
         text = f"[{', '.join(_number(x, 3) for x in value.flat)}]"
         if len(text) <= 16 or value.dtype.kind not in "iuf":
@@ -125,17 +107,14 @@ def readable(value):
     known = value[~np.isnan(value)]
     if not known.size:
         return "all nan"
-    ends = [_number(x, 2) for x in (known.min(), known.max())]
-    text = f"all {ends[0]}" if ends[0] == ends[1] else " … ".join(ends)
+    low, high = _number(known.min(), 2), _number(known.max(), 2)
+    text = f"all {low}" if low == high else f"{low} … {high}"
     return text if known.size == value.size else f"{text}, nan"
 
 
 def _number(x, digits):
     if isinstance(x, np.bool_):
-        return str(bool(x))
-    if isinstance(x, np.complexfloating):
-        return f"{x:.{digits - 1}g}".replace("-", "−")
-    whole = abs(x) < 1e6 and (abs(x) >= 10**digits - 0.5 or x == int(x))
-    text = f"{x:.0f}" if whole else f"{x:.{digits}g}"
-    text = text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
-    return "0" if text == "-0" else text.replace("-", "−")
+        return str(x)
+    whole = 10**digits - 0.5 <= abs(x) < 1e6
+    text = f"{x + 0.0:.0f}" if whole else f"{x + 0.0:.{digits}g}"  # + 0 makes 0 of −0
+    return text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e").replace("-", "−")

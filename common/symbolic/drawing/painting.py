@@ -2,53 +2,38 @@
 
 import io
 import re
+import textwrap
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 from PIL import Image
 
 from common.scripts.plot import BLACK, BLUE, GREEN, RED
-from common.symbolic.drawing.layout import (
-    HEAD,
-    NAME,
-    RADIUS,
-    SHAPE,
-    SYMBOL,
-    VALUE,
-    cut,
-    line,
-    text_width,
-)
+from common.symbolic.drawing.layout import LINE, RADIUS, SMALL, cut, text_width
 
 __all__ = ["FORMATS", "painted"]
 
-TITLE = 12  # points
 MARGIN = 0.15  # inches, around everything
-GREY, LINE = "#595959", "#444444"
-BOXES = {  # colour of the border, its width, and colour of the inside
-    "input": (BLUE, 1.2, "#E6F1F8"),
-    "shared": (GREEN, 2.2, "#E3F4EE"),
-    "constant": ("#999999", 0.8, "#F4F4F4"),
-    "operation": (BLACK, 1.2, "white"),
-    "link": (GREY, 1.2, GREY),
+GREY = "#595959"
+BOXES = {  # colour of the border, its width, colour of the inside, and radius of the corners
+    "input": (BLUE, 1.2, "#E6F1F8", 0.02),
+    "shared": (GREEN, 2.2, "#E3F4EE", 0.02),
+    "constant": ("#999999", 0.8, "#F4F4F4", 0.02),
+    "operation": (BLACK, 1.2, "white", RADIUS),
+    "link": (GREY, 1.2, GREY, 0.09),
 }
 FORMATS = (".png", ".svg")
 
 
 class _Drawing(Figure):
-    """A figure that Jupyter shows without pyplot, and that says in words what it shows."""
+    """A figure that says in words what it shows."""
 
     about = ""
 
     def __repr__(self):
         return self.about
-
-    def _repr_png_(self):
-        width, height = self.get_size_inches() * self.dpi
-        return self.as_file(".png"), {"width": round(width), "height": round(height)}
 
     def as_file(self, suffix):
         """Return the bytes of a file with this suffix: the same for the same drawing."""
@@ -69,36 +54,39 @@ class _Drawing(Figure):
 def painted(rows, size, title, cost):
     """Return the figure."""
     edges = [edge for row in rows for edge in row]
-    width = max(size[0], 2.6)
-    words = [(word, BLACK) for word in cut(title or "", 300).split()]
-    heading = _flowed(words, width, TITLE, 0.06, weight="bold")
-    legend = _flowed(_legend(edges, cost), width, VALUE, 0.2)
-    top = MARGIN + line(TITLE) * len(heading) + 0.05 * bool(heading)
-    bottom = top + size[1] + 0.2 * bool(legend)
-    height = bottom + line(VALUE) * len(legend) + MARGIN
-    figure = _Drawing(figsize=(width + 2 * MARGIN, height), facecolor="white", layout="none")
-    limits = {"xlim": (-MARGIN, width + MARGIN), "ylim": (height, 0)}
-    ax = figure.add_axes((0, 0, 1, 1), aspect="equal", **limits)
+    width, title = max(size[0], 2.6), cut(title or "", 300)
+    per_letter = text_width(title, 12, "bold") / len(title) if title else 1
+    heading = textwrap.wrap(title, int(width / per_letter))
+    legend = _legend(edges, cost)
+    widths = [text_width(words, 12, "bold") for words in heading]
+    width = max([width, *widths, *(text_width(text, SMALL) for text, _ in legend)])
+    figure = _Drawing(facecolor="white", layout="none")
+    ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
+
     left = {"ha": "left", "va": "top"}
-    for i, parts in enumerate(heading):
-        words, y = " ".join(word for _, word, _ in parts), MARGIN + line(TITLE) * i
-        _write(ax, 0, y, words, TITLE, weight="bold", gid=f"title-{i}", **left)
-    for i, parts in enumerate(legend):
-        for j, (x, text, color) in enumerate(parts):
-            y = bottom + line(VALUE) * i
-            _write(ax, x, y, text, VALUE, color, gid=f"legend-{i}-{j}", **left)
-    if legend:
-        ax.plot([0, width], [bottom - 0.08] * 2, color="#CCCCCC", lw=0.8)
+    top = -MARGIN - 0.26 * len(heading)
+    words = "\n".join(heading)
+    _write(ax, 0, top + MARGIN, words, 12, weight="bold", gid="title", **left)
+    x, bottom = width, size[1] + 0.05
+    for i, (text, color) in enumerate(legend):
+        room = text_width(text, SMALL)
+        if x + room > width:
+            x, bottom = 0.0, bottom + LINE
+        _write(ax, x, bottom, text, SMALL, color, gid=f"legend-{i}", **left)
+        x += room + 0.2
+    bottom += MARGIN + LINE * bool(legend)
     nodes = dict.fromkeys(node for edge in edges for node in (edge.source, edge.target))
     names = {node: f"node-{i}" for i, node in enumerate(nodes)}
     for i, edge in enumerate(edges):
         name = f"edge-{i}-from-{names[edge.source]}-to-{names[edge.target]}"
-        _paint_edge(ax, edge, name, top)
+        _paint_edge(ax, edge, name)
         if edge.label:
             names[edge.label] = name
     for node, name in names.items():
-        _paint_node(ax, node, name, node.y + top)
+        _paint_node(ax, node, name)
+    figure.set_size_inches(width + 2 * MARGIN, bottom - top)
+    ax.set(xlim=(-MARGIN, width + MARGIN), ylim=(bottom, top))
     return figure
 
 
@@ -107,29 +95,15 @@ def _legend(edges, cost):
     nodes = [node for edge in edges for node in (edge.source, edge.target)]
     kinds = {node.kind for node in nodes}
     legend = {
-        "above an edge: its value": (BLACK, edges[0].label),
-        f"below: ∂{cost}/∂value": (RED, any(e.label and e.label.derivative for e in edges)),
+        "above an edge: its value": (BLACK, any(edge.label for edge in edges)),
+        f"below: ∂{cost}/∂value": (RED, any(e.label.derivative for e in edges if e.label)),
         "Σ: sum over the edges of a variable": (RED, any(node.derivative for node in nodes)),
-        "blue box: input": (BLUE, {"input", "shared"} <= kinds),
         "green box: shared variable": (GREEN, "shared" in kinds),
         "dotted: no derivative": (GREY, any(edge.dotted for edge in edges)),
         "1, 2: order of operands": (GREY, any(edge.mark for edge in edges)),
         "dark: goes on in a later row": (GREY, "link" in kinds),
     }
     return [(text, color) for text, (color, needed) in legend.items() if needed]
-
-
-def _flowed(parts, width, size, gap, **style):
-    """Return lines of (x, text, colour), each at most as wide as `width`."""
-    lines, x = [], width
-    for text, color in parts:
-        room = text_width(text, size, **style)
-        if x + room > width:
-            lines.append([])
-            x = 0.0
-        lines[-1].append((x, text, color))
-        x += room + gap
-    return lines
 
 
 def _write(ax, x, y, text, size, color=BLACK, **style):
@@ -139,59 +113,40 @@ def _write(ax, x, y, text, size, color=BLACK, **style):
         ax.text(x, y, text, size=size, color=color, zorder=3, **style)
 
 
-def _paint_node(ax, node, name, y):
-    x, below = node.x, y + node.half + 0.02
-    size = NAME if node.text else VALUE
-    _write(ax, x, y - node.half - 0.02, node.above, size, va="bottom", gid=f"{name}-above")
-    _write(ax, x, below, node.derivative, VALUE, RED, va="top", gid=f"{name}-derivative")
-    text, shape = {"gid": f"{name}-text"}, {"gid": f"{name}-shape"}
+def _paint_node(ax, node, name):
+    x, y = node.x, node.y
     if node.kind in BOXES:
-        _paint_box(ax, node, name, y)
-    if node.kind == "output":
-        _write(ax, x + 0.03, y, node.text, NAME, weight="bold", **text)
-    elif node.kind == "operation":
-        _write(ax, x, y, node.text, 1.8 * SYMBOL if node.text == "·" else SYMBOL, **text)
-        below += line(VALUE, node.derivative)
-        _write(ax, x, below, node.shape, SHAPE, GREY, va="top", **shape)
-    elif node.kind != "label":
-        color = "white" if node.kind == "link" else BLACK
-        _write(ax, x, y - line(SHAPE, node.shape) / 2, node.text, NAME, color, **text)
-        _write(ax, x, y + line(NAME) / 2, node.shape, SHAPE, GREY, **shape)
+        border, line_width, inside, rounding = BOXES[node.kind]
+        corner, shape = (x - node.box / 2, y - node.half), f"round,pad=0,rounding_size={rounding}"
+        if node.box == 2 * node.half:
+            shape = "circle,pad=0"
+        style = {"fc": inside, "ec": border, "lw": line_width, "boxstyle": shape, "gid": name}
+        ax.add_patch(FancyBboxPatch(corner, node.box, 2 * node.half, **style))
+    color, above, below = "white" if node.kind == "link" else BLACK, y - node.half, y + node.half
+    _write(ax, x, y, node.text, node.size, color, gid=f"{name}-text")
+    _write(ax, x, above - 0.02, node.above, SMALL, va="bottom", gid=f"{name}-above")
+    _write(ax, x, below + 0.02, node.derivative, SMALL, RED, va="top", gid=f"{name}-derivative")
+    below += LINE * bool(node.derivative)
+    _write(ax, x, below + 0.02, node.shape, SMALL - 1, GREY, va="top", gid=f"{name}-shape")
 
 
-def _is_round(node):
-    return node.kind == "operation" and max(node.box, 2 * node.half) <= 2 * RADIUS
-
-
-def _paint_box(ax, node, name, y):
-    border, line_width, inside = BOXES[node.kind]
-    style = {"fc": inside, "ec": border, "lw": line_width, "gid": name}
-    if _is_round(node):
-        ax.add_patch(Circle((node.x, y), RADIUS, **style))
-    else:
-        corner = node.x - node.box / 2, y - node.half
-        rounding = 0.09 if node.kind in ("operation", "link") else 0.02
-        shape = f"round,pad=0,rounding_size={rounding}"
-        ax.add_patch(FancyBboxPatch(corner, node.box, 2 * node.half, boxstyle=shape, **style))
-
-
-def _paint_edge(ax, edge, name, top):
+def _paint_edge(ax, edge, name):
     first, *between, last = edge.course
-    points = [(first.x + first.box / 2, first.y), (first.x + first.room, first.y)]
-    codes = [Path.MOVETO, Path.LINETO]
-    reach = (RADIUS**2 - edge.port**2) ** 0.5 if _is_round(last) else last.box / 2
-    tip = np.array([last.x - reach, last.y + edge.port])
-    stops = [(node.x - node.room, node.x + node.room, node.y) for node in between]
-    for begin, end, y in [*stops, (last.x - last.room - edge.head, tip[0] - HEAD, tip[1])]:
+    beyond = max(abs(edge.port) - last.half + RADIUS, 0)  # where the corner is round
+    tip = last.x - last.box / 2 + RADIUS - (RADIUS**2 - beyond**2) ** 0.5
+    y = last.y + edge.port
+    points = [(first.x + first.box / 2, first.y), (first.right, first.y)]
+    stops = [(node.left, node.right, node.y) for node in between]
+    for begin, end, height in [*stops, (last.left, tip, y)]:
         x0, y0 = points[-1]
         middle = (x0 + begin) / 2
-        points += [(middle, y0), (middle, y), (begin, y), (end, y)]
-        codes += [Path.CURVE4] * 3 + [Path.LINETO]
-    style = {"ls": (0, (1, 2)), "capstyle": "round"} if edge.dotted else {"capstyle": "butt"}
-    down, head = (0, top), [(0, 0), (-HEAD, -0.043), (-HEAD, 0.043)]
-    path = Path(np.array(points) + down, codes)
-    ax.add_patch(PathPatch(path, fc="none", ec=LINE, lw=1.1, zorder=0, gid=name, **style))
-    ax.add_patch(Polygon(tip + down + head, fc=LINE, ec="none", zorder=2, gid=f"{name}-head"))
+        points += [(middle, y0), (middle, height), (begin, height), (end, height)]
+    codes = [Path.MOVETO, Path.LINETO, *[*[Path.CURVE4] * 3, Path.LINETO] * (len(stops) + 1)]
+    path, ls = Path(points, codes), ":" if edge.dotted else "-"
+    style = {"arrowstyle": "-|>,head_length=6.5,head_width=2.8", "mutation_scale": 1, "zorder": 0}
+    style |= {"color": "#444444", "lw": 1.1, "capstyle": "butt", "shrinkA": 0, "shrinkB": 0}
+    ax.add_patch(FancyArrowPatch(path=path, ls=ls, gid=name, **style))
+    if edge.dotted:  # the outline of its head is dotted as well
+        ax.add_patch(FancyArrowPatch((tip - 0.1, y), (tip, y), gid=f"{name}-head", **style))
     ground = {"fc": "white", "ec": "none", "pad": 0.8}
-    x, y = tip + down - (HEAD + 0.06, 0)
-    _write(ax, x, y, edge.mark, 7, GREY, bbox=ground, gid=f"{name}-mark")
+    _write(ax, tip - 0.16, y, edge.mark, 7, GREY, bbox=ground, gid=f"{name}-mark")
