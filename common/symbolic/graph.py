@@ -11,7 +11,7 @@ made, else a `Dim`, a symbolic dimension. As in Theano, only an axis of known si
 import itertools
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -238,17 +238,14 @@ class Constant(Variable):
         A copy of what was given, read-only.
     weak : bool
         Whether it is a Python number, which takes the dtype of floats that it meets.
-    source : Variable or None
-        The expression that was folded into this constant.
     """
 
-    __slots__ = ("source", "value", "weak")
+    __slots__ = ("value", "weak")
 
-    def __init__(self, value, name: str | None = None, *, dtype=None, weak=False, source=None):
+    def __init__(self, value, name: str | None = None, *, dtype=None, weak=False):
         self.value = np.array(value)
         self.value.setflags(write=False)
         self.weak = weak
-        self.source = source
         super().__init__(None, (), checked_dtype(dtype or self.value.dtype), self.value.shape, name)
 
     def __repr__(self):
@@ -530,11 +527,12 @@ def readable_shape(dims) -> str:
 # Walks
 
 
-def ancestors(outputs: Iterable[Variable]) -> list[Variable]:
+def ancestors(outputs: Iterable[Variable], known: Container = ()) -> list[Variable]:
     """Return all variables that `outputs` depend on, themselves included, in topological order.
 
-    Inputs come before what is computed from them. The walk keeps its own stack, since Python's
-    would overflow on a chain of a thousand operations.
+    Inputs come before what is computed from them; the walk doesn't go beyond those that are
+    `known`. It keeps its own stack, since Python's would overflow on a chain of a thousand
+    operations.
     """
     order, seen = [], set()
     stack = list(outputs)[::-1]
@@ -542,7 +540,7 @@ def ancestors(outputs: Iterable[Variable]) -> list[Variable]:
         variable = stack.pop()
         if variable is None:  # all inputs of the next one are in `order`
             order.append(stack.pop())
-        elif variable not in seen:
+        elif variable not in seen and variable not in known:
             seen.add(variable)
             stack += (variable, None, *variable.inputs[::-1])
     return order
