@@ -133,10 +133,10 @@ MOVES = {"index", "dimshuffle", "reshape", "reshape_like", "broadcast", "copy", 
 UNSEEN = Constant(0)
 
 
-def _through(hidden, x, moves=MOVES):
+def _through(hidden, x):
     """Return what `x` shows elements of, and a function that moves elements in the same way."""
     path = []
-    while _name(x) in moves and x not in hidden and x.kind == x.inputs[0].kind:
+    while _name(x) in MOVES and x not in hidden and x.kind == x.inputs[0].kind:
         path.append(x)
         x = x.inputs[0]
 
@@ -220,14 +220,13 @@ def _dimshuffle(operation, x):
     return None if start is x else arrays.dimshuffle(start, pattern)
 
 
-FILLERS = ("broadcast", "dimshuffle", "alloc")
 SHAPE_ONLY = {"broadcast": 1, "reshape_like": 1, "put": 1, "size": 0, "count": 0}
 
 
 def _scalar_in(x):
     """Return the scalar that the array `x` is filled with, else None."""
     start = x
-    while _name(x) in FILLERS:
+    while _name(x) in ("broadcast", "dimshuffle", "alloc"):
         x = x.inputs[0]
     if isinstance(x, Constant) and x.ndim and x.value.size == 1 and not x.name:
         x = Constant(x.value.reshape(()), dtype=x.dtype)
@@ -272,8 +271,8 @@ RULES = {
     "zero_or_product": _zero_or_product,
 }
 # They return their first input, if it has the shape and dtype of the result.
-IDENTITIES = {"broadcast", "cast", "copy", "disconnected_grad", "reshape", "zero_grad"}
-IDENTITIES |= {"reshape_like"}
+IDENTITIES = {"broadcast", "cast", "copy", "reshape", "reshape_like"}
+IDENTITIES |= {"disconnected_grad", "zero_grad"}
 
 
 def _cheaper(x):
@@ -293,32 +292,22 @@ def _folded(x):
     size = math.prod([n if isinstance(n, int) else math.inf for n in x.dims])
     if not size <= LARGEST or x.operation.name in ("print", "draw"):
         return None
-    names = [f"x{i}" for i in range(len(x.inputs))]
-    values = [y.value.item() if y.weak else y.value for y in x.inputs]
-    space = runtime.NAMESPACE | dict(zip(names, values, strict=True))
+    values = {f"x{i}": y.value.item() if y.weak else y.value for i, y in enumerate(x.inputs)}
     try:
         with np.errstate(all="ignore"):
-            value = eval(x.operation.code(*names), space)
+            value = eval(x.operation.code(*values), runtime.NAMESPACE | values)
     except (ArithmeticError, ValueError, TypeError, IndexError):
         return None  # the function will fail where it computes it, and say so
     return Constant(np.asarray(value, x.dtype))
 
 
 class _Rewriter:
-    """The walk of `rewrite`.
-
-    Attributes
-    ----------
-    new : dict
-        From a variable to what stands for it.
-    merged : dict
-        From an operation and its inputs to the one variable that stands for them.
-    first : dict
-        From a shape, or the size of an axis, to the first variable that has it.
-    """
+    """The walk of `rewrite`."""
 
     def __init__(self, outputs):
-        self.new, self.merged, self.first = {}, {}, {}
+        self.new = {}  # what stands for a variable
+        self.merged = {}  # what stands for an operation on inputs
+        self.first = {}  # the first variable of a shape, or with an axis of a size
         order = ancestors(outputs)
         self.users = set(order)
         self.walk(order)
@@ -359,15 +348,16 @@ class _Rewriter:
         if x.operation.name not in SHAPE_ONLY:
             return None
         i = SHAPE_ONLY[x.operation.name]
-        before, y, after = x.inputs[:i], x.inputs[i], x.inputs[i + 1 :]
-        if x.operation.name != "size":
-            first = self.first[y.dims]
-            return None if first is y else x.operation(*before, first, *after)
-        n = y.dims[x.operation.axis]
-        if isinstance(n, int):
-            return Constant(np.int64(n))
-        first = self.first[n]
-        return None if first is y else arrays.ShapeOf(first.dims.index(n))(first)
+        y, is_size = x.inputs[i], x.operation.name == "size"
+        key = y.dims[x.operation.axis] if is_size else y.dims
+        first = self.first.get(key, y)
+        if isinstance(key, int):
+            return Constant(np.int64(key))
+        if first is y:
+            return None
+        if is_size:
+            return arrays.ShapeOf(first.dims.index(key))(first)
+        return x.operation(*x.inputs[:i], first, *x.inputs[i + 1 :])
 
 
 def rewrite(outputs: Sequence[Variable]) -> list[Variable]:
@@ -402,6 +392,8 @@ def stabilized(outputs: Sequence[Variable], keep: Sequence[Variable]) -> dict[Va
 
 def substitute(outputs: Sequence[Variable], replace: Mapping[Variable, Variable]) -> list[Variable]:
     """Return `outputs` with the variables that are keys of `replace` replaced by its values."""
+    if not replace:
+        return list(outputs)
     new = dict(replace)
     for x in ancestors(outputs, new):
         new[x] = _with_inputs(x, tuple([new[y] for y in x.inputs]))
