@@ -321,12 +321,12 @@ class _Rewriter:
             result = self.merged.get(key)
             if result is None:
                 result = _with_inputs(x, inputs)
-                found = self.by_rule(result)
+                found = self.by_rule(result) if x.operation else None
                 if found is not None:
                     self.walk(ancestors([found], self.new), x.made_at)
                     result = self.new[found]
                 self.merged[key] = result
-                if not made_at:
+                if not made_at:  # else it may have been but a step
                     for n in (result.dims, *result.dims):
                         self.first.setdefault(n, result)
             if result.name is None and result.operation and result not in self.users:
@@ -335,8 +335,6 @@ class _Rewriter:
 
     def by_rule(self, x):
         """Return what the first rule that applies makes of `x`; None if none applies."""
-        if x.operation is None:
-            return None
         for rule in (_stable, self.measured_first, _cheaper, _unfilled, _folded):
             found = rule(x)
             if found is not None and _fits(found, x):
@@ -363,9 +361,8 @@ class _Rewriter:
 def rewrite(outputs: Sequence[Variable]) -> list[Variable]:
     """Return `outputs` rewritten: without repetition, stable and cheap."""
     image = stabilized(outputs, ())
-    outputs = [image[x] for x in outputs]
-    rewriter = _Rewriter(outputs)
-    return [rewriter.new[x] for x in outputs]
+    rewriter = _Rewriter([image[x] for x in outputs])
+    return [rewriter.new[image[x]] for x in outputs]
 
 
 def stabilized(outputs: Sequence[Variable], keep: Sequence[Variable]) -> dict[Variable, Variable]:
@@ -379,10 +376,13 @@ def stabilized(outputs: Sequence[Variable], keep: Sequence[Variable]) -> dict[Va
     for x in ancestors(outputs):
         new = _with_inputs(x, tuple([image[y] for y in x.inputs]))
         while (found := _stable(new, hidden)) is not None:  # log(1 + exp x) takes two steps
-            if found not in image:
+            fresh = ancestors([found], image)
+            if fresh:
                 found.name = x.name
             elif x in keep:
                 break
+            for y in fresh:
+                y.made_at = x.made_at
             new = found
         image[x] = image[new] = new
         if x in keep:

@@ -3,6 +3,8 @@
 What must come out is known in closed form: log σ(x) = −log(1 + exp(−x)) is NumPy's logaddexp.
 """
 
+import re
+
 import numpy as np
 import pytest
 
@@ -194,6 +196,15 @@ def test_what_is_found_only_when_the_rest_is_rewritten():
     for _ in range(2000):  # more than Python's stack holds
         p = p[::-1]
     assert T.log(p).eval({x: [-800.0]}) == -800
+
+
+def test_an_error_names_the_line_of_what_was_rewritten():
+    x = T.dvector("x")
+    y = T.log(T.nnet.sigmoid(x).reshape((2, 2)))
+    file, line = y.made_at
+    f = theano.function([x], y)
+    with pytest.raises(ValueError, match=re.escape(f"made at {file}:{line}: ")):
+        f([1, 2, 3])
 
 
 COMPLEX = {
