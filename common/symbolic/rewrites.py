@@ -76,7 +76,7 @@ def _by_equation(table, x, look):
     for left, right in table.get(x.operation, ()):
         found = {}
         if _matches(left, x, look, found) and all(y.dtype == x.dtype for y in found.values()):
-            return _filled_in(right, found)
+            return substitute([right], found)[0]
     return None
 
 
@@ -94,12 +94,6 @@ def _matches(pattern, x, look, found):
         if all(_matches(p, z, look, found) for p, z in zip(pattern.inputs, order, strict=True)):
             return True
     return False
-
-
-def _filled_in(right, found):
-    if right.operation is None:
-        return found.get(right, right)
-    return right.operation(*[_filled_in(x, found) for x in right.inputs])
 
 
 def _equal(a, b, most=50):
@@ -209,15 +203,15 @@ ALONG_AXES = {"log": _log, "true_div": _softmax}
 # Cheaper forms that aren't equations
 
 
-def _zero_or_product(operation, g, f):
+def _zero_or_product(x, g, f):
     finite = isinstance(f, Constant) and np.isfinite(f.value).all()
     nonzero = isinstance(g, Constant) and g.value.all()
     return ew.mul(g, f) if finite or nonzero else None
 
 
-def _dimshuffle(operation, x):
-    start, pattern = _turned((), operation(x))
-    return None if start is x else arrays.dimshuffle(start, pattern)
+def _dimshuffle(x, y):
+    start, pattern = _turned((), x)
+    return None if start is y else arrays.dimshuffle(start, pattern)
 
 
 SHAPE_ONLY = {"broadcast": 1, "reshape_like": 1, "put": 1, "size": 0, "count": 0}
@@ -259,9 +253,9 @@ def _covers(y, x):
     )
 
 
-def _put(operation, g, x, *inputs):
+def _put(x, g, *inputs):
     scalar = _scalar_in(g)
-    return None if scalar is None else operation(scalar, x, *inputs)
+    return None if scalar is None else x.operation(scalar, *inputs)
 
 
 RULES = {
@@ -281,7 +275,7 @@ def _cheaper(x):
     if name in IDENTITIES and (x.inputs[0].dtype, x.inputs[0].dims) == (x.dtype, x.dims):
         return x.inputs[0]
     if name in RULES:
-        return RULES[name](x.operation, *x.inputs)
+        return RULES[name](x, *x.inputs)
     return _by_equation(CHEAPER, x, _as_it_is)
 
 

@@ -12,6 +12,7 @@ import common.symbolic.tensor as T
 from common import symbolic as theano
 from common.symbolic.codegen import Program
 
+nnet = T.nnet
 FLOATS = ["float32", "float64"]
 POINTS = np.array([-1000.0, -40.0, -1.5, 0.0, 0.7, 1.5, 40.0, 1000.0])
 TOLERANCE = {"float32": 1e-6, "float64": 1e-13}
@@ -31,8 +32,8 @@ IDENTITY = lambda x: x, np.ones_like
 # Formulas as people write them, and what they are. Those that are bounded lose no more than digits,
 # or warn: their values are right even as they are written.
 OVERFLOWING = {
-    "log(sigmoid(x))": (lambda x: T.log(T.nnet.sigmoid(x)), LOG_SIGMOID),
-    "log(1 - sigmoid(-x))": (lambda x: T.log(1 - T.nnet.sigmoid(-x)), LOG_SIGMOID),
+    "log(sigmoid(x))": (lambda x: T.log(nnet.sigmoid(x)), LOG_SIGMOID),
+    "log(1 - sigmoid(-x))": (lambda x: T.log(1 - nnet.sigmoid(-x)), LOG_SIGMOID),
     "log(1 / (1 + exp(-x)))": (lambda x: T.log(1 / (1 + T.exp(-x))), LOG_SIGMOID),
     "log(1 - 1 / (1 + exp(x)))": (lambda x: T.log(1 - 1 / (1 + T.exp(x))), LOG_SIGMOID),
     "log(1 + exp(x))": (lambda x: T.log(1 + T.exp(x)), SOFTPLUS),
@@ -42,13 +43,13 @@ OVERFLOWING = {
     "exp(x) / (1 + exp(x))": (lambda x: T.exp(x) / (1 + T.exp(x)), SIGMOID),
 }
 BOUNDED = {
-    "1 - sigmoid(-x)": (lambda x: 1 - T.nnet.sigmoid(-x), SIGMOID),
+    "1 - sigmoid(-x)": (lambda x: 1 - nnet.sigmoid(-x), SIGMOID),
     "1 / (1 + exp(-x))": (lambda x: 1 / (1 + T.exp(-x)), SIGMOID),
     "1.0 / (exp(-x) + 1)": (lambda x: 1.0 / (T.exp(-x) + 1), SIGMOID),
     "inv(1 + exp(-x))": (lambda x: T.inv(1 + T.exp(-x)), SIGMOID),
     "(1 + exp(-x)) ** -1": (lambda x: (1 + T.exp(-x)) ** -1, SIGMOID),
-    "sigmoid(x)": (T.nnet.sigmoid, SIGMOID),
-    "softplus(x)": (T.nnet.softplus, SOFTPLUS),
+    "sigmoid(x)": (nnet.sigmoid, SIGMOID),
+    "softplus(x)": (nnet.softplus, SOFTPLUS),
     "tanh(x)": (T.tanh, TANH),
 }
 
@@ -79,7 +80,7 @@ def test_value_and_gradient_far_from_0(name, dtype):
 
 def test_1_minus_sigmoid_keeps_its_digits():
     x = T.dscalar("x")
-    y = 1 - T.nnet.sigmoid(x)
+    y = 1 - nnet.sigmoid(x)
     assert as_written([x], [y], np.float64(40))[0] == 0
     np.testing.assert_allclose(theano.function([x], y)(40), np.exp(-40), rtol=1e-14)
 
@@ -102,50 +103,38 @@ ONE_HOT = np.eye(3)[LABELS]
 PARTLY = np.array([[0.0, 0.25, 1.0], [1.0, 0.5, 0.0], [0.5, 0.5, 1.0], [0.0, 1.0, 0.25]])
 
 
-def mean_of_log_likelihood(x, t):
-    p = T.nnet.softmax(x)
+def mean_of_log_likelihood(p, t):
     return -T.mean(T.log(p)[T.arange(t.shape[0]), t])
 
 
-def binary_by_hand(x, t):
-    return -t * T.log(1 / (1 + T.exp(-x))) - (1 - t) * T.log(1 - 1 / (1 + T.exp(-x)))
+def by_hand(p, t):
+    return (-t * T.log(p) - (1 - t) * T.log(1 - p)).sum()
 
 
-# Losses as people write them, and targets.
-CROSS_ENTROPIES = {
-    "mean negative log-likelihood": (lambda x, t: N * mean_of_log_likelihood(x, t), LABELS),
-    "log of the probabilities that are picked": (
-        *(lambda x, t: -T.log(T.nnet.softmax(x)[T.arange(t.shape[0]), t]).sum(), LABELS),
-    ),
-    "categorical_crossentropy of labels": (
-        *(lambda x, t: N * T.nnet.categorical_crossentropy(T.nnet.softmax(x), t).mean(), LABELS),
-    ),
-    "categorical_crossentropy of one-hot labels": (
-        *(lambda x, t: T.nnet.categorical_crossentropy(T.nnet.softmax(x), t).sum(), ONE_HOT),
-    ),
-    "log(softmax)": (lambda x, t: -(t * T.log(T.nnet.softmax(x))).sum(), ONE_HOT),
-    "log_softmax": (lambda x, t: -(t * T.nnet.log_softmax(x)).sum(), ONE_HOT),
-}
-BINARY = {
-    "binary_crossentropy": (
-        *(lambda x, t: T.nnet.binary_crossentropy(T.nnet.sigmoid(x), t).sum(), PARTLY),
-    ),
-    "binary_crossentropy by hand": (lambda x, t: binary_by_hand(x, t).sum(), PARTLY),
+# Losses as people write them: of the scores, of what that gives, and targets.
+LOSSES = {
+    "mean of log": (nnet.softmax, lambda p, t: N * mean_of_log_likelihood(p, t), LABELS),
+    "log of picked": (nnet.softmax, lambda p, t: -T.log(p[T.arange(N), t]).sum(), LABELS),
+    "of labels": (nnet.softmax, lambda p, t: nnet.categorical_crossentropy(p, t).sum(), LABELS),
+    "of one-hot": (nnet.softmax, lambda p, t: nnet.categorical_crossentropy(p, t).sum(), ONE_HOT),
+    "log": (nnet.softmax, lambda p, t: -(t * T.log(p)).sum(), ONE_HOT),
+    "log_softmax": (nnet.log_softmax, lambda log_p, t: -(t * log_p).sum(), ONE_HOT),
+    "binary": (nnet.sigmoid, lambda p, t: nnet.binary_crossentropy(p, t).sum(), PARTLY),
+    "by hand": (lambda x: 1 / (1 + T.exp(-x)), by_hand, PARTLY),
 }
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("name", [*CROSS_ENTROPIES, *BINARY])
+@pytest.mark.parametrize("name", LOSSES)
 def test_loss_and_gradient_far_from_0(ref, name, dtype):
-    formula, targets = (CROSS_ENTROPIES | BINARY)[name]
-    targets = targets if targets.dtype.kind == "i" else targets.astype(dtype)
+    activation, loss, targets = LOSSES[name]
     x = T.TensorType(dtype, [False, False])("x")
-    t = T.TensorType(targets.dtype, [False] * targets.ndim)("t")
-    cost = formula(x, t)
+    t = T.TensorType("int64" if targets is LABELS else dtype, [False] * targets.ndim)("t")
+    cost = loss(activation(x), t)
     f = theano.function([x, t], [cost, T.grad(cost, x)])
-    result, gradient = f(SCORES.astype(dtype), targets)
+    result, gradient = f(SCORES.astype(dtype), targets.astype(t.dtype))
     assert result.dtype == gradient.dtype == dtype
-    if name in BINARY:
+    if targets is PARTLY:
         log_p, log_q = (LOG_SIGMOID[0](z) for z in (SCORES, -SCORES))
         value, derivative = -PARTLY * log_p - (1 - PARTLY) * log_q, sigmoid(SCORES) - PARTLY
     else:
@@ -157,7 +146,7 @@ def test_loss_and_gradient_far_from_0(ref, name, dtype):
 def test_gradient_by_the_probabilities_is_that_of_the_logarithm():
     """Rewriting log(softmax(x)) takes p away, but not from who asks for the derivative by it."""
     x, t = T.dmatrix("x"), T.lvector("t")
-    p = T.nnet.softmax(x)
+    p = nnet.softmax(x)
     cost = -T.log(p)[T.arange(t.shape[0]), t].sum()
     by_p, by_x = T.grad(cost, [p, x])
     points = np.random.default_rng(0).normal(size=(4, 3))
@@ -167,11 +156,18 @@ def test_gradient_by_the_probabilities_is_that_of_the_logarithm():
     np.testing.assert_allclose(by_x, softmax(points) - ONE_HOT, atol=1e-13)
 
 
+def test_gradient_by_a_variable_that_equals_another():
+    v = T.dscalar("v")
+    y = T.log(T.exp(v))
+    gradients = T.grad(y**2 + 3 * v, [y, v])
+    np.testing.assert_allclose(theano.function([v], gradients)(2.0), [4, 7])
+
+
 @pytest.mark.parametrize("axes", [1, 2, 3])
 def test_log_of_softmax_of_any_number_of_axes(ref, axes):
     x = T.TensorType("float64", [False] * axes)("x")
     points = np.random.default_rng(0).normal(size=(2, 4, 3)[-axes:]) * 500
-    y = T.log(T.nnet.softmax(x))
+    y = T.log(nnet.softmax(x))
     result, gradient = theano.function([x], [y, T.grad(y.sum(), x)])(points)
     ref.assert_close(result, log_softmax(points), 1e-13)
     ref.assert_close(gradient, 1 - 3 * softmax(points), 1e-12)
@@ -179,7 +175,7 @@ def test_log_of_softmax_of_any_number_of_axes(ref, axes):
 
 def test_second_derivative_far_from_0(ref):
     x, t = T.dmatrix("x"), T.lvector("t")
-    gradient = T.grad(mean_of_log_likelihood(x, t), x)
+    gradient = T.grad(mean_of_log_likelihood(nnet.softmax(x), t), x)
     direction = np.random.default_rng(0).normal(size=SCORES.shape)
     f = theano.function([x, t], T.grad(T.sum(direction * gradient), x), on_unused_input="ignore")
     y = softmax(SCORES)
@@ -189,10 +185,10 @@ def test_second_derivative_far_from_0(ref):
 
 def test_what_is_found_only_when_the_rest_is_rewritten():
     x, i = T.dvector("x"), T.lscalar("i")
-    p = T.nnet.sigmoid(x)
+    p = nnet.sigmoid(x)
     for same in (1.0 * p + 0.0, theano.gradient.disconnected_grad(p)):
         assert T.log(same).eval({x: [-800.0]}) == -800
-    assert T.log(T.nnet.softmax(SCORES)[0][i]).eval({i: 1}) == -2000
+    assert T.log(nnet.softmax(SCORES)[0][i]).eval({i: 1}) == -2000
     for _ in range(2000):  # more than Python's stack holds
         p = p[::-1]
     assert T.log(p).eval({x: [-800.0]}) == -800
@@ -200,11 +196,17 @@ def test_what_is_found_only_when_the_rest_is_rewritten():
 
 def test_an_error_names_the_line_of_what_was_rewritten():
     x = T.dvector("x")
-    y = T.log(T.nnet.sigmoid(x).reshape((2, 2)))
+    y = T.log(nnet.sigmoid(x).reshape((2, 2)))
     file, line = y.made_at
     f = theano.function([x], y)
     with pytest.raises(ValueError, match=re.escape(f"made at {file}:{line}: ")):
         f([1, 2, 3])
+
+
+def test_integers_overflow_as_they_are_written():
+    b, x = T.bvector("b"), T.dvector("x")
+    f = theano.function([b, x], [-b + x, x - -b])
+    np.testing.assert_array_equal(f(np.array([-128], np.int8), [0.0]), [[-128], [128]])
 
 
 COMPLEX = {
