@@ -101,7 +101,7 @@ def _equal(a, b, most=50):
     pairs = [(a, b)]
     for a, b in pairs:
         if a is not b:
-            if len(pairs) > most or _value(a) != _value(b):
+            if len(pairs) > most or _value(a) != _value(b) or len(a.inputs) != len(b.inputs):
                 return False
             pairs += zip(a.inputs, b.inputs, strict=True)
     return True

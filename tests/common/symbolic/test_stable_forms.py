@@ -232,6 +232,7 @@ LOOKALIKES = [
     lambda m, x: m.log(2 + x),
     lambda m, x: 1 - 2 / (1 + m.exp(-x)),
     lambda m, x: (1 + m.exp(x)) ** -2.0,
+    lambda m, x: m.exp(m.stack([x, x])) / m.sum(m.exp(m.stack([x, x, x]))),
 ]
 
 
