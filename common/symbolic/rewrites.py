@@ -76,7 +76,7 @@ def _by_equation(table, x, look):
     for left, right in table.get(x.operation, ()):
         found = {}
         if _matches(left, x, look, found) and all(y.dtype == x.dtype for y in found.values()):
-            return substitute([right], found)[0]
+            return _filled_in(right, found)
     return None
 
 
@@ -94,6 +94,12 @@ def _matches(pattern, x, look, found):
         if all(_matches(p, z, look, found) for p, z in zip(pattern.inputs, order, strict=True)):
             return True
     return False
+
+
+def _filled_in(right, found):
+    if right.operation is None:
+        return found[right]
+    return right.operation(*[_filled_in(x, found) for x in right.inputs])
 
 
 def _equal(a, b, most=50):

@@ -243,6 +243,10 @@ def test_formulas_that_only_look_like_stable_forms_stay(make):
     np.testing.assert_allclose(make(T, T.constant(1.0)).eval(), make(np, 1.0))
 
 
+def test_a_python_number_in_place_of_a_product():
+    assert (T.constant(np.float64(-1)) * 3.0).eval() == -3
+
+
 def test_constants_that_overflow_alike_are_not_equal():
     """Both powers are folded to [inf, 1], but the quotient isn't the softmax of one vector."""
     a, b = T.exp(np.array([1000.0, 0.0])), T.exp(np.array([2000.0, 0.0]))
