@@ -326,9 +326,8 @@ class _Rewriter:
                     self.walk(ancestors([found], self.new), x.made_at)
                     result = self.new[found]
                 self.merged[key] = result
-                if not made_at:  # else it may have been but a step
-                    for n in (result.dims, *result.dims):
-                        self.first.setdefault(n, result)
+                for n in (result.dims, *result.dims):
+                    self.first.setdefault(n, result)
             if result.name is None and result.operation and result not in self.users:
                 result.name = x.name
             self.new[x] = self.new[result] = result
@@ -348,7 +347,7 @@ class _Rewriter:
         i = SHAPE_ONLY[x.operation.name]
         y, is_size = x.inputs[i], x.operation.name == "size"
         key = y.dims[x.operation.axis] if is_size else y.dims
-        first = self.first.get(key, y)
+        first = self.first[key]
         if isinstance(key, int):
             return Constant(np.int64(key))
         if first is y:

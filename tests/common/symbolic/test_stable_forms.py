@@ -243,6 +243,14 @@ def test_formulas_that_only_look_like_stable_forms_stay(make):
     np.testing.assert_allclose(make(T, T.constant(1.0)).eval(), make(np, 1.0))
 
 
+def test_the_variables_of_users_keep_their_names():
+    x = T.dvector("x")
+    first, second = x + 1, x + 1
+    second.name = "second"
+    theano.function([x], [first, second])
+    assert first.name is None
+
+
 def test_a_python_number_in_place_of_a_product():
     assert (T.constant(np.float64(-1)) * 3.0).eval() == -3
 
