@@ -10,7 +10,7 @@ made, else a `Dim`, a symbolic dimension. As in Theano, only an axis of known si
 
 import itertools
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cached_property
@@ -238,14 +238,12 @@ class Constant(Variable):
     ----------
     value : ndarray
         A copy of what was given, read-only.
-    source : Variable or None
-        The expression that was folded into this constant.
     """
 
-    def __init__(self, value, name: str | None = None, *, dtype=None, weak=False, source=None):
+    def __init__(self, value, name: str | None = None, *, dtype=None, weak=False):
         self.value = np.array(value)
         self.value.setflags(write=False)
-        self.weak, self.source = weak, source
+        self.weak = weak
         super().__init__(None, (), checked_dtype(dtype or self.value.dtype), self.value.shape, name)
 
     def __repr__(self):
@@ -466,11 +464,12 @@ def as_value(name: str, value, dtype: str, dims, downcast=False, strict=False) -
 # Walks
 
 
-def ancestors(outputs: Iterable[Variable]) -> list[Variable]:
+def ancestors(outputs: Iterable[Variable], known: Container = ()) -> list[Variable]:
     """Return all variables that `outputs` depend on, themselves included, in topological order.
 
-    Inputs come before what is computed from them. The walk keeps its own stack, since Python's
-    would overflow on a chain of a thousand operations.
+    Inputs come before what is computed from them; the walk doesn't go beyond those that are
+    `known`. It keeps its own stack, since Python's would overflow on a chain of a thousand
+    operations.
     """
     order, seen = [], set()
     stack = list(outputs)[::-1]
@@ -478,7 +477,7 @@ def ancestors(outputs: Iterable[Variable]) -> list[Variable]:
         variable = stack.pop()
         if variable is None:  # all inputs of the next one are in `order`
             order.append(stack.pop())
-        elif variable not in seen:
+        elif variable not in seen and variable not in known:
             seen.add(variable)
             stack += (variable, None, *variable.inputs[::-1])
     return order
@@ -499,11 +498,6 @@ def _from_records(records):
             record = Variable(operation, tuple([made[i] for i in places]), *others)
         made.append(record)
     return made[-1]
-
-
-def count_variables() -> int:
-    """Return a serial number above those of all variables so far, and below those to come."""
-    return next(_serials)
 
 
 # Places: where a variable was made

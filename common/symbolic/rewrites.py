@@ -1,13 +1,13 @@
 """Rewrites: the same value, computed more accurately and with less work.
 
-`rewrite` walks through the graph in topological order. Each variable is made again from its
+`stabilized` puts stable forms in place: softmax, its logarithm and the like overflow as they are
+written. Gradients are derived from them. `rewrite`, for compiling, does so first, while constants
+are still as they were written. Then it walks once more, and makes each variable again from its
 rewritten inputs, unless
 
 - an equal one is there already: common-subexpression elimination;
-- there is a stable form: softmax, its logarithm and the like overflow as they are written;
-- there is a cheaper form;
-- all its inputs are constants: constant folding. A folded constant keeps the expression that it was
-  computed from, so that log(sigmoid(-800)) is still found.
+- there is another stable form, or a cheaper one;
+- all its inputs are constants: constant folding.
 
 Rules of elementwise operations are equations; others are functions that return a variable or None.
 """
@@ -21,11 +21,12 @@ import numpy as np
 from common.symbolic import arrays, runtime
 from common.symbolic import elementwise as ew
 from common.symbolic.elementwise import Elementwise
-from common.symbolic.graph import Constant, Input, Variable, ancestors, count_variables, rebuilt
+from common.symbolic.graph import Constant, Input, Variable, ancestors, rebuilt
 from common.symbolic.products import LogSoftmax, LogSumExp, Softmax
 
 __all__ = ["SHAPE_ONLY", "rewrite", "stabilized", "substitute"]
 
+LARGEST = 1000  # elements of constants that are computed, or compared
 
 # Equations: what the left side matches is replaced by the right side. They are tried in this order,
 # and the inputs of + and * in both orders. Constants stand first, since they fail soonest.
@@ -70,225 +71,180 @@ CHEAPER = _table(
 )
 
 
-def _by_equation(table, x, inputs, look):
+def _by_equation(table, x, look):
     """Return the right side of the first equation whose left side `x` matches, or None."""
     for left, right in table.get(x.operation, ()):
         found = {}
-        matches = _match_inputs(left, inputs, look, found)
-        if matches and all(y.dtype == x.dtype for y in found.values()):
+        if _matches(left, x, look, found) and all(y.dtype == x.dtype for y in found.values()):
             return _filled_in(right, found)
     return None
-
-
-def _match_inputs(pattern, inputs, look, found):
-    orders = (inputs, inputs[::-1]) if pattern.operation in (ew.add, ew.mul) else (inputs,)
-    for order in orders:
-        if all(_matches(p, x, look, found) for p, x in zip(pattern.inputs, order, strict=True)):
-            return True
-    return False
 
 
 def _matches(pattern, x, look, found):
     """Return whether `x` is what a pattern describes; `found` gets what its variables stand for."""
     if isinstance(pattern, Constant):
-        return _is(x, pattern.value)
+        return isinstance(x, Constant) and x.ndim == 0 and x.value == pattern.value
     if pattern.operation is None:
         return _equal(found.setdefault(pattern, x), x)
     y, moved = look(x)
     if y.operation is not pattern.operation:
         return False
     inputs = [z if isinstance(z, Constant) and z.ndim == 0 else moved(z) for z in y.inputs]
-    return _match_inputs(pattern, inputs, look, found)
+    for order in (inputs, inputs[::-1]) if y.operation in (ew.add, ew.mul) else (inputs,):
+        if all(_matches(p, z, look, found) for p, z in zip(pattern.inputs, order, strict=True)):
+            return True
+    return False
 
 
 def _filled_in(right, found):
     if right.operation is None:
-        return found.get(right, right)
+        return found[right]
     return right.operation(*[_filled_in(x, found) for x in right.inputs])
-
-
-def _name(x):
-    return None if x.operation is None else x.operation.name
-
-
-def _is(x, number):
-    return isinstance(x, Constant) and x.ndim == 0 and x.value == number
-
-
-def _unfolded(x):
-    """Return the expression that a constant was folded from, or `x` itself."""
-    return x.source if isinstance(x, Constant) and x.source is not None else x
 
 
 def _equal(a, b, most=50):
     """Return whether two expressions are the same; False if that takes over `most` comparisons."""
     pairs = [(a, b)]
     for a, b in pairs:
-        a, b = _unfolded(a), _unfolded(b)
-        if a is b:
-            continue
-        if isinstance(a, Constant) and isinstance(b, Constant):
-            if a.dtype != b.dtype or a.weak != b.weak or not np.array_equal(a.value, b.value):
+        if a is not b:
+            if len(pairs) > most or _value(a) != _value(b) or len(a.inputs) != len(b.inputs):
                 return False
-        elif not a.inputs or not b.inputs or a.operation.key != b.operation.key:
-            return False
-        pairs += zip(a.inputs, b.inputs, strict=True)
-        if len(pairs) > most:
-            return False
+            pairs += zip(a.inputs, b.inputs, strict=True)
     return True
 
 
-# Stable forms are found through operations that only move elements. `see` tells what an input is
-# computed by.
+def _value(x):
+    """Return what tells variables with the same inputs apart."""
+    if x.operation is not None:
+        return x.operation.key
+    if isinstance(x, Constant) and x.value.size <= LARGEST and not x.name:
+        return (x.dtype, x.weak, x.value.shape, x.value.dtype, x.value.tobytes())
+    return x
+
+
+def _name(x):
+    return None if x.operation is None else x.operation.name
+
+
+# Stable forms are found through operations that only move elements. Nothing can be seen of
+# variables that are `hidden`.
 
 MOVES = {"index", "dimshuffle", "reshape", "reshape_like", "broadcast", "copy", "cast"}
+UNSEEN = Constant(0)
 
 
-def _through(see, x):
+def _through(hidden, x):
     """Return what `x` shows elements of, and a function that moves elements in the same way."""
-    moves = []
-    while True:
-        x = see(x)
-        is_cast = _name(x) == "cast"
-        if _name(x) not in MOVES or (is_cast and (x.kind, x.inputs[0].kind) != ("f", "f")):
-            break
-        moves.insert(0, x)
+    path = []
+    while _name(x) in MOVES and x not in hidden and x.kind == x.inputs[0].kind:
+        path.append(x)
         x = x.inputs[0]
 
     def moved(y):
-        for move in moves:
+        for move in reversed(path):
             y = move.operation(y, *move.inputs[1:])
         return y
 
-    return x, moved
+    return UNSEEN if x in hidden else x, moved
 
 
 def _as_it_is(x):
     return x, lambda y: y
 
 
-def _stable(x, inputs, see):
-    """Return the stable form of what the operation of `x` computes from `inputs`, or None."""
-    if x.kind != "f" or x.operation is None:
+def _stable(x, hidden=()):
+    """Return the stable form of `x`, or None."""
+    if x.operation not in STABLE or x.kind != "f":
         return None
-    rule = ALONG_AXES.get(x.operation.name)
-    found = _by_equation(STABLE, x, inputs, partial(_through, see))
-    if found is None and rule is not None:
-        found = rule(see, *inputs)
-    return found if _fits(found, x) else None
+    found = _by_equation(STABLE, x, partial(_through, hidden))
+    if found is None and x.operation.name in ALONG_AXES:
+        found = ALONG_AXES[x.operation.name](hidden, *x.inputs)
+    return found if found is not None and _fits(found, x) else None
 
 
 def _fits(found, x):
-    return (
-        found is not None
-        and (found.dtype, found.ndim) == (x.dtype, x.ndim)
-        and not (isinstance(found, Constant) and found.weak)
-    )
+    return (found.dtype, found.ndim) == (x.dtype, x.ndim) and not found.weak
 
 
-def _log(see, x):
+def _log(hidden, x):
     """Return the logarithm of a softmax or of a sum of exponentials."""
-    y, moved = _through(see, x)
+    y, moved = _through(hidden, x)
     if _name(y) == "softmax":
         return moved(LogSoftmax(y.operation.axes)(*y.inputs))
     if _name(y) == "sum":
-        power, moved_inside = _through(see, y.inputs[0])
+        power, moved_inside = _through(hidden, y.inputs[0])
         if _name(power) == "exp":
             return moved(LogSumExp(y.operation.axes)(moved_inside(power.inputs[0])))
     return None
 
 
-def _softmax(see, a, b):
-    """Return exp(z) / Σ exp(z) as a softmax."""
-    order, turned = list(range(a.ndim)), see(a)
-    if _name(turned) == "dimshuffle" and set(turned.operation.pattern) == set(order):
-        found = _softmax_turned(see, turned.inputs[0], b, turned.operation.pattern)
-        if found is not None:
-            return found
-    return _softmax_turned(see, a, b, order)
-
-
-def _softmax_turned(see, a, b, order):
-    """Return a / b, with the axes of `a` in another order, as a softmax of them in that order."""
-    power, moved = _through(see, a)
-    total = _sum_beside(see, b, order)
-    if _name(power) == "exp" and total is not None and _equal(total.inputs[0], a):
-        return arrays.dimshuffle(Softmax(total.operation.axes)(moved(power.inputs[0])), order)
+def _softmax(hidden, a, b):
+    """Return exp(z) / Σ exp(z) as a softmax, if each sum stands beside what it is the sum of."""
+    (powers, of_a), (total, of_b) = _turned(hidden, a), _turned(hidden, b)
+    exp, moved = _through(hidden, powers)
+    if _name(exp) != "exp" or _name(total) != "sum":
+        return None
+    summed, order = _turned(hidden, total.inputs[0])
+    axes = sorted(order[k] for k in total.operation.axes if order[k] != "x")
+    rest = [n for k, n in enumerate(order) if k not in total.operation.axes]
+    of_b = ["x"] * (a.ndim - b.ndim) + ["x" if k == "x" else rest[k] for k in of_b]
+    beside = all(n == m or (n == "x" and m in axes) for n, m in zip(of_b, of_a, strict=False))
+    if beside and _equal(summed, powers):
+        return arrays.dimshuffle(Softmax(tuple(axes))(moved(exp.inputs[0])), of_a)
     return None
 
 
-def _sum_beside(see, b, order):
-    """Return the sum that `b` is, if its axes stand in `order` where they were; else None."""
-    ndim = len(order)
-    axes = list(order[ndim - b.ndim :])
-    b = see(b)
-    while _name(b) in ("dimshuffle", "broadcast"):
-        [x, *_] = b.inputs
-        if _name(b) == "broadcast":
-            axes = axes[b.ndim - x.ndim :]
-        else:
-            pattern = b.operation.pattern
-            axes = [axes[pattern.index(a)] if a in pattern else None for a in range(x.ndim)]
-        b = see(x)
-    if _name(b) != "sum" or b.inputs[0].ndim != ndim:
-        return None
-    return b if axes == [a for a in range(ndim) if a not in b.operation.axes] else None
+def _turned(hidden, x):
+    """Return what `x` is, before its axes were turned, and which axis of it each axis of `x` is."""
+    pattern = range(x.ndim)
+    while _name(x) == "dimshuffle" and x not in hidden:
+        pattern = ["x" if a == "x" else x.operation.pattern[a] for a in pattern]
+        [x] = x.inputs
+    return UNSEEN if x in hidden else x, pattern
 
 
 ALONG_AXES = {"log": _log, "true_div": _softmax}
 
 
-# Cheaper forms that aren't equations: choices, shapes, and arrays that are filled with one scalar.
+# Cheaper forms that aren't equations
 
 
-def _mul(operation, a, b):
-    """Return c (d y) as (c d) y, of constant scalars whose product is neither huge nor tiny."""
-    for c, x in ((a, b), (b, a)):
-        for d, y in (x.inputs, x.inputs[::-1]) if _name(x) == "mul" else ():
-            known = [isinstance(k, Constant) and k.ndim == 0 and k.kind == "f" for k in (c, d)]
-            if all(known) and 1e-30 < abs(float(c.value) * float(d.value)) < 1e30:
-                return ew.mul(y, ew.mul(d, c))
-    return None
-
-
-def _zero_or_product(operation, g, f):
+def _zero_or_product(x, g, f):
     finite = isinstance(f, Constant) and np.isfinite(f.value).all()
     nonzero = isinstance(g, Constant) and g.value.all()
     return ew.mul(g, f) if finite or nonzero else None
 
 
-def _switch(operation, condition, a, b):
-    if isinstance(condition, Constant) and condition.ndim == 0:
-        chosen, other = (a, b) if condition.value else (b, a)
-        return chosen if _covers(chosen, other) else None
-    return None
+def _dimshuffle(x, y):
+    start, pattern = _turned((), x)
+    return None if start is y else arrays.dimshuffle(start, pattern)
 
 
-FILLERS = ("broadcast", "dimshuffle", "alloc")
 SHAPE_ONLY = {"broadcast": 1, "reshape_like": 1, "put": 1, "size": 0, "count": 0}
 
 
 def _scalar_in(x):
     """Return the scalar that the array `x` is filled with, else None."""
     start = x
-    while _name(x) in FILLERS:
+    while _name(x) in ("broadcast", "dimshuffle", "alloc"):
         x = x.inputs[0]
     if isinstance(x, Constant) and x.ndim and x.value.size == 1 and not x.name:
         x = Constant(x.value.reshape(()), dtype=x.dtype)
     return x if x.ndim == 0 and x is not start else None
 
 
-def _unfilled(operation, *inputs):
+def _unfilled(x):
     """Use a scalar in place of an array filled with it, where another input has the full shape."""
-    for i, x in enumerate(inputs):
-        scalar = _scalar_in(x)
+    inputs = x.inputs
+    for i, y in enumerate(inputs if x.ndim and isinstance(x.operation, Elementwise) else ()):
+        scalar = _scalar_in(y)
         if scalar is None:
             continue
         rest = inputs[:i] + inputs[i + 1 :]
         if any(all(_covers(y, z) for z in inputs) for y in rest):
-            return operation(*inputs[:i], scalar, *inputs[i + 1 :])
-        if len(inputs) == 1 and _name(x) == "broadcast":
-            return arrays.broadcast_like(operation(scalar), x.inputs[1])
+            return x.operation(*inputs[:i], scalar, *inputs[i + 1 :])
+        if len(inputs) == 1 and _name(y) == "broadcast":
+            return arrays.broadcast_like(x.operation(scalar), y.inputs[1])
     return None
 
 
@@ -298,205 +254,139 @@ def _covers(y, x):
     Sizes of leaves are compared when a call begins; others must be known to be equal.
     """
     return x.ndim <= y.ndim and all(
-        n in (1, m) or (m != 1 and _is_known_early(n) and _is_known_early(m))
+        n in (1, m) or (m != 1 and getattr(n, "of_leaf", True) and getattr(m, "of_leaf", True))
         for n, m in zip(x.dims[::-1], y.dims[::-1], strict=False)
     )
 
 
-def _is_known_early(n):
-    return isinstance(n, int) or n.of_leaf
-
-
-def _put(operation, g, x, *inputs):
+def _put(x, g, *inputs):
     scalar = _scalar_in(g)
-    return None if scalar is None else operation(scalar, x, *inputs)
-
-
-def _reshape_like(operation, g, x):
-    return g if g.dims == x.dims else None
-
-
-def _broadcast(operation, g, x):
-    return g if g.dims == x.dims else _put(operation, g, x)
-
-
-def _size(operation, x):
-    n = x.dims[operation.axis]
-    if isinstance(n, int):
-        return Constant(np.int64(n))
-    start = x
-    while earlier := [y for y in x.inputs if n in y.dims]:
-        x = earlier[0]
-    return None if x is start else arrays.ShapeOf(x.dims.index(n))(x)
-
-
-def _dimshuffle(operation, x):
-    if _name(x) != "dimshuffle":
-        return None
-    inner = x.operation.pattern
-    pattern = ["x" if a == "x" else inner[a] for a in operation.pattern]
-    return arrays.dimshuffle(x.inputs[0], pattern)
-
-
-def _itself(operation, x):
-    return x
+    return None if scalar is None else x.operation(scalar, *inputs)
 
 
 RULES = {
-    "broadcast": _broadcast,
-    "cast": _itself,  # only a cast to the dtype that it has: other results don't fit
-    "copy": _itself,
+    "broadcast": _put,
     "dimshuffle": _dimshuffle,
-    "disconnected_grad": _itself,
-    "mul": _mul,
     "put": _put,
-    "reshape_like": _reshape_like,
-    "size": _size,
-    "switch": _switch,
-    "zero_grad": _itself,
     "zero_or_product": _zero_or_product,
 }
+# They return their first input, if it has the shape and dtype of the result.
+IDENTITIES = {"broadcast", "cast", "copy", "reshape", "reshape_like"}
+IDENTITIES |= {"disconnected_grad", "zero_grad"}
+
+
+def _cheaper(x):
+    """Return the cheaper form of `x`, or None."""
+    name = x.operation.name
+    if name in IDENTITIES and (x.inputs[0].dtype, x.inputs[0].dims) == (x.dtype, x.dims):
+        return x.inputs[0]
+    if name in RULES:
+        return RULES[name](x, *x.inputs)
+    return _by_equation(CHEAPER, x, _as_it_is)
+
+
+def _folded(x):
+    """Return the constant that an operation on constants gives, or None."""
+    if not x.inputs or not all(isinstance(y, Constant) and not y.name for y in x.inputs):
+        return None
+    size = math.prod([n if isinstance(n, int) else math.inf for n in x.dims])
+    if not size <= LARGEST or x.operation.name in ("print", "draw"):
+        return None
+    values = {f"x{i}": y.value.item() if y.weak else y.value for i, y in enumerate(x.inputs)}
+    try:
+        with np.errstate(all="ignore"):
+            value = eval(x.operation.code(*values), runtime.NAMESPACE | values)
+    except (ArithmeticError, ValueError, TypeError, IndexError):
+        return None  # the function will fail where it computes it, and say so
+    return Constant(np.asarray(value, x.dtype))
 
 
 class _Rewriter:
-    """One walk.
+    """The walk of `rewrite`."""
 
-    Attributes
-    ----------
-    merged : dict
-        From an operation and its inputs to the one variable that stands for them.
-    same_shape : dict
-        From a variable to the earliest one that it is computed from and that has its shape.
-    """
+    def __init__(self, outputs):
+        self.new = {}  # what stands for a variable
+        self.merged = {}  # what stands for an operation on inputs
+        self.first = {}  # the first variable of a shape, or with an axis of a size
+        order = ancestors(outputs)
+        self.users = set(order)
+        self.walk(order)
 
-    def __init__(self):
-        self.merged, self.same_shape = {}, {}
-        self.began = count_variables()
-
-    def leaf(self, x):
-        """Return the one constant of this value, or another leaf itself."""
-        if not isinstance(x, Constant) or x.value.size > 16 or x.name:
-            return x
-        key = (x.dtype, x.weak, x.value.shape, x.value.dtype, x.value.tobytes())
-        return self.merged.setdefault(key, x)
-
-    def made_again(self, x, inputs):
-        """Return what stands for `x`, now that its inputs are `inputs`."""
-        key = (x.operation.key, *inputs)
-        result = self.merged.get(key)
-        if result is None:
-            before = count_variables()
-            result = self.by_rule(x, inputs)
-            if result is not None:
-                result = self.rewritten(result, before, x.made_at)
-            else:
-                result = _folded(x, inputs)
+    def walk(self, order, made_at=None):
+        """Find what stands for the variables in `order`, made at another place if that is given."""
+        for x in order:
+            x.made_at = made_at or x.made_at
+            inputs = tuple([self.new[y] for y in x.inputs])
+            key = (_value(x), *inputs)
+            result = self.merged.get(key)
             if result is None:
-                unchanged = all(a is b for a, b in zip(inputs, x.inputs, strict=True))
-                result = x if unchanged else rebuilt(x, inputs)
-            self.merged[key] = result
-            for y in result.inputs if result.dims else ():
-                if y.dims == result.dims:
-                    self.same_shape[result] = self.same_shape.get(y, y)
-                    break
-        if result.name is None and result.operation and result.serial > self.began:
-            result.name = x.name  # what was there before belongs to the user
-        return result
+                result = _with_inputs(x, inputs)
+                found = self.by_rule(result) if x.operation else None
+                if found is not None:
+                    self.walk(ancestors([found], self.new), x.made_at)
+                    result = self.new[found]
+                self.merged[key] = result
+                for n in (result.dims, *result.dims):
+                    self.first.setdefault(n, result)
+            if result.name is None and result.operation and result not in self.users:
+                result.name = x.name
+            self.new[x] = self.new[result] = result
 
-    def by_rule(self, x, inputs):
-        """Return what the first rule that applies finds; None if none applies."""
-        operation = x.operation
-        found = _stable(x, inputs, _unfolded)
-        if found is not None:
-            return found
-        if operation.name in SHAPE_ONLY:
-            i = SHAPE_ONLY[operation.name]
-            source = self.same_shape.get(inputs[i])
-            if source is not None:
-                return operation(*inputs[:i], source, *inputs[i + 1 :])
-        found = _by_equation(CHEAPER, x, inputs, _as_it_is)
-        if found is None and operation.name in RULES:
-            found = RULES[operation.name](operation, *inputs)
-        if _fits(found, x):
-            return found
-        if x.ndim and isinstance(operation, Elementwise):
-            found = _unfilled(operation, *inputs)
-        return found if _fits(found, x) else None
+    def by_rule(self, x):
+        """Return what the first rule that applies makes of `x`; None if none applies."""
+        for rule in (_stable, self.measured_first, _cheaper, _unfilled, _folded):
+            found = rule(x)
+            if found is not None and _fits(found, x):
+                return found
+        return None
 
-    def rewritten(self, x, before, made_at):
-        """Return `x`, made by a rule, with all of it rewritten that is younger than `before`."""
-        if x.serial < before:
-            return x
-        if x.operation is None:
-            return self.leaf(x)
-        x.made_at = made_at
-        return self.made_again(x, tuple([self.rewritten(y, before, made_at) for y in x.inputs]))
+    def measured_first(self, x):
+        """Return `x` with a shape taken of the first variable that has it, or None."""
+        if x.operation.name not in SHAPE_ONLY:
+            return None
+        i = SHAPE_ONLY[x.operation.name]
+        y, is_size = x.inputs[i], x.operation.name == "size"
+        key = y.dims[x.operation.axis] if is_size else y.dims
+        first = self.first[key]
+        if isinstance(key, int):
+            return Constant(np.int64(key))
+        if first is y:
+            return None
+        if is_size:
+            return arrays.ShapeOf(first.dims.index(key))(first)
+        return x.operation(*x.inputs[:i], first, *x.inputs[i + 1 :])
 
 
 def rewrite(outputs: Sequence[Variable]) -> list[Variable]:
     """Return `outputs` rewritten: without repetition, stable and cheap."""
-    rewriter, new = _Rewriter(), {}
-    for x in ancestors(outputs):
-        if x.operation is None:
-            new[x] = rewriter.leaf(x)
-        else:
-            new[x] = rewriter.made_again(x, tuple([new[y] for y in x.inputs]))
-    return [new[x] for x in outputs]
+    image = stabilized(outputs, ())
+    rewriter = _Rewriter([image[x] for x in outputs])
+    return [rewriter.new[image[x]] for x in outputs]
 
 
 def stabilized(outputs: Sequence[Variable], keep: Sequence[Variable]) -> dict[Variable, Variable]:
-    """Return what stands for the variables that stable forms change, and nothing else.
+    """Return what stands for the variables that `outputs` are computed from, in stable forms.
 
     Gradients are derived from these: that of log softmax has no division by 0. What stands for a
     variable of `keep` stands for it alone and wherever it was used, so that a gradient with respect
     to it can be derived.
     """
     image, keep, hidden = {}, set(keep), set()
-
-    def see(x):
-        return Constant(0) if x in hidden else x
-
     for x in ancestors(outputs):
-        if x.operation is None:
-            continue
-        inputs = tuple([image.get(y, y) for y in x.inputs])
-        unchanged = all(a is b for a, b in zip(inputs, x.inputs, strict=True))
-        before = count_variables() if x.operation in STABLE else 0
-        found = new = x if unchanged else rebuilt(x, inputs)
-        while found is not None:  # log(1 + exp x) takes two steps
-            new, found = found, _stable(found, found.inputs, see)
-        if x in keep and new.serial < before:
-            new = x if unchanged else rebuilt(x, inputs)
+        new = _with_inputs(x, tuple([image[y] for y in x.inputs]))
+        while (found := _stable(new, hidden)) is not None:  # log(1 + exp x) takes two steps
+            fresh = ancestors([found], image)
+            if fresh:
+                found.name = x.name
+            elif x in keep:
+                break
+            for y in fresh:
+                y.made_at = x.made_at
+            new = found
+        image[x] = image[new] = new
         if x in keep:
             hidden.add(new)
-        if new is not x:
-            image[x] = new
-            if new.name is None and new.serial > before > 0:
-                new.name = x.name
     return image
-
-
-def _folded(x, inputs):
-    """Return the constant that an operation on constants gives, or None."""
-    if not inputs or not all(isinstance(y, Constant) and not y.name for y in inputs):
-        return None
-    size = math.prod(x.dims) if all(isinstance(n, int) for n in x.dims) else None
-    if x.operation.name in ("print", "draw") or (size is None and x.operation.name in UNBOUNDED):
-        return None
-    if size is not None and size > 1000:
-        return None
-    names = [f"x{i}" for i in range(len(inputs))]
-    values = {n: y.value.item() if y.weak else y.value for n, y in zip(names, inputs, strict=True)}
-    try:
-        with np.errstate(all="ignore"):
-            value = eval(x.operation.code(*names), runtime.NAMESPACE | values)
-    except (ArithmeticError, ValueError, TypeError, IndexError):
-        return None  # the function will fail where it computes it, and say so
-    source = rebuilt(x, tuple(map(_unfolded, inputs)))
-    return Constant(np.asarray(value, x.dtype), source=source)
-
-
-UNBOUNDED = ("arange", "alloc")
 
 
 def substitute(outputs: Sequence[Variable], replace: Mapping[Variable, Variable]) -> list[Variable]:
@@ -504,9 +394,11 @@ def substitute(outputs: Sequence[Variable], replace: Mapping[Variable, Variable]
     if not replace:
         return list(outputs)
     new = dict(replace)
-    for x in ancestors(outputs):
-        if x not in new:
-            inputs = tuple([new[y] for y in x.inputs])
-            unchanged = all(a is b for a, b in zip(inputs, x.inputs, strict=True))
-            new[x] = x if unchanged else rebuilt(x, inputs)
+    for x in ancestors(outputs, new):
+        new[x] = _with_inputs(x, tuple([new[y] for y in x.inputs]))
     return [new[x] for x in outputs]
+
+
+def _with_inputs(x, inputs):
+    """Return what the operation of `x` makes of `inputs`; `x` itself if they are its own."""
+    return x if inputs == x.inputs else rebuilt(x, inputs)

@@ -419,7 +419,7 @@ def test_values_must_be_of_all_inputs_of_the_graph_and_fit_them():
     for v in (T.dscalar("other"), shared, price.inputs[0]):
         with pytest.raises(ValueError, match=f"values have {v!r}.*no input of what is drawn"):
             draw(price * shared, values={**values, v: 1.0})
-    with pytest.raises(TypeError, match="inputs must be .*variables.*, got 'tax'"):
+    with pytest.raises(TypeError, match=r"inputs must be .*variables.*, got 'tax'"):
         draw(price, values={**values, "tax": 1.1})
     with pytest.raises(TypeError, match="values must be a dict"):
         draw(price, values=[1, 2])
