@@ -6,6 +6,7 @@ each needs only those above it:
 
 ==============  ===================================================================================
 config          the setting floatX
+absent          what Theano has and this package hasn't
 runtime         the few functions that compiled programs call besides NumPy's
 graph           variables, operations, topological order
 elementwise     the table of elementwise operations: program, dtype and derivative in each row
@@ -19,7 +20,6 @@ printing        expressions as text
 codegen         a straight-line NumPy program, with buffer reuse
 function        compiling and calling
 tensor          what a user types: variables and functions of them, random numbers
-absent          what Theano has and this package hasn't
 drawing         expressions as diagrams
 ==============  ===================================================================================
 

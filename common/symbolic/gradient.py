@@ -14,6 +14,7 @@ from functools import reduce
 
 from common.symbolic import arrays
 from common.symbolic import elementwise as ew
+from common.symbolic.absent import absent_from
 from common.symbolic.graph import (
     Constant,
     DisconnectedInputError,
@@ -27,6 +28,8 @@ from common.symbolic.products import Dot, Softmax
 from common.symbolic.rewrites import stabilized
 
 __all__ = ["Adjoints", "Walk", "disconnected_grad", "grad", "hessian", "jacobian", "zero_grad"]
+
+__getattr__ = absent_from(__name__)
 
 # Which cost a variable is a gradient of: an input that only the cost needs counts as used.
 cost_of = weakref.WeakKeyDictionary()

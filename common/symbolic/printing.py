@@ -1,10 +1,13 @@
 """Expressions as text: a formula, or a list of what is made from what."""
 
-from itertools import chain, count, product
+from itertools import count, product
 from string import ascii_uppercase
 
+from common.symbolic.absent import absent_from
 from common.symbolic.arrays import Print  # noqa: F401 (theano.printing.Print)
 from common.symbolic.graph import Variable, ancestors, as_variable
+
+__getattr__ = absent_from(__name__)
 
 DEEPEST = 60  # indentation, in spaces; else a long chain would fill a square
 
@@ -97,8 +100,7 @@ def debugprint(expressions, depth: int | None = None, file=None) -> str | None:
     expressions = getattr(expressions, "outputs", expressions)
     if isinstance(expressions, Variable):
         expressions = [expressions]
-    columns = (product(ascii_uppercase, repeat=n) for n in count(1))  # of a spreadsheet
-    names = map("".join, chain.from_iterable(columns))
+    names = ("".join(name) for n in count(1) for name in product(ascii_uppercase, repeat=n))
     lines, letters = [], {}
     stack = [(as_variable(v), 0) for v in reversed(list(expressions))]
     while stack:
