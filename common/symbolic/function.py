@@ -1,8 +1,8 @@
 """Compiled functions: from expressions to something that can be called.
 
-`function` puts givens in place, adds default updates, and checks that the inputs are what the
-outputs need. A `Function` has the expressions rewritten and a program generated; a call converts
-the arguments, runs the program, and replaces the values of shared variables that have updates.
+`function` puts givens in place, adds default updates, and checks the inputs. A `Function` has the
+expressions rewritten and a program generated; a call converts the arguments, runs the program, and
+replaces the values of shared variables that have updates.
 """
 
 import copy
@@ -10,7 +10,7 @@ import linecache
 import threading
 import traceback
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import repeat
 from operator import attrgetter
@@ -57,10 +57,8 @@ class In:
     """
 
     def __init__(self, variable, value=None, name=None, update=None, allow_downcast=None, **rest):
-        self.variable = variable
-        self.value = value
+        self.variable, self.value, self.update = variable, value, update
         self.name = name or getattr(variable, "name", None)
-        self.update = update
         self.downcast = allow_downcast
 
 
@@ -88,14 +86,13 @@ def function(
     Parameters
     ----------
     inputs : list of Variable or In
-        The arguments. One for a variable that is computed from others takes the place of what would
-        have been computed.
+        The arguments. One for an intermediate takes the place of what would have been computed.
     outputs : Variable, list or dict of Variable, or None
         A call returns an array, a list or a dict of arrays, or None.
     mode, accept_inplace, rebuild_strict, profile
         Accepted for Theano's sake; they have no effect.
     updates : dict, or list of pairs
-        New values of shared variables. All are computed from the old values, as the outputs are.
+        New values of shared variables, computed, like the outputs, from the old ones.
     givens : dict, or list of pairs
         Variables, and what to put in their place, all at once.
     no_default_updates : bool, or list of Shared
@@ -113,7 +110,7 @@ def function(
         If outputs need a variable that isn't an input (MissingInputError), an input isn't needed
         (UnusedInputError), or a variable is there twice.
     TypeError
-        If one of the arguments isn't what it should be, or types don't fit.
+        If an argument isn't what it should be, or types don't fit.
 
     Examples
     --------
@@ -153,7 +150,12 @@ def function(
         elif v.operation is not None:
             i.leaf = Input(v.dtype, [n if isinstance(n, int) else None for n in v.dims], v.name)
 
-    outputs, returns = _listed(outputs)
+    returns = "list" if isinstance(outputs, list | tuple) else "one"
+    if isinstance(outputs, Mapping):
+        returns, outputs = list(outputs), outputs.values()
+    elif returns == "one":
+        outputs = [] if outputs is None else [outputs]
+    outputs = [as_variable(o) for o in outputs]
     written = [*outputs, *updates.values()]
     results = substitute(written, givens)
     needed = [] if no_default_updates is True else ancestors(results)
@@ -166,9 +168,8 @@ def function(
     results = substitute(results, {i.variable: i.leaf for i in ins if i.leaf is not i.variable})
     order = ancestors(results)
     _check_inputs(ins, order, written, on_unused_input)
-    n = len(outputs)
-    updates = dict(zip(updates, results[n:], strict=True))
-    return Function(ins, results[:n], updates, returns, name)
+    updates = dict(zip(updates, results[len(outputs) :], strict=True))
+    return Function(ins, results[: len(outputs)], updates, returns, name)
 
 
 class Function:
@@ -187,10 +188,9 @@ class Function:
 
     Notes
     -----
-    A function can be called from several threads. All that it computes is computed in new arrays.
-    With updates, calls of all functions that have any go one after the other; the values of its
-    shared variables are replaced in one step, all of them or, if the call is interrupted by Ctrl-C
-    or fails, none.
+    A function can be called from several threads: it computes in new arrays. Calls of functions
+    with updates go one after the other; the values of shared variables are replaced in one step,
+    all of them or, if the call is interrupted by Ctrl-C or fails, none.
     """
 
     _updating = threading.RLock()  # held from reading shared variables until they are updated
@@ -232,6 +232,19 @@ class Function:
     def __reduce__(self):
         return Function, self._made_from  # it is compiled again
 
+    def copy(self, share_memory=False, swap=None, delete_updates=False, name=None, profile=None):
+        """Return a function with other shared variables (`swap`: old to new), or without updates.
+
+        It is named `name`. `share_memory` and `profile` have no effect.
+        """
+        ins, outputs, updates, returns, _ = self._made_from
+        swap = _pairs("swap", swap, (Shared,), "shared variables")
+        swap = {s: _fitted(f"what is swapped for {s!r}", s, new) for s, new in swap.items()}
+        new = substitute([*outputs, *updates.values()], swap)
+        pairs = zip([swap.get(s, s) for s in updates], new[len(outputs) :], strict=True)
+        updates = {} if delete_updates else _pairs("swap", pairs, (Shared,), "shared variables")
+        return Function(ins, new[: len(outputs)], updates, returns, name)
+
     def __getitem__(self, variable):
         """Return the value of an input with an update, or of a shared variable."""
         for v, leaf in self.leaves.items():
@@ -266,7 +279,7 @@ class Function:
                     )
             # One step for Python, so that neither Ctrl-C nor a thread comes between.
             list(map(setattr, self._updated, repeat("_value"), new))
-        if self._returns in ("one", "none"):
+        if self._returns == "one":
             return outputs[0] if outputs else None
         if self._returns == "list":
             return outputs
@@ -328,19 +341,10 @@ def _with_shape(text, frame):
         return text
 
 
-def _listed(outputs):
-    """Return the outputs in a list, and what a call returns: "one", "none", a "list", or keys."""
-    if isinstance(outputs, Mapping):
-        return [as_variable(o) for o in outputs.values()], list(outputs)
-    if isinstance(outputs, list | tuple):
-        return [as_variable(o) for o in outputs], "list"
-    return ([], "none") if outputs is None else ([as_variable(outputs)], "one")
-
-
 def _pairs(name, pairs, kinds, expected):
     """Return an argument as a dict, whose keys are variables of some kinds."""
-    result = {}
-    for pair in pairs.items() if isinstance(pairs, Mapping) else pairs or ():
+    result, pairs = {}, pairs.items() if isinstance(pairs, Mapping) else pairs or ()
+    for pair in pairs if isinstance(pairs, Iterable) else [pairs]:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise TypeError(f"{name} must be a dict or a list of pairs, got {pair!r} in it")
         variable, value = pair

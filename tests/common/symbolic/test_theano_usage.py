@@ -125,6 +125,20 @@ def test_accumulator():
     assert state.get_value() == 0
 
 
+def test_copies_of_a_function():
+    state, new_state, inc = theano.shared(0), theano.shared(10, name="new"), T.iscalar("inc")
+    accumulator = theano.function([inc], state * 2, updates=[(state, state + inc)], name="add")
+    other = accumulator.copy(swap={state: new_state}, name="other")
+    assert [int(other(100)), int(other(1)), int(accumulator(5))] == [20, 220, 0]
+    assert [int(new_state.get_value()), int(state.get_value())] == [111, 5]
+    assert repr(other) == "<function other(inc)>"
+    null = accumulator.copy(delete_updates=True)
+    assert [int(f(5)) for f in (null, null, accumulator.copy(), null)] == [10, 10, 10, 20]
+    for wrong in ({state: 1}, {state: inc}, {state: theano.shared(1.5)}, {inc: state}, 3):
+        with pytest.raises(TypeError, match="swap"):
+            accumulator.copy(swap=wrong)
+
+
 def test_logistic_regression_by_updates():
     rng = np.random.default_rng(0)
     n, feats = 100, 20
