@@ -57,15 +57,13 @@ class Operation:
 
     A new kind needs a `name`, and a `template` or `code`. Unless it says otherwise, the result has
     dtype and shape of the first input, and the VJP is the adjoint itself, which the gradient walk
-    sums where the input was broadcast. For an elementwise function there is a shorter way,
-    `common.symbolic.elementwise.Elementwise`.
+    sums where the input was broadcast. Elementwise functions have a shorter way, `Elementwise`.
 
     Attributes
     ----------
     name : str
     fields : tuple of str
-        Names of its parameters, such as the axes of a sum, which are hashable. Operations of one
-        name with equal parameters do the same.
+        Names of its parameters, which are hashable, such as the axes of a sum.
     template : str
         The NumPy expression, with {0}, {1}, … for the inputs and {op} for the operation.
     n_values : int or None
@@ -75,8 +73,8 @@ class Operation:
     differentiable : bool
         Whether it has a derivative other than 0 (comparison and rounding have none).
     selects : bool
-        Whether it passes on some elements of its inputs and ignores others. A derivative of those
-        that are ignored must not count, even where it is infinite.
+        Whether it ignores elements of its inputs, whose derivatives, even infinite ones, don't
+        count.
     """
 
     name = template = ""
@@ -92,7 +90,7 @@ class Operation:
 
     @property
     def key(self):
-        """What distinguishes it from other operations."""
+        """What it has in common with operations that do the same."""
         return (self.name, self.parameters)
 
     def __call__(self, *inputs) -> "Variable":
@@ -136,16 +134,11 @@ class Variable:
     Attributes
     ----------
     operation : Operation or None
-        What computes it; None for a leaf.
-    inputs : tuple of Variable
-        What the operation takes.
+        What computes it from `inputs`, a tuple of variables; None for a leaf.
     dtype, kind : str
-        "float64", "int32", …, and whether that is b(oolean), i(nteger), u(nsigned), f(loat) or
-        c(omplex).
+        "float64", "int32", …, and the first letter of boolean, integer, unsigned, float, complex.
     dims : tuple of int or Dim
-        The shape as far as it is known.
-    ndim : int
-        The number of axes.
+        The shape as far as it is known, of `ndim` axes.
     name : str or None
     made_at : (str, int)
         File and line of the code outside of this package that made it.
@@ -212,9 +205,7 @@ class Variable:
         order = ancestors([self])
         place = {v: i for i, v in enumerate(order)}
         records = [
-            (v.operation, [place[x] for x in v.inputs], v.dtype, v.dims, v.name, v.made_at)
-            if v.operation
-            else v
+            (v.operation or v, [place[x] for x in v.inputs], v.dtype, v.dims, v.name, v.made_at)
             for v in order
         ]
         return _from_records, (records,)
@@ -232,13 +223,7 @@ class Input(Variable):
 
 
 class Constant(Variable):
-    """A leaf with a value that never changes.
-
-    Attributes
-    ----------
-    value : ndarray
-        A copy of what was given, read-only.
-    """
+    """A leaf whose `value` never changes: a read-only copy of the array that was given."""
 
     def __init__(self, value, name: str | None = None, *, dtype=None, weak=False):
         self.value = np.array(value)
@@ -259,7 +244,7 @@ class Shared(Variable):
     Parameters
     ----------
     value : array_like of numbers
-        The first value.
+        The first value; a TypeError tells if it is something else.
     strict : bool
         Whether `set_value` refuses arrays of another dtype that could be converted.
     borrow : bool
@@ -274,11 +259,6 @@ class Shared(Variable):
     default_update : Variable or None
         What each function that uses the variable replaces its value by, unless its `updates` or
         `no_default_updates` say otherwise.
-
-    Raises
-    ------
-    TypeError
-        If `value` isn't made of numbers, or `broadcastable` doesn't fit its shape.
 
     Examples
     --------
@@ -305,11 +285,7 @@ class Shared(Variable):
     def set_value(self, value, borrow: bool = False) -> None:
         """Replace the value; if `borrow`, by the array `value` itself, if it has the right dtype.
 
-        Raises
-        ------
-        TypeError
-            If the number of axes is another one, an axis of size 1 gets another size, or the dtype
-            can't hold the value.
+        A TypeError tells if axes or dtype don't fit, by the rules of `as_value`.
         """
         array = as_value(f"the value of {self!r}", value, self.dtype, self.dims, strict=self.strict)
         self._value = array if borrow and array is value else array.copy()
@@ -330,7 +306,7 @@ class TensorType:
     dtype : str or None
         None or "floatX" for ``config.floatX`` at the time of the call.
     broadcastable : sequence of bool
-        For each axis, whether it has size 1, and so broadcasts.
+        For each axis, whether it has size 1.
 
     Examples
     --------
@@ -387,10 +363,7 @@ def checked_dtype(dtype) -> str:
 def as_variable(value, name: str | None = None) -> Variable:
     """Return a variable as it is, numbers as a constant, and a list with variables as their stack.
 
-    Raises
-    ------
-    TypeError
-        If `value` is something else.
+    Of anything else a TypeError is raised.
     """
     if isinstance(value, Variable):
         return value
@@ -412,12 +385,10 @@ def _has_variable(value):
 def _dtype_of_number(value):
     if type(value) is not int:
         return config.floatX if type(value) is float else "complex128"
-    for dtype, n in (("int8", 2**7), ("int16", 2**15), ("int32", 2**31), ("int64", 2**63)):
-        if -n <= value < n:
-            return dtype
-    if 0 <= value < 2**64:
-        return "uint64"
-    raise TypeError(f"an integer must fit into 64 bits, got {value}")
+    if not -(2**63) <= value < 2**64:
+        raise TypeError(f"an integer must fit into 64 bits, got {value}")
+    # ~value is −value − 1. NumPy finds unsigned dtypes for positive numbers.
+    return "uint64" if value >= 2**63 else np.min_scalar_type(min(value, ~value)).name
 
 
 def _numbers(message, value):
@@ -467,9 +438,8 @@ def as_value(name: str, value, dtype: str, dims, downcast=False, strict=False) -
 def ancestors(outputs: Iterable[Variable], known: Container = ()) -> list[Variable]:
     """Return all variables that `outputs` depend on, themselves included, in topological order.
 
-    Inputs come before what is computed from them; the walk doesn't go beyond those that are
-    `known`. It keeps its own stack, since Python's would overflow on a chain of a thousand
-    operations.
+    Inputs come before what is computed from them; those that are `known` are left out. The walk
+    keeps its own stack, since Python's would overflow on a chain of a thousand operations.
     """
     order, seen = [], set()
     stack = list(outputs)[::-1]
@@ -492,11 +462,9 @@ def rebuilt(variable: Variable, inputs: tuple[Variable, ...]) -> Variable:
 def _from_records(records):
     """Return the variable that was pickled."""
     made = []
-    for record in records:
-        if not isinstance(record, Variable):
-            operation, places, *others = record
-            record = Variable(operation, tuple([made[i] for i in places]), *others)
-        made.append(record)
+    for what, places, *others in records:
+        inputs = tuple([made[i] for i in places])
+        made.append(Variable(what, inputs, *others) if inputs else what)
     return made[-1]
 
 
