@@ -4,18 +4,13 @@ from types import SimpleNamespace
 
 
 class Config(SimpleNamespace):
-    """Settings, as attributes.
+    """Settings, as attributes. Only `floatX` has an effect; unknown names raise AttributeError.
 
     Attributes
     ----------
     floatX : {"float64", "float32"}
         The dtype of ``T.vector()`` and the other constructors without a prefix, of Python floats
         beside integers, and of gradients with respect to integers.
-
-    Notes
-    -----
-    Other flags of Theano, such as ``mode`` and ``compute_test_value``, can be set and read, but
-    have no effect. A name that Theano doesn't know raises AttributeError.
     """
 
     def __setattr__(self, name, value):

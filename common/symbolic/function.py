@@ -198,11 +198,9 @@ class Function:
     def __init__(self, ins, outputs, updates, returns, name):
         self._made_from = ins, outputs, updates, returns, name
         self._ins = [i for i in ins if i.update is None]
-        self._returns = returns
-        self._updated = list(updates)
+        self._updated, self._returns = list(updates), returns
         self._lock = self._updating if updates else nullcontext()
-        self.name = name
-        self._title = name or "the function"
+        self.name, self._title = name, name or "the function"
         self.inputs = [i.variable for i in self._ins]
         self._titles = [f"{self._title}, input {described(v)}" for v in self.inputs]
         everything = [*outputs, *updates.values()]
@@ -255,12 +253,8 @@ class Function:
     def __call__(self, *args, **kwargs):
         """Compute the outputs, and carry out the updates.
 
-        Raises
-        ------
-        TypeError
-            If arguments are missing or too many, or one isn't what its variable takes.
-        ValueError
-            If shapes don't fit.
+        Raises TypeError for arguments that don't fit their variables, ValueError for shapes that
+        don't fit each other.
         """
         if kwargs or len(args) != len(self._ins):
             args = self._bound(args, kwargs)
@@ -269,7 +263,12 @@ class Function:
             for title, value, i in zip(self._titles, args, self._ins, strict=True)
         ]
         with self._lock:
-            arrays = list(map(np.asarray, self._run(values)))
+            try:
+                # The values of all shared variables are read in one step.
+                results = self.program.run(*values, *map(attrgetter("_value"), self.shared))
+            except _EXPLAINED as error:
+                raise self._explained(error) from error
+            arrays = list(map(np.asarray, results))
             outputs, new = arrays[: len(self.outputs)], arrays[len(self.outputs) :]
             for s, value in zip(self._updated, new, strict=True):
                 if any(n == 1 != size for n, size in zip(s.dims, value.shape, strict=True)):
@@ -277,7 +276,7 @@ class Function:
                         f"the update of {s!r} must have shape {s.dims}, "
                         f"since axes of size 1 keep it, got {value.shape}"
                     )
-            # One step for Python, so that neither Ctrl-C nor a thread comes between.
+            # And replaced in one step, so that neither Ctrl-C nor a thread comes between.
             list(map(setattr, self._updated, repeat("_value"), new))
         if self._returns == "one":
             return outputs[0] if outputs else None
@@ -298,18 +297,10 @@ class Function:
             )
         return [*args, *values]
 
-    def _run(self, values):
-        try:
-            # The values of all shared variables are read in one step, too.
-            return self.program.run(*values, *map(attrgetter("_value"), self.shared))
-        except _EXPLAINED as error:
-            raise self._explained(error) from error
-
     def _explained(self, error):
         """Return an error that tells which operation failed, with which shapes, and its place."""
         kind = next(k for k in _EXPLAINED if isinstance(error, k))
-        code = self.program.run.__code__
-        steps = traceback.walk_tb(error.__traceback__)
+        code, steps = self.program.run.__code__, traceback.walk_tb(error.__traceback__)
         frame, line = next((f, n) for f, n in steps if f.f_code is code)
         variable = self.program.variable_at(line)
         texts, problem = map(self.program.text, variable.inputs), str(error)

@@ -385,10 +385,12 @@ def _has_variable(value):
 def _dtype_of_number(value):
     if type(value) is not int:
         return config.floatX if type(value) is float else "complex128"
-    if not -(2**63) <= value < 2**64:
-        raise TypeError(f"an integer must fit into 64 bits, got {value}")
-    # ~value is −value − 1. NumPy finds unsigned dtypes for positive numbers.
-    return "uint64" if value >= 2**63 else np.min_scalar_type(min(value, ~value)).name
+    for dtype, n in (("int8", 2**7), ("int16", 2**15), ("int32", 2**31), ("int64", 2**63)):
+        if -n <= value < n:
+            return dtype
+    if 0 <= value < 2**64:
+        return "uint64"
+    raise TypeError(f"an integer must fit into 64 bits, got {value}")
 
 
 def _numbers(message, value):

@@ -74,16 +74,16 @@ def without_parentheses(text):
 
 
 def debugprint(expressions, depth: int | None = None, file=None) -> str | None:
-    """Print what an expression is made from: a line a variable, indented below what it goes into.
+    """Print what an expression is made from: a line per variable, indented below what it goes into.
 
-    Each line gives the operation, a letter by which the variable is told from others, dtype and
-    shape, and the name. What has been printed before is only named again.
+    Each line gives the operation, a letter of the variable's own, dtype, shape, and the name. What
+    has been printed before is only named again.
 
     Parameters
     ----------
     expressions : Variable, Function, or list of Variable
     depth : int, optional
-        How many levels to print at most.
+        How many levels to print at most; by default, or if it is negative, all.
     file : file object or "str", optional
         Where to print, by default to standard output; "str" returns the text instead.
 
@@ -105,7 +105,7 @@ def debugprint(expressions, depth: int | None = None, file=None) -> str | None:
     stack = [(as_variable(v), 0) for v in reversed(list(expressions))]
     while stack:
         v, level = stack.pop()
-        if depth is not None and level >= depth:
+        if depth is not None and 0 <= depth <= level:
             continue
         about = ""
         if v not in letters:

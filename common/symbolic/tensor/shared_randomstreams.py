@@ -1,8 +1,7 @@
 """Random numbers in expressions: streams that are seeded, and advance at each call of a function.
 
-Each draw has a shared variable that counts the calls, with a default update of one more. The
-numbers are a function of seed, stream and count, so that functions stay pure, updates stay all or
-none, and a pickled program continues where it was.
+Each draw has a shared variable that counts the calls by its default update. The numbers depend on
+seed, stream and count alone, so that a pickled program continues where it was.
 """
 
 import numpy as np
@@ -38,8 +37,7 @@ class RandomStreams:
     """A source of random variables.
 
     Each call of one of its methods makes a new, independent stream. `size` is a shape, of numbers
-    or variables; without one it is that of the parameters. The numbers differ from those that
-    Theano draws with the same seed.
+    or variables; without one it is that of the parameters. Theano's seeds give other numbers.
 
     Parameters
     ----------

@@ -131,7 +131,8 @@ def test_debugprint_of_large_and_deep_expressions():
     assert len(lines) == 121 + 2_001 + 3
     assert max(map(len, lines)) < 200
     assert [debugprint(chain, depth=d, file="str").count("\n") for d in (1, 2)] == [0, 1]
-    assert debugprint(power, depth=99, file="str") == debugprint(power, file="str")
+    for depth in (-1, 99):
+        assert debugprint(power, depth=depth, file="str") == debugprint(power, file="str")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "x\ny", "'", "🐍", "[A]", "%s{0}", "x" * 3000])
