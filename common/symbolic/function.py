@@ -308,7 +308,11 @@ class Function:
             kind, guard = ValueError, linecache.getline(code.co_filename, line).strip()
             sides = guard.removeprefix("assert ").split(" == ")
             texts = [side.rpartition(".shape[")[0] for side in sides]
-            problem = f"{guard}: {_SIZES_DIFFER}"
+            problem = (
+                f"{guard}: the sizes of axes differ. An axis whose size isn't known when a "
+                "function is compiled doesn't broadcast; declare it as 1 with T.row, T.col, "
+                "dimshuffle or T.addbroadcast"
+            )
         shapes = " and ".join(_with_shape(text, frame) for text in texts if text)
         return kind(
             f"{self._title}: {variable.operation.name} failed for {shapes}: {problem}; "
@@ -316,10 +320,6 @@ class Function:
         )
 
 
-_SIZES_DIFFER = (
-    "the sizes of axes differ. An axis whose size isn't known when a function is compiled doesn't "
-    "broadcast; declare it as 1 with T.row, T.col, dimshuffle or T.addbroadcast"
-)
 _EXPLAINED = (FloatingPointError, OverflowError, ZeroDivisionError, MemoryError, IndexError)
 _EXPLAINED += (ValueError, TypeError, AssertionError)
 

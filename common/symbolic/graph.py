@@ -188,7 +188,7 @@ class Variable:
     def __iter__(self):
         if not self.dims or not isinstance(self.dims[0], int):
             raise TypeError(f"{self!r} can't be iterated: its first axis has no known size")
-        return (self[i] for i in range(self.dims[0]))
+        return map(self.__getitem__, range(self.dims[0]))
 
     def __bool__(self):
         if getattr(self.operation, "is_comparison", False):
@@ -259,12 +259,6 @@ class Shared(Variable):
     default_update : Variable or None
         What each function that uses the variable replaces its value by, unless its `updates` or
         `no_default_updates` say otherwise.
-
-    Examples
-    --------
-    >>> counter = Shared(0, name="counter")
-    >>> counter.get_value()
-    array(0)
     """
 
     def __init__(self, value, name=None, strict=False, borrow=False, broadcastable=None, **ignored):
@@ -466,7 +460,7 @@ def _from_records(records):
     made = []
     for what, places, *others in records:
         inputs = tuple([made[i] for i in places])
-        made.append(Variable(what, inputs, *others) if inputs else what)
+        made.append(what if isinstance(what, Variable) else Variable(what, inputs, *others))
     return made[-1]
 
 
