@@ -279,8 +279,6 @@ def test_one_output_a_list_a_dict_or_none():
         for result, constant in zip(results, constants, strict=True):
             equal(result, constant)
             result[...] = 0
-    for outputs in ("x", ["x"], [None], object(), [[1, "a"]]):
-        rejects((TypeError, ValueError), "", function, [], outputs)
 
 
 # Returned arrays belong to the caller.

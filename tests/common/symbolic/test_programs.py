@@ -233,10 +233,15 @@ def test_copies_keep_what_is_shared_between_them(copied):
     u = RandomStreams(1).uniform((2,))
     equal(theano.function([], copied(u))(), theano.function([], u)())
     count = theano.shared(0)
-    f = theano.function([], count, updates={count: count + 1})
+    count.default_update = count + 1
+    count.tag.next, count.decay = count + 1, 0.5  # notes of the user's
+    f = theano.function([], count)
     f()
-    g = copied(f)
-    assert [int(g()), int(g()), int(f())] == [1, 2, 1]
+    g, count2, z2 = copied([f, count, T.exp(count)])
+    theano.function([], z2)()
+    assert [int(g()), int(g()), int(f())] == [2, 3, 1]
+    assert (count.get_value(), count2.get_value(), count2.decay) == (2, 4, 0.5)
+    assert count2.tag.next.eval() == 5
 
 
 def test_deep_graphs_are_copied_and_an_operation_of_ones_own_says_what_to_save():
