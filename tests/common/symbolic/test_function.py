@@ -466,9 +466,9 @@ def test_error_names_function_operation_shapes_and_place(make, shapes, part):
 
 
 def test_sizes_known_beforehand_are_checked_when_the_expression_is_made():
-    c = T.constant(np.ones((2, 3)))
-    rejects(ValueError, [r"\(2, 3\)", r"\(4,\)"], lambda: c + np.ones(4))
-    rejects(ValueError, r"\(2, 3\)", T.dot, c, np.ones((4, 2)))
+    for make, shape in ((T.add, (4,)), (T.dot, (4, 2))):
+        parts = map(re.escape, ["(2, 3)", str(shape)])
+        rejects(ValueError, parts, make, T.constant(np.ones((2, 3))), np.ones(shape))
 
 
 @pytest.mark.parametrize(
@@ -505,11 +505,7 @@ def test_failing_call_changes_nothing_and_can_be_tried_again(second, message):
     "expression", ["v.max() + 4", "T.outer(v, v)[2, 1]", "8 * T.exp(v * 0)[0]"]
 )
 def test_first_thing_in_a_fresh_interpreter(expression):
-    script = (
-        "import common.symbolic.tensor as T\n"
-        "from common.symbolic import function\n"
-        "v = T.dvector('v')\n"
-        f"print(function([v], {expression})([1.0, 2.0, 4.0]))\n"
-    )
+    script = "import common.symbolic.tensor as T; v = T.dvector(); "
+    script += f"print(({expression}).eval({{v: [1.0, 2.0, 4.0]}}))"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (run.returncode, run.stdout.strip()) == (0, "8.0"), run.stderr[-500:]
