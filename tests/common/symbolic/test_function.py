@@ -328,11 +328,6 @@ def test_eval_with_and_without_values():
     assert (x * 2).eval({x: 3, y: 1}) == 6
     rejects(MissingInputError, "y", z.eval, {x: 1})
     rejects(TypeError, "x", z.eval, {x: [1.0], y: 1})
-    for expression in (C, C[1:], W, W.T):
-        result = expression.eval()
-        expected = result.copy()
-        result[...] = 77
-        equal(expression.eval(), expected)
 
 
 # Updates read the old values, and no array that the user has is written into.
@@ -358,7 +353,7 @@ def follow(module, program, first):
     return values
 
 
-@settings(max_examples=400, deadline=None, database=None, derandomize=True)
+@settings(max_examples=250, deadline=None, database=None, derandomize=True)
 @given(programs, places, places, st.lists(places, max_size=3), st.integers(0, 99))
 def test_updates_read_old_values_and_nothing_is_written_into(ref, program, i, j, returned, seed):
     x, y = T.dmatrices("x", "y")
@@ -366,10 +361,8 @@ def test_updates_read_old_values_and_nothing_is_written_into(ref, program, i, j,
     a, b = (shared(value) for value in arrays[2:])
     variables = follow(T, program, [x, y, a, b])
     i, j, *returned = chosen = [-1 - k % len(variables) for k in (i, j, *returned)]
-    updates = [(b, variables[j]), (a, variables[i])]
-    f = function(
-        [x, y], [variables[k] for k in returned], updates=updates, on_unused_input="ignore"
-    )
+    outputs, updates = [variables[k] for k in returned], {b: variables[j], a: variables[i]}
+    f = function([x, y], outputs, updates=updates, on_unused_input="ignore")
     for _ in range(3):
         arrays[2:] = a.get_value(borrow=True), b.get_value(borrow=True)
         before = [array.copy() for array in arrays]
@@ -382,7 +375,7 @@ def test_updates_read_old_values_and_nothing_is_written_into(ref, program, i, j,
         for k, result in zip(chosen, new, strict=True):
             np.testing.assert_allclose(result, expected[k], rtol=1e-9, atol=1e-12)
         for one, other in itertools.combinations([*arrays, *new], 2):
-            assert one is other or not np.shares_memory(one, other)
+            assert not np.shares_memory(one, other)
         for result in results:
             result[...] = 77
         for array, old in zip(arrays, before, strict=True):

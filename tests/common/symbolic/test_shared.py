@@ -8,8 +8,7 @@ equal, close = np.testing.assert_array_equal, np.testing.assert_allclose
 
 # The value.
 
-SELF_TYPED = [True, 0.5, 1j, np.int64(1), np.float32(1), (1, 2.5), np.zeros((0, 3))]
-SELF_TYPED += [np.zeros((2, 3, 4), np.int8)]
+SELF_TYPED = [True, 0.5, 1j, np.int64(1), np.float32(1), (1, 2.5), np.zeros((0, 3), "i1")]
 SMALLEST = [(2**7 - 1, "int8"), (-(2**7), "int8"), (2**7, "int16"), (2**15, "int32")]
 SMALLEST += [(2**31, "int64"), (-(2**63), "int64"), (2**63, "uint64"), (2**64 - 1, "uint64")]
 
@@ -63,8 +62,7 @@ def test_methods_are_those_of_numpy_and_theano():
 
 def test_lists_with_variables_are_stacked():
     x, w = T.dscalar("x"), shared(np.arange(3.0))
-    y = T.as_tensor_variable([[x, 1], (2.0, w[2])])
-    equal(y.eval({x: 5.0}), [[5, 1], [2, 2]])
+    equal(T.as_tensor_variable([[x, 1], (2.0, w[2])]).eval({x: 5.0}), [[5, 1], [2, 2]])
     assert T.sum([x, w[1], 3]).eval({x: 5.0}) == 9
 
 
@@ -86,13 +84,9 @@ def test_arrays_are_shared_only_if_they_are_borrowed(options):
     equal((w * 2).eval(), 2 * value)
 
 
-# Setting it.
-
-
 def test_strict_and_broadcastable():
     w = shared(np.zeros((1, 2)), strict=True, broadcastable=(False, False))
     assert w.broadcastable == (False, False)
-    assert shared(np.zeros((1, 2))).broadcastable == (True, False)
     with pytest.raises(TypeError, match="float64"):
         w.set_value(np.zeros((1, 2), np.float32))
     w.set_value(np.ones((3, 2)))

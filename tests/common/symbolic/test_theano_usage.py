@@ -49,8 +49,7 @@ def test_gradient_descent_on_one_number():
     gc = T.grad(y, c)
     step = function([x], y, updates={c: c - 0.05 * gc})
     for cost, after in [(55, 1.5), (21.25, 2.25), (12.8125, 2.625)]:
-        assert step([1, 2, 3, 4, 5]) == cost
-        assert c.get_value() == after
+        assert (step([1, 2, 3, 4, 5]), c.get_value()) == (cost, after)
 
 
 # The package.
@@ -101,12 +100,12 @@ def test_constructors_follow_floatX():
 # More examples.
 
 
-def test_accumulator():
-    state, inc, many = theano.shared(0), T.iscalar("inc"), theano.shared(np.array([1, 2, 3]))
-    times = theano.function([inc], many * inc)
-    equal(times(2), [2, 4, 6])
-    many.set_value([10, 11, 12])
-    equal(times(2), [20, 22, 24])
+def test_shared_variables_and_accumulators():
+    state, inc, vector = theano.shared(0), T.iscalar("inc"), theano.shared(np.array([1, 2, 3]))
+    product = theano.function([inc], vector * inc)
+    equal(product(2), [2, 4, 6])
+    vector.set_value([10, 11, 12])
+    equal(product(2), [20, 22, 24])
     accumulator = theano.function([inc], state, updates=[(state, state + inc)])
     decrementor = theano.function([inc], state, updates=[(state, state - inc)])
     assert [int(accumulator(1)), int(accumulator(300)), int(state.get_value())] == [0, 1, 301]
@@ -154,7 +153,8 @@ def test_derivative_of_a_square():
     assert f(4) == 8.0
     assert np.allclose(f(94.2), 188.4)
     assert "x" in pp(gy)
-    [optimized] = f.outputs == f.maker.fgraph.outputs and f.outputs
+    [optimized] = f.outputs
+    assert f.maker.fgraph.outputs == [optimized]
     assert f.maker.fgraph.toposort() == [optimized]
     assert optimized.eval({x: 4}) == 8.0
     assert pp(optimized) in ("(2.0 * x)", "(x * 2.0)", "(x * 2)", "(2 * x)")
