@@ -138,19 +138,27 @@ def test_contractive_autoencoder():
 # Random streams
 
 
-def test_streams_are_seeded_advance_and_can_stand_still():
-    def draws(seed, **options):
+def test_streams_are_seeded_advance_and_can_begin_anew_or_stand_still():
+    def made(seed, **options):
         streams = RandomStreams(seed)
-        u, v = streams.uniform((3,)), streams.uniform((3,))
-        f = theano.function([], [u, v, u], **options)
-        return np.array([f() for _ in range(3)])
+        u, v = streams.uniform((3,)), streams.normal((3,))
+        return streams, theano.function([], [u, v, u], **options)
 
-    first = draws(1)
-    equal(first, draws(1))
-    equal(first[:, 0], first[:, 2])  # one variable, one value in a call
-    assert len(np.unique([first, draws(2)])) == 2 * 18
-    still = draws(1, no_default_updates=True)
-    equal(still[0], still[1])
+    streams, f = made(1)
+    draws = [[g() for _ in range(3)] for g in (f, made(1)[1], made(2)[1])]
+    for seed in (7, 7, 8):
+        streams.seed(seed)
+        draws.append([f() for _ in range(3)])
+    first, again, second, third, third_again, fourth = draws = np.array(draws)
+    equal([first, third], [again, third_again])
+    equal(draws[:, :, 0], draws[:, :, 2])  # one variable, one value in a call
+    assert len(np.unique([first, second, third, fourth])) == 4 * 18
+    still = made(1, no_default_updates=True)[1]
+    equal(still(), still())
+    assert len(streams.updates()) == 2
+    for seed in ("7", -1, 1.5):
+        with pytest.raises(TypeError, match="seed"):
+            streams.seed(seed)
 
 
 def test_every_stream_draws_from_its_distribution():
@@ -188,21 +196,6 @@ def test_every_stream_draws_from_its_distribution():
     assert sorted(without.eval()) == [0, 1, 2, 3, 4]
 
 
-def test_streams_can_begin_anew():
-    streams = RandomStreams(3)
-    f = theano.function([], [streams.uniform((2,)), streams.normal((2,))])
-    draws = [f()]
-    for seed in (7, 8, 7):
-        streams.seed(seed)
-        draws.append(f())
-    equal(draws[1], draws[3])
-    assert len(np.unique(draws[:3])) == 12
-    assert len(streams.updates()) == 2
-    for seed in ("7", -1, 1.5):
-        with pytest.raises(TypeError, match="seed"):
-            streams.seed(seed)
-
-
 def test_default_updates_follow_givens_and_other_default_updates():
     x = T.lscalar("x")
     steps, total = theano.shared(0, "steps"), theano.shared(0, "total")
@@ -233,10 +226,15 @@ def test_copies_keep_what_is_shared_between_them(copied):
     u = RandomStreams(1).uniform((2,))
     equal(theano.function([], copied(u))(), theano.function([], u)())
     count = theano.shared(0)
-    f = theano.function([], count, updates={count: count + 1})
+    count.default_update = count + 1
+    count.tag.next, count.decay = count + 1, 0.5  # notes of the user's
+    f = theano.function([], count)
     f()
-    g = copied(f)
-    assert [int(g()), int(g()), int(f())] == [1, 2, 1]
+    g, count2, z2 = copied([f, count, T.exp(count)])
+    theano.function([], z2)()
+    assert [int(g()), int(g()), int(f())] == [2, 3, 1]
+    assert (count.get_value(), count2.get_value(), count2.decay) == (2, 4, 0.5)
+    assert count2.tag.next.eval() == 5
 
 
 def test_deep_graphs_are_copied_and_an_operation_of_ones_own_says_what_to_save():
