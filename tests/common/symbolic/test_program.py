@@ -4,8 +4,6 @@ import operator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import common.symbolic.tensor as T
 from common.symbolic import function, printing, runtime, shared
@@ -51,64 +49,6 @@ def check(inputs, outputs, *values):
     program = ast.parse(f.source).body[-1]
     assert all(isinstance(statement, PLAIN) for statement in program.body)
     return f
-
-
-# Random programs of square matrices, vectors and scalars: views, inlining, buffer reuse.
-
-TO_SAME = [
-    *(
-        operator.neg,
-        abs,
-        T.tanh,
-        T.nnet.sigmoid,
-        T.nnet.relu,
-        lambda a: 2.0 - a,
-        lambda a: a * -1.5,
-    ),
-    *(lambda a: 1.0 / (1.0 + T.sqr(a)), lambda a: (a > 0.25) * a, lambda a: 3.0 ** T.tanh(a)),
-    *(lambda a: T.cast(a, "float32"), lambda a: T.switch(a < 0, a, 1), lambda a: a.copy()),
-]
-FROM_TWO = [
-    *(operator.add, operator.sub, operator.mul, T.maximum, lambda a, b: a / (1.0 + T.sqr(b))),
-    *(
-        lambda a, b: T.switch(a > b, a, -b),
-        lambda a, b: (a < b) + a,
-        lambda a, b: T.zeros_like(b) + a,
-    ),
-]
-OF_MATRIX = [
-    *(lambda a: a.T, lambda a: a[::-1], lambda a: a[0], lambda a: a[:, 1], lambda a: a[1, 2]),
-    *(lambda a: a.sum(), lambda a: a.max(axis=1), lambda a: a.T[0], lambda a: a.shape[0] * a),
-    *(
-        lambda a: a.reshape((-1,)).reshape((3, 3)),
-        lambda a: T.nnet.softmax(a),
-        lambda a: a[[2, 0, 1]],
-    ),
-    *(lambda a: a - a.T, lambda a: a.T @ a, lambda a: a - a[0], lambda a: a * a.sum()),
-    lambda a: a - T.exp(a.min(axis=0, keepdims=True)),
-]
-
-
-@settings(max_examples=300, deadline=None, database=None, derandomize=True)
-@given(st.randoms(use_true_random=False))
-def test_a_program_computes_what_its_operations_do_one_by_one(random):
-    pool = inputs = [*T.dmatrices("x", "y"), T.dvector("v")]
-    for k in range(random.randint(1, 12)):
-        a = random.choice([*pool, *pool[-3:] * 3])
-        fitting = [b for b in pool if b.ndim in (0, a.ndim) and b.ndim < 3]
-        kind = random.random()
-        if a.ndim == 2 and kind < 0.4:
-            new = random.choice(OF_MATRIX)(a)
-        elif kind < 0.7:
-            new = random.choice(FROM_TWO)(a, random.choice(fitting))
-        else:
-            new = random.choice(TO_SAME)(a)
-        if random.random() < 0.2 and new.operation is not None and new not in pool:
-            new.name = random.choice(["h", "x", "t1", f"n{k}"])
-        pool = [*pool, new]
-    outputs = [*random.choices(pool, k=random.randint(1, 3)), pool[-1]]
-    rng = np.random.default_rng(random.randint(0, 100))
-    check(inputs, outputs, *(rng.standard_normal(s) for s in ((3, 3), (3, 3), (3,))))
 
 
 @pytest.mark.parametrize(
