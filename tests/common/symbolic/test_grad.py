@@ -1,4 +1,4 @@
-"""The gradient walk: what is asked for, what is connected, how much is derived; guards."""
+"""The gradient walk: what is asked for, what is connected, how much is derived."""
 
 import inspect
 import re
@@ -347,8 +347,8 @@ def test_work_grows_with_the_length_of_the_expression_not_with_the_number_of_pat
     assert derived(400) <= 2.2 * derived(200) < 400 * 10
 
 
-def test_chain_of_100_000_operations():
-    n = 100_000
+@pytest.mark.parametrize("n", [1_000, 100_000])
+def test_long_chain_of_operations(n):
     h = x
     for _ in range(n):
         h = h + x
@@ -357,21 +357,3 @@ def test_chain_of_100_000_operations():
     assert function([x], [h, g])(0.5) == [0.5 * (n + 1), n + 1]
     assert len(pp(h)) < 10_000
     assert debugprint(h, depth=3, file="str").count("\n") < 10
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize(
-    ("make", "labels", "ignored"),
-    [
-        (lambda b: T.nnet.log_softmax(T.dot(T.exp(b), np.eye(2))), [1, 2], np.s_[0, 0]),
-        (lambda b: T.log(T.sum(T.exp(T.exp(b)), axis=1)), [1, 0], np.s_[0, :, 0]),
-    ],
-)
-def test_labels_of_a_batch_may_ignore_slices(make, labels, ignored):
-    batch = T.dtensor3("batch")
-    picked = make(batch)[T.arange(iv.shape[0]), iv]
-    f = function([batch, iv], T.grad(T.sum(picked**2), batch))
-    at = np.random.default_rng(0).normal(size=(2, 3, 2))
-    expected = f(at, labels)
-    at[ignored] = 1000
-    np.testing.assert_array_equal(f(at, labels), expected)

@@ -134,6 +134,23 @@ def test_rows_that_are_not_chosen(name, rows):
             np.testing.assert_array_equal(result, e)
 
 
+@pytest.mark.parametrize(
+    ("make", "labels", "ignored"),
+    [
+        (lambda b: T.nnet.log_softmax(T.dot(T.exp(b), np.eye(2))), [1, 2], np.s_[0, 0]),
+        (lambda b: T.log(T.sum(T.exp(T.exp(b)), axis=1)), [1, 0], np.s_[0, :, 0]),
+    ],
+)
+def test_labels_of_a_batch_may_ignore_slices(make, labels, ignored):
+    batch, t = T.dtensor3("batch"), T.lvector("t")
+    picked = make(batch)[T.arange(t.shape[0]), t]
+    f = theano.function([batch, t], T.grad(T.sum(picked**2), batch))
+    at = np.random.default_rng(0).normal(size=(2, 3, 2))
+    expected = f(at, labels)
+    at[ignored] = 1000
+    np.testing.assert_array_equal(f(at, labels), expected)
+
+
 def test_an_ordinary_network_needs_no_guard():
     """ReLU and labels ignore single elements, and sums have no factor that may be infinite."""
     (X, W, V), b, t = T.dmatrices("X", "W", "V"), T.dvector("b"), T.lvector("t")
