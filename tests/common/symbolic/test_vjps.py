@@ -66,38 +66,32 @@ def variable(value, known=True):
 def check(ref, rng, symbolic, numpy, values, known=True):
     """Compare value, gradient and second derivative along a direction with all references."""
     xs = [variable(v, known) for v in values]
-    y = symbolic(*xs)
+    y, n = symbolic(*xs), len(xs)
     doubles = [v.astype(np.float64) for v in values]
     expected = numpy(*doubles)
     weight, *directions = (rng.normal(size=np.shape(a)) for a in (expected, *values))
-    first = T.grad(T.sum(weight * y), xs, disconnected_inputs="ignore")
+    cost = T.sum(weight * y)
+    first = T.grad(cost, xs, disconnected_inputs="ignore")
     along = sum(T.sum(d * g) for d, g in zip(directions, first, strict=True))
     second = T.grad(along, xs, disconnected_inputs="ignore")
-    f = theano.function(xs, [y, *first, *second], on_unused_input="ignore")
-    results = f(*values)
-    assert [r.dtype for r in results] == [y.dtype, *(x.dtype for x in [*xs, *xs])]
+    f = theano.function(xs, [cost, along, y, *first, *second], on_unused_input="ignore")
+    result, *derivatives = f(*values)[2:]
+    assert [r.dtype for r in (result, *derivatives)] == [y.dtype, *(x.dtype for x in [*xs, *xs])]
     double = all(v.dtype == np.float64 for v in values)
-    ref.assert_close(results[0], expected, 1e-12 if double else 1e-5, scale=1)
+    ref.assert_close(result, expected, 1e-12 if double else 1e-5, scale=1)
 
     gradients = ref.autograd_gradients(lambda *xs: anp.sum(weight * numpy(*xs)))
     slope = ref.autograd_gradients(
         lambda *xs: sum(anp.sum(d * g) for d, g in zip(directions, gradients(*xs), strict=True))
     )
-    for a, e in zip(results[1:], [*gradients(*doubles), *slope(*doubles)], strict=True):
+    for a, e in zip(derivatives, [*gradients(*doubles), *slope(*doubles)], strict=True):
         ref.assert_close(a, e, 1e-9 if double else 1e-4, scale=1)
-    if not double:
-        return
-    n = len(values)
-    for order, gs in ((0, results[1 : n + 1]), (1, results[n + 1 :])):
-
-        def number(*xs, order=order):
-            if order == 0:
-                return np.sum(weight * f(*xs)[0])
-            return sum(np.sum(d * g) for d, g in zip(directions, f(*xs)[1:], strict=False))
-
+    for order, gs in enumerate((derivatives[:n], derivatives[n:]) if double else ()):
         products = [g * d for g, d in zip(gs, directions, strict=True)]
         scale = 1 + sum(np.abs(p).sum() for p in products)
-        difference = ref.central_difference(number, values, directions, h=3e-4)
+        difference = ref.central_difference(
+            lambda *xs, order=order: f(*xs)[order], values, directions, h=3e-4
+        )
         ref.assert_close(sum(p.sum() for p in products), difference, 1e-6, scale)
 
 
