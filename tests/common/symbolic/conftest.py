@@ -3,16 +3,62 @@ import warnings
 from types import SimpleNamespace
 
 import autograd
+import autograd.numpy as anp
 import numpy as np
 import pytest
 from hypothesis import strategies as st
 
 import common.symbolic.tensor as T
+from common.symbolic import shared
 
 # NumPy by the names of common.symbolic.tensor, so that one lambda does for both.
 _SAME = ("exp", "dot", "minimum", "maximum", "clip", "concatenate", "zeros_like")
 N = SimpleNamespace(sqr=np.square, switch=np.where, cast=np.asarray)
 vars(N).update({name: getattr(np, name) for name in _SAME})
+
+
+# One expression in m is both of this library and of autograd's NumPy.
+
+
+def softmax(x):
+    e = anp.exp(x - anp.max(x, axis=-1, keepdims=True))
+    return e / anp.sum(e, axis=-1, keepdims=True)
+
+
+ROWS = np.array([0, -1, 0])
+SYMBOLIC = SimpleNamespace(
+    **vars(T) | vars(T.nnet),
+    repeated=shared(ROWS),
+    copy=lambda x: x.copy(),
+    set=lambda x, y: T.set_subtensor(x[-1:], y),
+    increase=lambda x, y: T.inc_subtensor(x[-1:], y),
+    increase_twice=lambda x, y: T.inc_subtensor(x[[0, 0]], y),
+)
+NUMPY = SimpleNamespace(
+    **vars(anp)
+    | {
+        "repeated": ROWS,
+        "sqr": anp.square,
+        "sigmoid": lambda x: 1 / (1 + anp.exp(-x)),
+        "softplus": lambda x: anp.log(1 + anp.exp(x)),
+        "softmax": softmax,
+        "switch": lambda c, a, b: (c != 0) * a + (c == 0) * b,  # where doesn't broadcast
+        "zero_or_product": lambda g, f: g * f,
+        "copy": lambda x: x,
+        "set": lambda x, y: anp.where(last(x), y, x),
+        "increase": lambda x, y: x + last(x) * y,
+        "increase_twice": lambda x, y: x + np.eye(len(x))[:, :1] * anp.sum(y, axis=0),
+        "fill": lambda x, y: y + 0 * x,
+        "alloc": lambda x, *shape: x * np.ones(shape),
+        "addbroadcast": lambda x, axis: x,
+        "batched_dot": lambda a, b: anp.einsum("bnk,bkm->bnm", a, b),
+    }
+)
+
+
+def last(x):
+    return np.arange(len(x))[:, None] == len(x) - 1
+
 
 seeds = st.integers(0, 2**32 - 1)
 
