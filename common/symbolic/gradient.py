@@ -98,7 +98,7 @@ class Adjoints:
             )
         self.cost = cost
         self.constant = _variables("consider_constant", consider_constant or ())
-        self._kept, self._image, self._walk = set(), {}, None
+        self._kept, self._walk = set(), None
 
     def grad(self, wrt: Variable | Sequence[Variable], disconnected_inputs: str = "raise"):
         """Return ∂cost/∂wrt; parameters, result and errors are those of `grad`."""
@@ -111,7 +111,11 @@ class Adjoints:
         kept = {v for v in (*variables, *self.constant) if v.operation is not None}
         with made_here():
             if self._walk is None or not kept <= self._kept:
-                self._begin(kept | self._kept)
+                # Walk through a stable form of the cost in which `kept` can still be found.
+                self._kept |= kept
+                self._image = image = stabilized([self.cost], self._kept)
+                constant = {image.get(v, v) for v in self.constant}
+                self._walk = Walk(image[self.cost], self.cost.name, constant)
             for v in variables:
                 g = self._walk.adjoint(self._image.get(v, v))
                 if g is None:
@@ -124,13 +128,6 @@ class Adjoints:
                 cost_of[g] = self.cost
                 grads.append(g)
         return _like_asked(wrt, grads)
-
-    def _begin(self, kept):
-        """Begin to walk through a stable form of the cost in which `kept` can still be found."""
-        image = stabilized([self.cost], kept)
-        constant = {image.get(v, v) for v in self.constant}
-        self._walk = Walk(image.get(self.cost, self.cost), self.cost.name, constant)
-        self._kept, self._image = kept, image
 
 
 # What an operation may ignore of an input. There the adjoint is 0, and must stay 0 even if the next

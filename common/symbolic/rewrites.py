@@ -316,7 +316,6 @@ class _Rewriter:
         self.merged = {}  # what stands for an operation on inputs
         self.first = {}  # the first variable of a shape, or with an axis of a size
         self.folded = {}  # what constants were computed from
-        self.rules = partial(_stable, self.folded), self.measured_first, _cheaper, _unfilled
         order = ancestors(outputs)
         self.users = set(order)
         self.walk(order)
@@ -340,7 +339,7 @@ class _Rewriter:
         """Return what the first rule that applies makes of `x`; itself if none applies."""
         if x.operation is None:
             return x
-        for rule in self.rules:
+        for rule in (self.stable, self.measured_first, _cheaper, _unfilled):
             found = rule(x)
             if found is not None and _fits(found, x):
                 self.walk(ancestors([found], self.new), x.made_at)
@@ -351,6 +350,15 @@ class _Rewriter:
         self.folded[constant] = x
         return constant
 
+    def stable(self, x):
+        """Return the stable form of `x`, or None."""
+        found = _stable(self.folded, x)
+        if found is not None:  # what it replaces shouldn't be computed for its shape alone
+            for n in (x.dims, *x.dims):
+                if self.first.get(n) in x.inputs:
+                    del self.first[n]
+        return found
+
     def measured_first(self, x):
         """Return `x` with a shape taken of the first variable that has it, or None."""
         if x.operation.name not in SHAPE_ONLY:
@@ -358,7 +366,7 @@ class _Rewriter:
         i = SHAPE_ONLY[x.operation.name]
         y, is_size = x.inputs[i], x.operation.name == "size"
         key = y.dims[x.operation.axis] if is_size else y.dims
-        first = self.first[key]
+        first = self.first.get(key, y)
         if isinstance(key, int):
             return Constant(np.int64(key))
         if first is y:
