@@ -89,7 +89,9 @@ def _matches(pattern, x, look, found):
     y, moved = look(x)
     if y.operation is not pattern.operation:
         return False
-    inputs = [z if isinstance(z, Constant) and z.ndim == 0 else moved(z) for z in y.inputs]
+    inputs = y.inputs
+    if y is not x:
+        inputs = [z if isinstance(z, Constant) and z.ndim == 0 else moved(z) for z in inputs]
     for order in (inputs, inputs[::-1]) if y.operation in (ew.add, ew.mul) else (inputs,):
         if all(_matches(p, z, look, found) for p, z in zip(pattern.inputs, order, strict=True)):
             return True
@@ -361,19 +363,18 @@ class _Rewriter:
 
     def measured_first(self, x):
         """Return `x` with a shape taken of the first variable that has it, or None."""
-        if x.operation.name not in SHAPE_ONLY:
+        i = SHAPE_ONLY.get(x.operation.name)
+        if i is None:
             return None
-        i = SHAPE_ONLY[x.operation.name]
-        y, is_size = x.inputs[i], x.operation.name == "size"
-        key = y.dims[x.operation.axis] if is_size else y.dims
-        first = self.first.get(key, y)
-        if isinstance(key, int):
-            return Constant(np.int64(key))
-        if first is y:
-            return None
-        if is_size:
-            return arrays.ShapeOf(first.dims.index(key))(first)
-        return x.operation(*x.inputs[:i], first, *x.inputs[i + 1 :])
+        y = x.inputs[i]
+        if x.operation.name != "size":
+            first = self.first.get(y.dims, y)
+            return None if first is y else x.operation(*x.inputs[:i], first, *x.inputs[i + 1 :])
+        n = y.dims[x.operation.axis]
+        if isinstance(n, int):
+            return Constant(np.int64(n))
+        first = self.first.get(n, y)
+        return None if first is y else arrays.ShapeOf(first.dims.index(n))(first)
 
 
 def rewrite(outputs: Sequence[Variable]) -> list[Variable]:
