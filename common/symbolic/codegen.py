@@ -42,7 +42,6 @@ AS_CALL = {
     "-{0}": "np.negative({0})",
 }
 WITH_OUT = {"sigmoid"} | {f"np.{n}" for n, f in vars(np).items() if isinstance(f, np.ufunc)}
-COMMUTATIVE = ("add", "mul")
 MOST_INLINED = 4  # operations
 COMMENT_COLUMN = 44
 LONGEST_COMMENT = 60
@@ -69,13 +68,7 @@ class Program:
         They share memory with nothing else.
     """
 
-    def __init__(
-        self,
-        inputs: Sequence[Variable],
-        outputs: Sequence[Variable],
-        checked: Sequence[Variable] = (),
-    ):
-        self.inputs = inputs
+    def __init__(self, inputs: Sequence[Variable], outputs: Sequence[Variable], checked=()):
         order = ancestors(outputs)
         self._plan(order, outputs)
         self._taken, self._counters = {*NAMESPACE, "program"}, {}
@@ -204,7 +197,7 @@ class Program:
             return f"{name} = {x.operation.code(*args)}"
         if program in AS_CALL:
             args = list(map(without_parentheses, args))
-            if x.operation.name in COMMUTATIVE and name == args[1]:
+            if x.operation.name in ("add", "mul") and name == args[1]:
                 args.reverse()
             if name == args[0] and len(args) == 2:
                 return f"{name} {program.split()[1]}= {args[1]}"

@@ -189,7 +189,7 @@ class Walk:
         if g is None or user.kind != "f" or not operation.differentiable:
             return None
         ignored = self._ignored[user]
-        if isinstance(operation, Dot | Softmax) and ignored != SLICES:
+        if isinstance(operation, Dot | Softmax) and ignored == ELEMENTS:
             ignored = NOTHING  # since the rest of a row needs all of it
         self._ignored[x] = max(self._ignored[x], ignored, _ignored_by(operation, x))
         vjp = operation.guarded_vjp if ignored else operation.vjp
@@ -265,21 +265,21 @@ def hessian(cost, wrt, consider_constant=(), disconnected_inputs="raise"):
     return _like_asked(wrt, [jacobian(g, v, consider_constant, "ignore") for g, v in pairs])
 
 
-class _Blocked(arrays.Copy):
-    """The input; no derivative passes, or one of 0."""
-
-    fields = ("name",)
+class _ZeroGrad(arrays.Copy):
+    name = "zero_grad"
     differentiable = False
 
-    def connected(self, i):
-        return self.name == "zero_grad"
 
-
-def disconnected_grad(x: Variable) -> Variable:
-    """Return `x`, for a gradient not to be differentiated through."""
-    return _Blocked("disconnected_grad")(x)
+class _DisconnectedGrad(_ZeroGrad):
+    name = "disconnected_grad"
+    n_values = 0
 
 
 def zero_grad(x: Variable) -> Variable:
     """Return `x`, with a derivative of 0."""
-    return _Blocked("zero_grad")(x)
+    return _ZeroGrad()(x)
+
+
+def disconnected_grad(x: Variable) -> Variable:
+    """Return `x`, for a gradient not to be differentiated through."""
+    return _DisconnectedGrad()(x)

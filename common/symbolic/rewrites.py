@@ -14,7 +14,6 @@ Rules of elementwise operations are equations; others are functions that return 
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import numpy as np
 
@@ -28,9 +27,6 @@ __all__ = ["SHAPE_ONLY", "rewrite", "stabilized", "substitute"]
 
 LARGEST = 1000  # elements of constants that are computed, or compared
 
-# Equations: what the left side matches is replaced by the right side. They are tried in this order,
-# and the inputs of + and * in both orders. Constants stand first, since they fail soonest.
-
 
 def _table(*equations):
     """Return lists of equations by the operation of their left side."""
@@ -40,8 +36,10 @@ def _table(*equations):
     return table
 
 
+# Equations: what the left side matches is replaced by the right side. They are tried in this order,
+# and the inputs of + and * in both orders. Constants stand first, since they fail soonest.
+
 X, Y = Input("float64", (), "x"), Input("float64", (), "y")
-BASES = {"log2": 2, "log10": 10}
 
 STABLE = _table(
     (ew.log(ew.exp(X)), X),
@@ -57,7 +55,6 @@ STABLE = _table(
     ((1 + ew.exp(X)) ** -1, ew.sigmoid(-X)),
     (ew.exp(X) / (1 + ew.exp(X)), ew.sigmoid(X)),
 )
-STABLE |= {ew.log2: [], ew.log10: []}  # log x / log 2, log x / log 10
 CHEAPER = _table(
     (0 + X, X),
     (-Y + X, X - Y),
@@ -71,29 +68,32 @@ CHEAPER = _table(
 )
 
 
-def _by_equation(table, x, look):
+def _by_equation(table, x, seen=None):
     """Return the right side of the first equation whose left side `x` matches, or None."""
     for left, right in table.get(x.operation, ()):
         found = {}
-        if _matches(left, x, look, found) and all(y.dtype == x.dtype for y in found.values()):
+        if _matches(left, x, seen, found) and all(y.dtype == x.dtype for y in found.values()):
             return _filled_in(right, found)
     return None
 
 
-def _matches(pattern, x, look, found):
-    """Return whether `x` is what a pattern describes; `found` gets what its variables stand for."""
+def _matches(pattern, x, seen, found):
+    """Return whether `x` is what a pattern describes; `found` gets what its variables stand for.
+
+    What only moves elements is looked through, unless `seen` is None.
+    """
     if isinstance(pattern, Constant):
         return isinstance(x, Constant) and x.ndim == 0 and x.value == pattern.value
     if pattern.operation is None:
         return _equal(found.setdefault(pattern, x), x)
-    y, moved = look(x)
+    y, moved = (x, None) if seen is None else _through(seen, x)
     if y.operation is not pattern.operation:
         return False
     inputs = y.inputs
     if y is not x:
         inputs = [z if isinstance(z, Constant) and z.ndim == 0 else moved(z) for z in inputs]
     for order in (inputs, inputs[::-1]) if y.operation in (ew.add, ew.mul) else (inputs,):
-        if all(_matches(p, z, look, found) for p, z in zip(pattern.inputs, order, strict=True)):
+        if all(_matches(p, z, seen, found) for p, z in zip(pattern.inputs, order, strict=True)):
             return True
     return False
 
@@ -151,22 +151,17 @@ def _through(seen, x):
     return x, moved
 
 
-def _as_it_is(x):
-    return x, lambda y: y
-
-
 def _stable(seen, x):
     """Return the stable form of `x`, or None."""
+    if x.operation in (ew.log2, ew.log10):
+        found = _stable(seen, ew.log(*x.inputs))
+        return found if found is None else found / math.log(2 if x.operation is ew.log2 else 10)
     if x.operation not in STABLE or x.kind != "f":
         return None
-    base = BASES.get(x.operation.name)
-    x = ew.log(*x.inputs) if base else x
-    found = _by_equation(STABLE, x, partial(_through, seen))
-    if found is None and x.operation.name in ALONG_AXES:
-        found = ALONG_AXES[x.operation.name](seen, *x.inputs)
-    if found is None or not _fits(found, x):
-        return None
-    return found / math.log(base) if base else found
+    found = _by_equation(STABLE, x, seen)
+    if found is None and x.operation in (ew.log, ew.true_div):
+        found = (_log if x.operation is ew.log else _softmax)(seen, *x.inputs)
+    return found if found is not None and _fits(found, x) else None
 
 
 def _fits(found, x):
@@ -220,23 +215,9 @@ def _exponent(seen, x):
     return z, ["x" if a == "x" else inner[a] for a in outer]
 
 
-ALONG_AXES = {"log": _log, "true_div": _softmax}
-
-
 # Cheaper forms that aren't equations
 
-
-def _zero_or_product(x, g, f):
-    finite = isinstance(f, Constant) and np.isfinite(f.value).all()
-    nonzero = isinstance(g, Constant) and g.value.all()
-    return ew.mul(g, f) if finite or nonzero else None
-
-
-def _dimshuffle(x, y):
-    start, pattern = _turned({}, x)
-    return None if start is y else arrays.dimshuffle(start, pattern)
-
-
+# Which input of an operation counts only by its shape.
 SHAPE_ONLY = {"broadcast": 1, "reshape_like": 1, "put": 1, "size": 0, "count": 0}
 
 
@@ -275,23 +256,20 @@ def _covers(y, x):
     )
 
 
-def _put(x, g, *inputs):
-    scalar = _scalar_in(g)
-    return None if scalar is None else x.operation(scalar, *inputs)
-
-
-RULES = {
-    "broadcast": _put,
-    "dimshuffle": _dimshuffle,
-    "put": _put,
-    "zero_or_product": _zero_or_product,
-}
-
-
 def _cheaper(x):
     """Return the cheaper form of `x`, or None."""
-    rule = RULES.get(x.operation.name)
-    return rule(x, *x.inputs) if rule else _by_equation(CHEAPER, x, _as_it_is)
+    name, inputs = x.operation.name, x.inputs
+    if name == "dimshuffle":
+        start, pattern = _turned({}, x)
+        return None if start is inputs[0] else arrays.dimshuffle(start, pattern)
+    if name == "zero_or_product":
+        g, f = [y.value if isinstance(y, Constant) else None for y in inputs]
+        finite, nonzero = f is not None and np.isfinite(f).all(), g is not None and g.all()
+        return ew.mul(*inputs) if finite or nonzero else None
+    if name in ("broadcast", "put"):
+        scalar = _scalar_in(inputs[0])
+        return None if scalar is None else x.operation(scalar, *inputs[1:])
+    return _by_equation(CHEAPER, x)
 
 
 def _folded(x):
@@ -326,11 +304,10 @@ class _Rewriter:
         """Find what stands for the variables in `order`, made at another place if that is given."""
         for x in order:
             x.made_at = made_at or x.made_at
-            inputs = tuple([self.new[y] for y in x.inputs])
-            key = (_value(x), *inputs)
+            key = (_value(x), *[self.new[y] for y in x.inputs])
             result = self.merged.get(key)
             if result is None:
-                result = self.merged[key] = self.rewritten(_with_inputs(x, inputs))
+                result = self.merged[key] = self.rewritten(_with_inputs(x, self.new))
                 for n in (result.dims, *result.dims):
                     self.first.setdefault(n, result)
             if result.name is None and result.operation and result not in self.users:
@@ -392,7 +369,7 @@ def stabilized(outputs: Sequence[Variable], keep: Sequence[Variable]) -> dict[Va
     """
     image, keep, hidden = {}, set(keep), {}
     for x in ancestors(outputs):
-        new = _with_inputs(x, tuple([image[y] for y in x.inputs]))
+        new = _with_inputs(x, image)
         found = _stable(hidden, new)
         if found is not None and (found not in image or x not in keep):
             for y in ancestors([found], image):
@@ -412,10 +389,11 @@ def substitute(outputs: Sequence[Variable], replace: Mapping[Variable, Variable]
         return list(outputs)
     new = dict(replace)
     for x in ancestors(outputs, new):
-        new[x] = _with_inputs(x, tuple([new[y] for y in x.inputs]))
+        new[x] = _with_inputs(x, new)
     return [new[x] for x in outputs]
 
 
-def _with_inputs(x, inputs):
-    """Return what the operation of `x` makes of `inputs`; `x` itself if they are its own."""
+def _with_inputs(x, new):
+    """Return what the operation of `x` makes of its `new` inputs; `x` itself if they are old."""
+    inputs = tuple([new[y] for y in x.inputs])
     return x if inputs == x.inputs else rebuilt(x, inputs)
