@@ -42,9 +42,8 @@ AS_CALL = {
     "-{0}": "np.negative({0})",
 }
 WITH_OUT = {"sigmoid"} | {f"np.{n}" for n, f in vars(np).items() if isinstance(f, np.ufunc)}
-COMMUTATIVE = ("add", "mul")
 MOST_INLINED = 4  # operations
-COMMENT_COLUMN = 40
+COMMENT_COLUMN = 44
 LONGEST_COMMENT = 60
 LONGEST_CONSTANT = 12  # elements of a constant array that is written out
 
@@ -64,26 +63,18 @@ class Program:
 
     Attributes
     ----------
-    source : str
-        The program, with comments that name what a statement computes.
     run : callable
         The program. From the values of the inputs it returns those of the outputs, in a tuple.
         They share memory with nothing else.
     """
 
-    def __init__(
-        self,
-        inputs: Sequence[Variable],
-        outputs: Sequence[Variable],
-        checked: Sequence[Variable] = (),
-    ):
-        self.inputs = inputs
+    def __init__(self, inputs: Sequence[Variable], outputs: Sequence[Variable], checked=()):
         order = ancestors(outputs)
         self._plan(order, outputs)
         self._taken, self._counters = {*NAMESPACE, "program"}, {}
         self._texts = {x: self._new_name(x.name, "x") for x in inputs}
-        # Lines of the source, each with what it computes: definitions, the head, statements.
-        self._lines = [(f"def program({', '.join(self._texts[x] for x in inputs)}):", None)]
+        # Lines: definitions, the head, statements. For each what it computes, and its name in full.
+        self._lines = [(f"def program({', '.join(self._texts[x] for x in inputs)}):", None, None)]
         self._data = {}
         sizes = ((n, f"{self._texts[x]}.shape[{i}]") for x in inputs for i, n in enumerate(x.dims))
         self._sizes, self._asserted = dict(sizes), set()
@@ -97,16 +88,20 @@ class Program:
                 if x in self._inlined:
                     self._texts[x] = self._expression(x)
                 else:
-                    self._add(_commented(self._statement(x), x), x)
+                    self._add(self._statement(x), x, x.name)
         self._return(outputs)
-        self.source = "".join([f"{line}\n" for line, _ in self._lines])
 
+        lines = [f"{line}\n" for line, *_ in self._lines]
         file, space = f"<compiled program {next(_numbers)}>", NAMESPACE | self._data
-        exec(compile(self.source, file, "exec", optimize=0), space)  # asserts, whatever python -O
+        exec(compile("".join(lines), file, "exec", optimize=0), space)  # asserts, even if python -O
         self.run = space.pop("program")
-        # Tracebacks can then show the line.
-        linecache.cache[file] = (len(self.source), None, self.source.splitlines(True), file)
+        linecache.cache[file] = (0, None, lines, file)  # so that tracebacks can show them
         weakref.finalize(self.run, linecache.cache.pop, file, None)
+
+    @property
+    def source(self) -> str:
+        """The program, with comments that name what a statement computes."""
+        return "".join([f"{_commented(*line)}\n" for line in self._lines])
 
     def variable_at(self, line: int) -> Variable | None:
         """Return what the program computes in a line, of which the first is 1; None if nothing."""
@@ -144,8 +139,8 @@ class Program:
 
     # Statements
 
-    def _add(self, code, x):
-        self._lines.append((f"    {code}", x))
+    def _add(self, code, x, name=None):
+        self._lines.append((f"    {code}", x, name))
 
     def _guard(self, x, inputs_only=False):
         """Assert that axes have the same size where NumPy would broadcast, unless that is known."""
@@ -202,7 +197,7 @@ class Program:
             return f"{name} = {x.operation.code(*args)}"
         if program in AS_CALL:
             args = list(map(without_parentheses, args))
-            if x.operation.name in COMMUTATIVE and name == args[1]:
+            if x.operation.name in ("add", "mul") and name == args[1]:
                 args.reverse()
             if name == args[0] and len(args) == 2:
                 return f"{name} {program.split()[1]}= {args[1]}"
@@ -243,7 +238,7 @@ class Program:
             return text
         name = self._new_name(x.name, "constant")
         about = f"# {name}: a constant array of {x.dtype}, shape {x.value.shape}"
-        self._lines.insert(len(self._data), (f"{name} = {text}" if text else about, None))
+        self._lines.insert(len(self._data), (f"{name} = {text}" if text else about, None, None))
         self._data[name] = x.value.item() if x.weak else x.value[()]
         return name
 
@@ -280,14 +275,14 @@ def _as_call(program):
 # Text
 
 
-def _commented(code, x):
-    """Return a statement with a comment: the formula of what has a name."""
-    if not x.name:
-        return code
-    text = x.name if x.name.startswith("∂") else f"{x.name} = {formula(x)}"
-    text = text if len(text) <= LONGEST_COMMENT else x.name[:LONGEST_COMMENT]
+def _commented(line, x, name):
+    """Return a line of a program, with the formula of `x` as a comment if it has a name."""
+    if not name:
+        return line
+    text = name if name.startswith("∂") else f"{name} = {formula(x)}"
+    text = text if len(text) <= LONGEST_COMMENT else name[:LONGEST_COMMENT]
     text = repr(text)[1:-1]  # without line breaks
-    return code if text == code else f"{code:<{COMMENT_COLUMN}}  # {text}"
+    return line if text == line.strip() else f"{line:<{COMMENT_COLUMN}}  # {text}"
 
 
 def _literal(x):

@@ -101,7 +101,7 @@ class Adjoints:
             )
         self.cost = cost
         self.constant = _variables("consider_constant", consider_constant or ())
-        self._kept, self._image, self._walk = set(), {}, None
+        self._kept, self._walk = set(), None
 
     def grad(self, wrt: Variable | Sequence[Variable], disconnected_inputs: str = "raise"):
         """Return ∂cost/∂wrt; parameters, result and errors are those of `grad`."""
@@ -114,7 +114,11 @@ class Adjoints:
         kept = {v for v in (*variables, *self.constant) if v.operation is not None}
         with made_here():
             if self._walk is None or not kept <= self._kept:
-                self._begin(kept | self._kept)
+                # Walk through a stable form of the cost in which `kept` can still be found.
+                self._kept |= kept
+                self._image = image = stabilized([self.cost], self._kept)
+                constant = {image.get(v, v) for v in self.constant}
+                self._walk = Walk(image[self.cost], self.cost.name, constant)
             for v in variables:
                 g = self._walk.adjoint(self._image.get(v, v))
                 if g is None:
@@ -127,13 +131,6 @@ class Adjoints:
                 cost_of[g] = self.cost
                 grads.append(g)
         return _like_asked(wrt, grads)
-
-    def _begin(self, kept):
-        """Begin to walk through a stable form of the cost in which `kept` can still be found."""
-        image = stabilized([self.cost], kept)
-        constant = {image.get(v, v) for v in self.constant}
-        self._walk = Walk(image.get(self.cost, self.cost), self.cost.name, constant)
-        self._kept, self._image = kept, image
 
 
 # What an operation may ignore of an input. There the adjoint is 0, and must stay 0 even if the next
@@ -195,7 +192,7 @@ class Walk:
         if g is None or user.kind != "f" or not operation.differentiable:
             return None
         ignored = self._ignored[user]
-        if isinstance(operation, Dot | Softmax) and ignored != SLICES:
+        if isinstance(operation, Dot | Softmax) and ignored == ELEMENTS:
             ignored = NOTHING  # since the rest of a row needs all of it
         self._ignored[x] = max(self._ignored[x], ignored, _ignored_by(operation, x))
         vjp = operation.guarded_vjp if ignored else operation.vjp
@@ -271,21 +268,21 @@ def hessian(cost, wrt, consider_constant=(), disconnected_inputs="raise"):
     return _like_asked(wrt, [jacobian(g, v, consider_constant, "ignore") for g, v in pairs])
 
 
-class _Blocked(arrays.Copy):
-    """The input; no derivative passes, or one of 0."""
-
-    fields = ("name",)
+class _ZeroGrad(arrays.Copy):
+    name = "zero_grad"
     differentiable = False
 
-    def connected(self, i):
-        return self.name == "zero_grad"
 
-
-def disconnected_grad(x: Variable) -> Variable:
-    """Return `x`, for a gradient not to be differentiated through."""
-    return _Blocked("disconnected_grad")(x)
+class _DisconnectedGrad(_ZeroGrad):
+    name = "disconnected_grad"
+    n_values = 0
 
 
 def zero_grad(x: Variable) -> Variable:
     """Return `x`, with a derivative of 0."""
-    return _Blocked("zero_grad")(x)
+    return _ZeroGrad()(x)
+
+
+def disconnected_grad(x: Variable) -> Variable:
+    """Return `x`, for a gradient not to be differentiated through."""
+    return _DisconnectedGrad()(x)

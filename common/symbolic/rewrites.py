@@ -1,20 +1,19 @@
 """Rewrites: the same value, computed more accurately and with less work.
 
-`stabilized` puts stable forms in place: softmax, its logarithm and the like overflow as they are
-written. Gradients are derived from them. `rewrite`, for compiling, does so first, while constants
-are still as they were written. Then it walks once more, and makes each variable again from its
-rewritten inputs, unless
+`rewrite`, for compiling, makes each variable again from its rewritten inputs, unless
 
 - an equal one is there already: common-subexpression elimination;
-- there is another stable form, or a cheaper one;
+- there is a stable form: softmax, its logarithm and the like overflow as they are written;
+- there is a cheaper form;
 - all its inputs are constants: constant folding.
+
+`stabilized` only puts stable forms in place. Gradients are derived from them.
 
 Rules of elementwise operations are equations; others are functions that return a variable or None.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import numpy as np
 
@@ -28,9 +27,6 @@ __all__ = ["SHAPE_ONLY", "rewrite", "stabilized", "substitute"]
 
 LARGEST = 1000  # elements of constants that are computed, or compared
 
-# Equations: what the left side matches is replaced by the right side. They are tried in this order,
-# and the inputs of + and * in both orders. Constants stand first, since they fail soonest.
-
 
 def _table(*equations):
     """Return lists of equations by the operation of their left side."""
@@ -40,11 +36,15 @@ def _table(*equations):
     return table
 
 
+# Equations: what the left side matches is replaced by the right side. They are tried in this order,
+# and the inputs of + and * in both orders. Constants stand first, since they fail soonest.
+
 X, Y = Input("float64", (), "x"), Input("float64", (), "y")
 
 STABLE = _table(
     (ew.log(ew.exp(X)), X),
     (ew.log(ew.sigmoid(X)), -ew.softplus(-X)),
+    (ew.log(1 + ew.exp(X)), ew.softplus(X)),
     (ew.log(1 + X), ew.log1p(X)),
     (ew.log(1 - X), ew.log1p(-X)),
     (ew.log1p(ew.exp(X)), ew.softplus(X)),
@@ -58,12 +58,9 @@ STABLE = _table(
 CHEAPER = _table(
     (0 + X, X),
     (-Y + X, X - Y),
-    (X - 0, X),
     (X - -Y, X + Y),
     (1 * X, X),
     (-1 * X, -X),
-    (X / 1, X),
-    (-X / Y, -(X / Y)),
     (X**1, X),
     (X**2, ew.sqr(X)),
     (ew.neg(-X), X),
@@ -71,27 +68,32 @@ CHEAPER = _table(
 )
 
 
-def _by_equation(table, x, look):
+def _by_equation(table, x, seen=None):
     """Return the right side of the first equation whose left side `x` matches, or None."""
     for left, right in table.get(x.operation, ()):
         found = {}
-        if _matches(left, x, look, found) and all(y.dtype == x.dtype for y in found.values()):
+        if _matches(left, x, seen, found) and all(y.dtype == x.dtype for y in found.values()):
             return _filled_in(right, found)
     return None
 
 
-def _matches(pattern, x, look, found):
-    """Return whether `x` is what a pattern describes; `found` gets what its variables stand for."""
+def _matches(pattern, x, seen, found):
+    """Return whether `x` is what a pattern describes; `found` gets what its variables stand for.
+
+    What only moves elements is looked through, unless `seen` is None.
+    """
     if isinstance(pattern, Constant):
         return isinstance(x, Constant) and x.ndim == 0 and x.value == pattern.value
     if pattern.operation is None:
         return _equal(found.setdefault(pattern, x), x)
-    y, moved = look(x)
+    y, moved = (x, None) if seen is None else _through(seen, x)
     if y.operation is not pattern.operation:
         return False
-    inputs = [z if isinstance(z, Constant) and z.ndim == 0 else moved(z) for z in y.inputs]
+    inputs = y.inputs
+    if y is not x:
+        inputs = [z if isinstance(z, Constant) and z.ndim == 0 else moved(z) for z in inputs]
     for order in (inputs, inputs[::-1]) if y.operation in (ew.add, ew.mul) else (inputs,):
-        if all(_matches(p, z, look, found) for p, z in zip(pattern.inputs, order, strict=True)):
+        if all(_matches(p, z, seen, found) for p, z in zip(pattern.inputs, order, strict=True)):
             return True
     return False
 
@@ -126,39 +128,39 @@ def _name(x):
     return None if x.operation is None else x.operation.name
 
 
-# Stable forms are found through operations that only move elements. Nothing can be seen of
-# variables that are `hidden`.
+# Stable forms are found through operations that only move elements. `seen` tells what is seen in
+# place of a variable: what a constant was computed from, or nothing.
 
 MOVES = {"index", "dimshuffle", "reshape", "reshape_like", "broadcast", "copy", "cast"}
-UNSEEN = Constant(0)
+MOVES |= {"disconnected_grad", "zero_grad"}
+NOTHING = Constant(0)
 
 
-def _through(hidden, x):
+def _through(seen, x):
     """Return what `x` shows elements of, and a function that moves elements in the same way."""
-    path = []
-    while _name(x) in MOVES and x not in hidden and x.kind == x.inputs[0].kind:
+    path, x = [], seen.get(x, x)
+    while _name(x) in MOVES and x.kind == x.inputs[0].kind:
         path.append(x)
-        x = x.inputs[0]
+        x = seen.get(x.inputs[0], x.inputs[0])
 
     def moved(y):
         for move in reversed(path):
             y = move.operation(y, *move.inputs[1:])
         return y
 
-    return UNSEEN if x in hidden else x, moved
+    return x, moved
 
 
-def _as_it_is(x):
-    return x, lambda y: y
-
-
-def _stable(x, hidden=()):
+def _stable(seen, x):
     """Return the stable form of `x`, or None."""
+    if x.operation in (ew.log2, ew.log10):
+        found = _stable(seen, ew.log(*x.inputs))
+        return found if found is None else found / math.log(2 if x.operation is ew.log2 else 10)
     if x.operation not in STABLE or x.kind != "f":
         return None
-    found = _by_equation(STABLE, x, partial(_through, hidden))
-    if found is None and x.operation.name in ALONG_AXES:
-        found = ALONG_AXES[x.operation.name](hidden, *x.inputs)
+    found = _by_equation(STABLE, x, seen)
+    if found is None and x.operation in (ew.log, ew.true_div):
+        found = (_log if x.operation is ew.log else _softmax)(seen, *x.inputs)
     return found if found is not None and _fits(found, x) else None
 
 
@@ -166,60 +168,56 @@ def _fits(found, x):
     return (found.dtype, found.ndim) == (x.dtype, x.ndim) and not found.weak
 
 
-def _log(hidden, x):
+def _log(seen, x):
     """Return the logarithm of a softmax or of a sum of exponentials."""
-    y, moved = _through(hidden, x)
+    y, moved = _through(seen, x)
     if _name(y) == "softmax":
         return moved(LogSoftmax(y.operation.axes)(*y.inputs))
     if _name(y) == "sum":
-        power, moved_inside = _through(hidden, y.inputs[0])
+        power, moved_inside = _through(seen, y.inputs[0])
         if _name(power) == "exp":
             return moved(LogSumExp(y.operation.axes)(moved_inside(power.inputs[0])))
     return None
 
 
-def _softmax(hidden, a, b):
+def _softmax(seen, a, b):
     """Return exp(z) / Σ exp(z) as a softmax, if each sum stands beside what it is the sum of."""
-    (powers, of_a), (total, of_b) = _turned(hidden, a), _turned(hidden, b)
-    exp, moved = _through(hidden, powers)
-    if _name(exp) != "exp" or _name(total) != "sum":
+    total, of_b = _turned(seen, b)
+    z, of_a = _exponent(seen, a)
+    if z is None or _name(total) != "sum":
         return None
-    summed, order = _turned(hidden, total.inputs[0])
+    summed, order = _exponent(seen, total.inputs[0])
     axes = sorted(order[k] for k in total.operation.axes if order[k] != "x")
     rest = [n for k, n in enumerate(order) if k not in total.operation.axes]
     of_b = ["x"] * (a.ndim - b.ndim) + ["x" if k == "x" else rest[k] for k in of_b]
     beside = all(n == m or (n == "x" and m in axes) for n, m in zip(of_b, of_a, strict=False))
-    if beside and _equal(summed, powers):
-        return arrays.dimshuffle(Softmax(tuple(axes))(moved(exp.inputs[0])), of_a)
+    if beside and summed is not None and _equal(summed, z):
+        return arrays.dimshuffle(Softmax(tuple(axes))(z), of_a)
     return None
 
 
-def _turned(hidden, x):
+def _turned(seen, x):
     """Return what `x` is, before its axes were turned, and which axis of it each axis of `x` is."""
-    pattern = range(x.ndim)
-    while _name(x) == "dimshuffle" and x not in hidden:
+    pattern, x = range(x.ndim), seen.get(x, x)
+    while _name(x) == "dimshuffle":
         pattern = ["x" if a == "x" else x.operation.pattern[a] for a in pattern]
-        [x] = x.inputs
-    return UNSEEN if x in hidden else x, pattern
+        x = seen.get(x.inputs[0], x.inputs[0])
+    return x, pattern
 
 
-ALONG_AXES = {"log": _log, "true_div": _softmax}
+def _exponent(seen, x):
+    """Return z, if `x` is exp(z) with its axes turned, else None; and which axis each axis is."""
+    x, outer = _turned(seen, x)
+    exp, moved = _through(seen, x)
+    if _name(exp) != "exp":
+        return None, outer
+    z, inner = _turned(seen, moved(exp.inputs[0]))
+    return z, ["x" if a == "x" else inner[a] for a in outer]
 
 
 # Cheaper forms that aren't equations
 
-
-def _zero_or_product(x, g, f):
-    finite = isinstance(f, Constant) and np.isfinite(f.value).all()
-    nonzero = isinstance(g, Constant) and g.value.all()
-    return ew.mul(g, f) if finite or nonzero else None
-
-
-def _dimshuffle(x, y):
-    start, pattern = _turned((), x)
-    return None if start is y else arrays.dimshuffle(start, pattern)
-
-
+# Which input of an operation counts only by its shape.
 SHAPE_ONLY = {"broadcast": 1, "reshape_like": 1, "put": 1, "size": 0, "count": 0}
 
 
@@ -234,14 +232,13 @@ def _scalar_in(x):
 
 
 def _unfilled(x):
-    """Use a scalar in place of an array filled with it, where another input has the full shape."""
+    """Use a scalar in place of an array filled with it, where another input has its shape."""
     inputs = x.inputs
     for i, y in enumerate(inputs if x.ndim and isinstance(x.operation, Elementwise) else ()):
         scalar = _scalar_in(y)
         if scalar is None:
             continue
-        rest = inputs[:i] + inputs[i + 1 :]
-        if any(all(_covers(y, z) for z in inputs) for y in rest):
+        if any(_covers(z, y) for z in inputs[:i] + inputs[i + 1 :]):
             return x.operation(*inputs[:i], scalar, *inputs[i + 1 :])
         if len(inputs) == 1 and _name(y) == "broadcast":
             return arrays.broadcast_like(x.operation(scalar), y.inputs[1])
@@ -249,7 +246,7 @@ def _unfilled(x):
 
 
 def _covers(y, x):
-    """Return whether `x` may be left out beside `y`, which has the shape of both.
+    """Return whether broadcasting `x` to `y` gives the shape of `y`, as far as the program knows.
 
     Sizes of leaves are compared when a call begins; others must be known to be equal.
     """
@@ -259,30 +256,20 @@ def _covers(y, x):
     )
 
 
-def _put(x, g, *inputs):
-    scalar = _scalar_in(g)
-    return None if scalar is None else x.operation(scalar, *inputs)
-
-
-RULES = {
-    "broadcast": _put,
-    "dimshuffle": _dimshuffle,
-    "put": _put,
-    "zero_or_product": _zero_or_product,
-}
-# They return their first input, if it has the shape and dtype of the result.
-IDENTITIES = {"broadcast", "cast", "copy", "reshape", "reshape_like"}
-IDENTITIES |= {"disconnected_grad", "zero_grad"}
-
-
 def _cheaper(x):
     """Return the cheaper form of `x`, or None."""
-    name = x.operation.name
-    if name in IDENTITIES and (x.inputs[0].dtype, x.inputs[0].dims) == (x.dtype, x.dims):
-        return x.inputs[0]
-    if name in RULES:
-        return RULES[name](x, *x.inputs)
-    return _by_equation(CHEAPER, x, _as_it_is)
+    name, inputs = x.operation.name, x.inputs
+    if name == "dimshuffle":
+        start, pattern = _turned({}, x)
+        return None if start is inputs[0] else arrays.dimshuffle(start, pattern)
+    if name == "zero_or_product":
+        g, f = [y.value if isinstance(y, Constant) else None for y in inputs]
+        finite, nonzero = f is not None and np.isfinite(f).all(), g is not None and g.all()
+        return ew.mul(*inputs) if finite or nonzero else None
+    if name in ("broadcast", "put"):
+        scalar = _scalar_in(inputs[0])
+        return None if scalar is None else x.operation(scalar, *inputs[1:])
+    return _by_equation(CHEAPER, x)
 
 
 def _folded(x):
@@ -308,6 +295,7 @@ class _Rewriter:
         self.new = {}  # what stands for a variable
         self.merged = {}  # what stands for an operation on inputs
         self.first = {}  # the first variable of a shape, or with an axis of a size
+        self.folded = {}  # what constants were computed from
         order = ancestors(outputs)
         self.users = set(order)
         self.walk(order)
@@ -316,52 +304,60 @@ class _Rewriter:
         """Find what stands for the variables in `order`, made at another place if that is given."""
         for x in order:
             x.made_at = made_at or x.made_at
-            inputs = tuple([self.new[y] for y in x.inputs])
-            key = (_value(x), *inputs)
+            key = (_value(x), *[self.new[y] for y in x.inputs])
             result = self.merged.get(key)
             if result is None:
-                result = _with_inputs(x, inputs)
-                found = self.by_rule(result) if x.operation else None
-                if found is not None:
-                    self.walk(ancestors([found], self.new), x.made_at)
-                    result = self.new[found]
-                self.merged[key] = result
+                result = self.merged[key] = self.rewritten(_with_inputs(x, self.new))
                 for n in (result.dims, *result.dims):
                     self.first.setdefault(n, result)
             if result.name is None and result.operation and result not in self.users:
                 result.name = x.name
             self.new[x] = self.new[result] = result
 
-    def by_rule(self, x):
-        """Return what the first rule that applies makes of `x`; None if none applies."""
-        for rule in (_stable, self.measured_first, _cheaper, _unfilled, _folded):
+    def rewritten(self, x):
+        """Return what the first rule that applies makes of `x`; itself if none applies."""
+        if x.operation is None:
+            return x
+        for rule in (self.stable, self.measured_first, _cheaper, _unfilled):
             found = rule(x)
             if found is not None and _fits(found, x):
-                return found
-        return None
+                self.walk(ancestors([found], self.new), x.made_at)
+                return self.new[found]
+        constant = _folded(x)
+        if constant is None:
+            return x
+        self.folded[constant] = x
+        return constant
+
+    def stable(self, x):
+        """Return the stable form of `x`, or None."""
+        found = _stable(self.folded, x)
+        if found is not None:  # what it replaces shouldn't be computed for its shape alone
+            for n in (x.dims, *x.dims):
+                if self.first.get(n) in x.inputs:
+                    del self.first[n]
+        return found
 
     def measured_first(self, x):
         """Return `x` with a shape taken of the first variable that has it, or None."""
-        if x.operation.name not in SHAPE_ONLY:
+        i = SHAPE_ONLY.get(x.operation.name)
+        if i is None:
             return None
-        i = SHAPE_ONLY[x.operation.name]
-        y, is_size = x.inputs[i], x.operation.name == "size"
-        key = y.dims[x.operation.axis] if is_size else y.dims
-        first = self.first[key]
-        if isinstance(key, int):
-            return Constant(np.int64(key))
-        if first is y:
-            return None
-        if is_size:
-            return arrays.ShapeOf(first.dims.index(key))(first)
-        return x.operation(*x.inputs[:i], first, *x.inputs[i + 1 :])
+        y = x.inputs[i]
+        if x.operation.name != "size":
+            first = self.first.get(y.dims, y)
+            return None if first is y else x.operation(*x.inputs[:i], first, *x.inputs[i + 1 :])
+        n = y.dims[x.operation.axis]
+        if isinstance(n, int):
+            return Constant(np.int64(n))
+        first = self.first.get(n, y)
+        return None if first is y else arrays.ShapeOf(first.dims.index(n))(first)
 
 
 def rewrite(outputs: Sequence[Variable]) -> list[Variable]:
     """Return `outputs` rewritten: without repetition, stable and cheap."""
-    image = stabilized(outputs, ())
-    rewriter = _Rewriter([image[x] for x in outputs])
-    return [rewriter.new[image[x]] for x in outputs]
+    new = _Rewriter(outputs).new
+    return [new[x] for x in outputs]
 
 
 def stabilized(outputs: Sequence[Variable], keep: Sequence[Variable]) -> dict[Variable, Variable]:
@@ -371,21 +367,19 @@ def stabilized(outputs: Sequence[Variable], keep: Sequence[Variable]) -> dict[Va
     variable of `keep` stands for it alone and wherever it was used, so that a gradient with respect
     to it can be derived.
     """
-    image, keep, hidden = {}, set(keep), set()
+    image, keep, hidden = {}, set(keep), {}
     for x in ancestors(outputs):
-        new = _with_inputs(x, tuple([image[y] for y in x.inputs]))
-        while (found := _stable(new, hidden)) is not None:  # log(1 + exp x) takes two steps
-            fresh = ancestors([found], image)
-            if fresh:
-                found.name = x.name
-            elif x in keep:
-                break
-            for y in fresh:
+        new = _with_inputs(x, image)
+        found = _stable(hidden, new)
+        if found is not None and (found not in image or x not in keep):
+            for y in ancestors([found], image):
                 y.made_at = x.made_at
+            if found not in image:
+                found.name = x.name
             new = found
         image[x] = image[new] = new
         if x in keep:
-            hidden.add(new)
+            hidden[new] = NOTHING
     return image
 
 
@@ -395,10 +389,11 @@ def substitute(outputs: Sequence[Variable], replace: Mapping[Variable, Variable]
         return list(outputs)
     new = dict(replace)
     for x in ancestors(outputs, new):
-        new[x] = _with_inputs(x, tuple([new[y] for y in x.inputs]))
+        new[x] = _with_inputs(x, new)
     return [new[x] for x in outputs]
 
 
-def _with_inputs(x, inputs):
-    """Return what the operation of `x` makes of `inputs`; `x` itself if they are its own."""
+def _with_inputs(x, new):
+    """Return what the operation of `x` makes of its `new` inputs; `x` itself if they are old."""
+    inputs = tuple([new[y] for y in x.inputs])
     return x if inputs == x.inputs else rebuilt(x, inputs)

@@ -187,6 +187,8 @@ PROBABILITIES = {
     "columns": (lambda m: T.exp(m) / total(m, 0), [[0, -LOG2], [-2000, -LOG2]]),
     "transposed": (lambda m: (T.exp(m).T / total(m, 1)).T, [[0, -1000], [-1000, 0]]),
     "of the transpose": (lambda m: T.exp(m).T / T.sum(T.exp(m).T, 0), [[0, -1000], [-1000, 0]]),
+    "above the transpose": (lambda m: T.exp(m).T / total(m.T, 0), [[0, -1000], [-1000, 0]]),
+    "below the transpose": (lambda m: T.exp(m.T) / total(m, 1), [[0, -1000], [-1000, 0]]),
     "sigmoid": (lambda m: T.exp(m) / (1 + T.exp(m)), [[0, -LOG2], [-1000, -LOG2]]),
 }
 
@@ -196,7 +198,9 @@ def test_hand_written_probabilities(name):
     make, logarithm = PROBABILITIES[name]
     m = T.dmatrix("m")
     np.testing.assert_allclose(value(make(m), (m, EXTREME)), np.exp(logarithm), rtol=1e-15)
-    np.testing.assert_allclose(value(T.log(make(m)), (m, EXTREME)), logarithm, rtol=1e-15)
+    for log, unit in ((T.log, 1), (T.log2, LOG2), (T.log10, np.log(10))):
+        y = value(log(make(m)), (m, EXTREME))
+        np.testing.assert_allclose(y, np.divide(logarithm, unit), rtol=1e-15)
 
 
 def test_hand_written_logarithm_of_a_sum_of_exponentials():
@@ -205,6 +209,18 @@ def test_hand_written_logarithm_of_a_sum_of_exponentials():
         y = T.log(total(m, *axes))
         np.testing.assert_array_equal(value(y, (m, EXTREME)), expected)
         assert value(T.grad(T.sum(y), m), (m, EXTREME))[0, 0] == 1
+        y2, y10 = T.log2(total(m, *axes)), T.log10(total(m, *axes))
+        np.testing.assert_allclose(value(y2, (m, EXTREME)) * LOG2, expected, rtol=1e-15)
+        slope = value(T.grad(T.sum(y10), m), (m, EXTREME))[0, 0]
+        np.testing.assert_allclose(slope, 1 / np.log(10))
+
+
+def test_what_a_stable_form_replaces_is_not_computed_for_its_shape():
+    m = T.dmatrix("m")
+    for y in (T.log2(total(m, 1)), T.exp(m).T / total(m.T, 0)):
+        assert "exp(m)" not in theano.function([m], [y, T.grad(T.sum(y), m)]).source.replace(
+            "logsumexp(m", ""
+        )
 
 
 MOVES = {

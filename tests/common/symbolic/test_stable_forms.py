@@ -40,6 +40,8 @@ OVERFLOWING = {
     "log(exp(x) + 1)": (lambda x: T.log(T.exp(x) + 1.0), SOFTPLUS),
     "log1p(exp(x))": (lambda x: T.log1p(T.exp(x)), SOFTPLUS),
     "log(exp(x))": (lambda x: T.log(T.exp(x)), IDENTITY),
+    "log2(1 + exp(x))": (lambda x: T.log2(1 + T.exp(x)) * float(np.log(2)), SOFTPLUS),
+    "log10(sigmoid(x))": (lambda x: T.log10(nnet.sigmoid(x)) * float(np.log(10)), LOG_SIGMOID),
     "exp(x) / (1 + exp(x))": (lambda x: T.exp(x) / (1 + T.exp(x)), SIGMOID),
 }
 BOUNDED = {
