@@ -71,12 +71,12 @@ def set_subtensor(x, index, y):
     return x
 
 
-def draw(method, dtype, seed, call, size, **given):
-    """Return random numbers: always the same for one `seed` (a pair) and number of the `call`.
+def draw(method, dtype, stream, call, size, **given):
+    """Return random numbers: always the same for one number of the stream and one of the call.
 
     The generator is Philox, which is counter-based: `call` goes into its counter.
     """
-    bits = np.random.Philox(key=np.array(seed, np.uint64), counter=[0, 0, int(call), 0])
+    bits = np.random.Philox(key=stream, counter=[0, 0, int(call), 0])
     rng = np.random.Generator(bits)
     if method == "permuted":
         rows = np.broadcast_to(given["x"], size + given["x"].shape)

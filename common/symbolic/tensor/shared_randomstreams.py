@@ -61,9 +61,10 @@ class RandomStreams:
         """Begin anew with another seed: all streams made so far restart."""
         if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
             raise TypeError(f"seed must be an integer of 0 or more, got {seed!r}")
-        self._seed, start = np.random.SeedSequence(seed).generate_state(2, np.uint64).tolist()
+        start = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
+        self._first_call = np.int64(start >> 22 << 20)  # of 42 bits by the seed, then 20 for calls
         for counter, _ in self.state_updates:
-            counter.set_value(start >> 33 << 20)  # below 2⁵¹, and far from other starts
+            counter.set_value(self._first_call)
 
     def updates(self):
         """Return the pairs of shared variables and their updates."""
@@ -74,9 +75,9 @@ class RandomStreams:
         if size is None:
             size = max(given.values(), key=lambda x: x.ndim).shape
         sizes = arrays.sizes_of(size, ndim)
-        counter = shared(np.int64(0))
+        counter = shared(self._first_call)
         counter.default_update = counter + np.int64(1)
-        stream = self._seed, len(self.state_updates)
+        stream = len(self.state_updates)
         self.state_updates.append((counter, counter.default_update))
         draw = Draw(method, checked_dtype(dtype), stream, len(sizes), tuple(given))
         return draw(counter, *sizes, *given.values())

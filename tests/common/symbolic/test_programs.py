@@ -153,6 +153,9 @@ def test_streams_are_seeded_advance_and_can_begin_anew_or_stand_still():
     equal([first, third], [again, third_again])
     equal(draws[:, :, 0], draws[:, :, 2])  # one variable, one value in a call
     assert len(np.unique([first, second, third, fourth])) == 4 * 18
+    for begun in (made(1), made(None)):  # a new seed leaves nothing of the one before
+        begun[0].seed(2)
+        equal([begun[1]() for _ in range(3)], second)
     still = made(1, no_default_updates=True)[1]
     equal(still(), still())
     assert len(streams.updates()) == 2
