@@ -156,6 +156,7 @@ def function(
     elif returns == "one":
         outputs = [] if outputs is None else [outputs]
     outputs = [as_variable(o) for o in outputs]
+    outputs = [cast(o, o.dtype) for o in outputs]  # Python numbers, too
     written = [*outputs, *updates.values()]
     results = substitute(written, givens)
     needed = [] if no_default_updates is True else ancestors(results)
@@ -273,7 +274,7 @@ class Function:
             for s, value in zip(self._updated, new, strict=True):
                 if any(n == 1 != size for n, size in zip(s.dims, value.shape, strict=True)):
                     raise ValueError(
-                        f"the update of {s!r} must have shape {s.dims}, "
+                        f"{self._title}: the update of {s!r} must have shape {s.dims}, "
                         f"since axes of size 1 keep it, got {value.shape}"
                     )
             # And replaced in one step, so that neither Ctrl-C nor a thread comes between.

@@ -278,6 +278,7 @@ def test_one_output_a_list_a_dict_or_none():
         results = function([], constants)()
         for result, constant in zip(results, constants, strict=True):
             equal(result, constant)
+            assert result.dtype == T.constant(constant).dtype
             result[...] = 0
 
 
@@ -474,7 +475,10 @@ def test_sizes_known_beforehand_are_checked_when_the_expression_is_made():
         (lambda b, v, i: b * v.reshape((3,)), "mul failed for .*size 2"),
         (lambda b, v, i: T.concatenate([b[0], v]).reshape((6,))[None, :3], "size 5"),
         (lambda b, v, i: b / (v.sum() - 2), "true_div failed for"),
-        (lambda b, v, i: T.ones((4 - v.shape[0], 3)), "update of b must have shape .*size 1"),
+        (
+            lambda b, v, i: T.ones((4 - v.shape[0], 3)),
+            "^the function: the update of b must have shape",
+        ),
     ],
 )
 def test_failing_call_changes_nothing_and_can_be_tried_again(second, message):
