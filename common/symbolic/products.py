@@ -3,19 +3,15 @@
 import math
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from common.symbolic import arrays
 from common.symbolic import elementwise as ew
 from common.symbolic.graph import Operation, Variable, as_variable
 
-__all__ = ["Dot", "LogSoftmax", "LogSumExp", "Softmax", "batched_dot", "dot", "outer", "tensordot"]
 
-
-class Dot(Operation):
+class Dot(Operation, name="dot", template="{0} @ {1}"):
     """The product of matrices, vectors, or both, Σₖ a[…, k] b[k, …]; of two batches, one by one."""
-
-    name = "dot"
-    template = "{0} @ {1}"
 
     def infer(self, a, b):
         if (a.ndim, b.ndim) not in ((1, 1), (1, 2), (2, 1), (2, 2), (3, 3)):
@@ -46,12 +42,8 @@ class Dot(Operation):
         return ZeroOrDot()(g, _turned(b)) if i == 0 else _turned(ZeroOrDot()(_turned(g), a))
 
 
-class ZeroOrDot(Dot):
+class ZeroOrDot(Dot, name="zero_or_dot", template="zero_or_dot({0}, {1})", selects=True):
     """The product without the terms where all of a[…, k] is 0, even if b[k, …] is infinite."""
-
-    name = "zero_or_dot"
-    template = "zero_or_dot({0}, {1})"
-    selects = True
 
     def guarded_vjp(self, i, out, g, a, b):
         """Return the VJP of the terms that are finite: others have been left out."""
@@ -108,7 +100,8 @@ def tensordot(a, b, axes=2) -> Variable:
     a, b = as_variable(a), as_variable(b)
     if isinstance(axes, int):
         axes = range(a.ndim - axes, a.ndim), range(axes)
-    of_a, of_b = (np.ravel(axes[0]) % a.ndim).tolist(), (np.ravel(axes[1]) % b.ndim).tolist()
+    of_a = normalize_axis_tuple(np.ravel(axes[0]).tolist(), a.ndim, "axes of a")
+    of_b = normalize_axis_tuple(np.ravel(axes[1]).tolist(), b.ndim, "axes of b")
     rest_a, rest_b = ([k for k in range(x.ndim) if k not in ks] for x, ks in ((a, of_a), (b, of_b)))
     rows, inner, columns = (
         [arrays.ShapeOf(k)(x) for k in ks] for x, ks in ((a, rest_a), (a, of_a), (b, rest_b))
@@ -119,12 +112,8 @@ def tensordot(a, b, axes=2) -> Variable:
     return arrays.reshape(Dot()(left, right), rows + columns)
 
 
-class Softmax(Operation):
+class Softmax(Operation, name="softmax", template="{op.name}({0}, {op.axes})", fields=("axes",)):
     """exp(xₖ) / Σⱼ exp(xⱼ), where the sum goes over `axes`."""
-
-    name = "softmax"
-    template = "{op.name}({0}, {op.axes})"
-    fields = ("axes",)
 
     def vjp(self, i, y, g, x, times=ew.mul):
         """Return y (g − Σ y g)."""
@@ -134,20 +123,16 @@ class Softmax(Operation):
         return self.vjp(*args, times=lambda f, g: ew.zero_or_product(g, f))
 
 
-class LogSoftmax(Softmax):
+class LogSoftmax(Softmax, name="log_softmax"):
     """xₖ − log Σⱼ exp(xⱼ): the logarithm of the softmax, accurate also where that is 0."""
-
-    name = "log_softmax"
 
     def vjp(self, i, y, g, x, times=ew.mul):
         """Return g − exp(y) Σ g."""
         return g - times(ew.exp(y), arrays.sum(g, self.axes, keepdims=True))
 
 
-class LogSumExp(Softmax):
+class LogSumExp(Softmax, name="logsumexp"):
     """log Σₖ exp(xₖ), without overflow."""
-
-    name = "logsumexp"
 
     def infer(self, x):
         return x.dtype, tuple(n for a, n in enumerate(x.dims) if a not in self.axes)
