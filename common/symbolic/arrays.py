@@ -23,10 +23,7 @@ def as_axes(name: str, x: Variable, axis) -> tuple[int, ...]:
     axes = np.atleast_1d(axis)
     if axes.size and axes.dtype.kind not in "iu":
         raise TypeError(f"{name}: axis must be an integer, several, or None, got {axis!r}")
-    try:
-        return tuple(sorted(normalize_axis_tuple(axes.tolist(), x.ndim)))
-    except ValueError as error:
-        raise ValueError(f"{name} of {x!r}: {error}") from error
+    return tuple(sorted(normalize_axis_tuple(axes.tolist(), x.ndim, f"{name} of {x!r}")))
 
 
 def _axis_text(axes):

@@ -16,15 +16,11 @@ class Dot(Operation, name="dot", template="{0} @ {1}"):
     def infer(self, a, b):
         if (a.ndim, b.ndim) not in ((1, 1), (1, 2), (2, 1), (2, 2), (3, 3)):
             raise TypeError(
-                f"dot takes vectors and matrices, got {a!r} with {a.ndim} axes and {b!r} with "
-                f"{b.ndim}"
+                f"dot takes vectors and matrices, got {a!r} {a.dims} and {b!r} {b.dims}"
             )
         n, m = a.dims[-1], b.dims[-2:][0]
         if isinstance(n, int) and isinstance(m, int) and n != m:
-            raise ValueError(
-                f"dot: the last axis of {a!r} {a.dims} must have the size of the "
-                f"first axis of {b!r} {b.dims}"
-            )
+            raise ValueError(f"dot: {n} columns but {m} rows: {a!r} {a.dims} and {b!r} {b.dims}")
         return np.result_type(a.dtype, b.dtype).name, (*a.dims[:-1], *b.dims[1:][-1:])
 
     def vjp(self, i, out, g, a, b):
@@ -100,12 +96,15 @@ def tensordot(a, b, axes=2) -> Variable:
     a, b = as_variable(a), as_variable(b)
     if isinstance(axes, int):
         axes = range(a.ndim - axes, a.ndim), range(axes)
-    of_a = normalize_axis_tuple(np.ravel(axes[0]).tolist(), a.ndim, "axes of a")
-    of_b = normalize_axis_tuple(np.ravel(axes[1]).tolist(), b.ndim, "axes of b")
+    of_a = normalize_axis_tuple(np.ravel(axes[0]).tolist(), a.ndim, "tensordot")
+    of_b = normalize_axis_tuple(np.ravel(axes[1]).tolist(), b.ndim, "tensordot")
+    if len(of_a) != len(of_b):
+        raise ValueError(f"tensordot: axes must be as many of the one as of the other, got {axes}")
     rest_a, rest_b = ([k for k in range(x.ndim) if k not in ks] for x, ks in ((a, of_a), (b, of_b)))
-    rows, inner, columns = (
-        [arrays.ShapeOf(k)(x) for k in ks] for x, ks in ((a, rest_a), (a, of_a), (b, rest_b))
-    )
+    rows, columns = [a.shape[k] for k in rest_a], [b.shape[k] for k in rest_b]
+    # A sum asserts that its terms have the same size; but what is never needed isn't computed.
+    pairs = [(a.shape[k], b.shape[j]) for k, j in zip(of_a, of_b, strict=True)]
+    inner = [(arrays.arange(n) + arrays.arange(m)).shape[0] for n, m in pairs]
     n, k, m = (math.prod(sizes, start=np.int64(1)) for sizes in (rows, inner, columns))
     left = arrays.reshape(arrays.transpose(a, [*rest_a, *of_a]), [n, k])
     right = arrays.reshape(arrays.transpose(b, [*of_b, *rest_b]), [k, m])
