@@ -101,14 +101,15 @@ def tensordot(a, b, axes=2) -> Variable:
     if len(of_a) != len(of_b):
         raise ValueError(f"tensordot: axes must be as many of the one as of the other, got {axes}")
     rest_a, rest_b = ([k for k in range(x.ndim) if k not in ks] for x, ks in ((a, of_a), (b, of_b)))
-    rows, columns = [a.shape[k] for k in rest_a], [b.shape[k] for k in rest_b]
+    a, b = arrays.transpose(a, [*rest_a, *of_a]), arrays.transpose(b, [*of_b, *rest_b])
+    rows, columns = list(a.shape)[: len(rest_a)], list(b.shape)[len(of_b) :]
     # A sum asserts that its terms have the same size; but what is never needed isn't computed.
-    pairs = [(a.shape[k], b.shape[j]) for k, j in zip(of_a, of_b, strict=True)]
+    pairs = zip(list(a.shape)[len(rest_a) :], b.shape, strict=False)
     inner = [(arrays.arange(n) + arrays.arange(m)).shape[0] for n, m in pairs]
     n, k, m = (math.prod(sizes, start=np.int64(1)) for sizes in (rows, inner, columns))
-    left = arrays.reshape(arrays.transpose(a, [*rest_a, *of_a]), [n, k])
-    right = arrays.reshape(arrays.transpose(b, [*of_b, *rest_b]), [k, m])
-    return arrays.reshape(Dot()(left, right), rows + columns)
+    return arrays.reshape(
+        Dot()(arrays.reshape(a, [n, k]), arrays.reshape(b, [k, m])), rows + columns
+    )
 
 
 class Softmax(Operation, name="softmax", template="{op.name}({0}, {op.axes})", fields=("axes",)):
