@@ -410,8 +410,8 @@ def std(x, axis=None, keepdims=False) -> Variable:
 # Joining and counting
 
 
-class Join(Operation, name="concatenate", fields=("axis",), selects=True):
-    """Arrays one after the other along an axis. Each selects a part of g, which may be 0."""
+class Join(Operation, name="concatenate", fields=("axis",)):
+    """Arrays one after the other along an axis."""
 
     def infer(self, *xs):
         dims = []
@@ -436,7 +436,7 @@ class Join(Operation, name="concatenate", fields=("axis",), selects=True):
         return f"np.concatenate([{', '.join(xs)}], axis={self.axis})"
 
 
-class MakeVector(Operation, name="stack", selects=True):
+class MakeVector(Operation, name="stack"):
     """A vector of scalars of one dtype."""
 
     def infer(self, *xs):
