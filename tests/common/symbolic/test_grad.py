@@ -442,3 +442,10 @@ def test_an_ordinary_network_needs_no_guard():
         grads = T.grad(-T.mean(log_p[T.arange(iv.shape[0]), iv]), [m, W, V])
         assert "zero_or" not in function([m, iv, v, W, V], grads).source
         assert "zero_or" not in pp(grads[0]) or "v - " in pp(h)  # of −1, until it is compiled
+
+
+def test_joined_features_need_no_guard():
+    W, V = T.dmatrix("W"), T.dmatrix("V")
+    for join in (lambda a, b: T.concatenate([a, b], axis=1), lambda a, b: T.stack([a, b])):
+        grads = T.grad(T.sum(join(T.dot(m, W), T.exp(T.dot(m, V))) ** 2), [m, W, V])
+        assert "zero_or" not in function([m, W, V], grads).source
