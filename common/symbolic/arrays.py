@@ -6,7 +6,7 @@ broadcasting uses one element many times, so its VJP sums.
 
 import builtins
 import operator
-from functools import cache
+from itertools import zip_longest
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -23,10 +23,7 @@ def as_axes(name: str, x: Variable, axis) -> tuple[int, ...]:
     axes = np.atleast_1d(axis)
     if axes.size and axes.dtype.kind not in "iu":
         raise TypeError(f"{name}: axis must be an integer, several, or None, got {axis!r}")
-    try:
-        return tuple(sorted(normalize_axis_tuple(axes.tolist(), x.ndim)))
-    except ValueError as error:
-        raise ValueError(f"{name} of {x!r}: {error}") from error
+    return tuple(sorted(normalize_axis_tuple(axes.tolist(), x.ndim, f"{name} of {x!r}")))
 
 
 def _axis_text(axes):
@@ -36,27 +33,13 @@ def _axis_text(axes):
 # Axes
 
 
-class Dimshuffle(Operation):
-    """Axes in another order, with new ones of size 1, and without some of size 1.
-
-    Parameters
-    ----------
-    pattern : tuple of int or "x"
-        For each axis of the result: which axis of the input it is, or "x" for a new one. An axis of
-        the input that isn't named must have size 1.
-    ndim : int
-        The number of axes of the input.
-    """
-
-    name = "dimshuffle"
-    view = True
-    fields = ("pattern", "ndim")
+class Dimshuffle(Operation, name="dimshuffle", view=True, fields=("pattern", "ndim")):
+    """The `ndim` axes in the order of `pattern`, as of `dimshuffle` below."""
 
     def infer(self, x):
         return x.dtype, tuple([1 if a == "x" else x.dims[a] for a in self.pattern])
 
     def vjp(self, i, out, g, x):
-        """Return g with its axes put back."""
         place = {a: k for k, a in enumerate(self.pattern)}
         return dimshuffle(g, [place.get(a, "x") for a in range(x.ndim)])
 
@@ -98,51 +81,41 @@ def dimshuffle(x, pattern) -> Variable:
 def transpose(x, axes=None) -> Variable:
     """Return `x` with its axes in another order, by default reversed."""
     x = as_variable(x)
-    axes = range(x.ndim)[::-1] if axes is None else axes
-    axes = normalize_axis_tuple(axes, x.ndim, "transpose")
+    axes = normalize_axis_tuple(range(x.ndim)[::-1] if axes is None else axes, x.ndim, "transpose")
     if len(axes) < x.ndim:
         raise ValueError(f"transpose: axes must name each of the {x.ndim} axes once, got {axes}")
     return dimshuffle(x, axes)
 
 
-def expand(x: Variable, axes) -> Variable:
+def expand(x, axes) -> Variable:
     """Return `x` with axes of size 1 at the places `axes` of the result."""
+    x = as_variable(x)
+    axes = normalize_axis_tuple(axes, x.ndim + len(axes))
     rest = iter(range(x.ndim))
     return dimshuffle(x, ["x" if a in axes else next(rest) for a in range(x.ndim + len(axes))])
 
 
 def shape_padleft(x, n_ones: int = 1) -> Variable:
     """Return `x` with `n_ones` axes of size 1 in front."""
-    return expand(as_variable(x), range(n_ones))
+    return expand(x, range(n_ones))
 
 
 def shape_padright(x, n_ones: int = 1) -> Variable:
     """Return `x` with `n_ones` axes of size 1 behind."""
-    x = as_variable(x)
-    return expand(x, range(x.ndim, x.ndim + n_ones))
+    return expand(x, range(-n_ones, 0))
 
 
 def shape_padaxis(x, axis: int) -> Variable:
     """Return `x` with an axis of size 1 at `axis`."""
-    x = as_variable(x)
-    return expand(x, (axis % (x.ndim + 1),))
+    return expand(x, [axis])
 
 
-class Copy(Operation):
+class Copy(Operation, name="copy", template="{0}", view=True):
     """The same value as a variable of its own."""
 
-    name = "copy"
-    template = "{0}"
-    view = True
 
-
-class Print(Operation):
+class Print(Copy, name="print", template="show({0}, {op.message!a})", fields=("message",)):
     """The input; when it is computed, its value is printed after `message`."""
-
-    name = "print"
-    view = True
-    template = "show({0}, {op.message!a})"
-    fields = ("message",)
 
     def __init__(self, message: str = "", attrs=("__str__",)):
         super().__init__(str(message))
@@ -151,25 +124,17 @@ class Print(Operation):
 # Shapes
 
 
-class ShapeOf(Operation):
+class ShapeOf(Operation, name="size", fields=("axis",), dtype="int64", n_values=0):
     """The size of one axis, int64."""
 
-    name = "size"
     template = "{0}.shape[{op.axis}]"
-    fields = ("axis",)
-    dtype = "int64"
-    n_values = 0
-    differentiable = False
 
     def infer(self, x):
         return self.dtype, ()
 
 
-class Count(ShapeOf):
+class Count(ShapeOf, name="count", fields=("axes", "dtype")):
     """The number of elements along some axes, which a mean divides by."""
-
-    name = "count"
-    fields = ("axes", "dtype")
 
     def code(self, x):
         return f"np.{self.dtype}({' * '.join(f'{x}.shape[{a}]' for a in self.axes)})"
@@ -187,13 +152,8 @@ def size(x) -> Variable:
     return prod(shape(x))
 
 
-class Reshape(Operation):
+class Reshape(Operation, name="reshape", template="np.reshape({0}, ({1}))", view=True, n_values=1):
     """The elements of the first input in a shape given by the other inputs; a size of −1 fits."""
-
-    name = "reshape"
-    template = "np.reshape({0}, ({1}))"
-    view = True
-    n_values = 1
 
     def infer(self, x, *sizes):
         for n in sizes:
@@ -202,43 +162,31 @@ class Reshape(Operation):
         return x.dtype, tuple([_dim_of(n) for n in sizes])
 
     def vjp(self, i, out, g, x, *sizes):
-        """Return g in the shape of x."""
         return ReshapeLike()(g, x)
 
     def code(self, x, *sizes):
         return self.template.format(x, ", ".join(sizes) + "," * (len(sizes) == 1))
 
 
-class Alloc(Reshape):
+class Alloc(Reshape, name="alloc", template="np.full(({1}), {0})", view=False):
     """A new array of a shape given by the other inputs, filled with the first one."""
 
-    name = "alloc"
-    template = "np.full(({1}), {0})"
-    view = False
     vjp = Operation.vjp
 
 
-class BroadcastLike(Operation):
-    """The first input, broadcast to the shape of the second."""
-
-    name = "broadcast"
-    template = "np.broadcast_to({0}, {1}.shape)"
-    view = True
-    n_values = 1
-
-    def infer(self, g, x):
-        return g.dtype, x.dims
-
-
-class ReshapeLike(BroadcastLike):
+class ReshapeLike(Reshape, name="reshape_like", template="{0}.reshape({1}.shape)"):
     """The elements of the first input in the shape of the second."""
 
-    name = "reshape_like"
-    template = "{0}.reshape({1}.shape)"
+    code = Operation.code
 
-    def vjp(self, i, out, gg, g, x):
-        """Return gg in the shape of g."""
-        return ReshapeLike()(gg, g)
+    def infer(self, x, like):
+        return x.dtype, like.dims
+
+
+class BroadcastLike(ReshapeLike, name="broadcast", template="np.broadcast_to({0}, {1}.shape)"):
+    """The first input, broadcast to the shape of the second."""
+
+    vjp = Operation.vjp
 
 
 def _dim_of(n: Variable):
@@ -361,39 +309,31 @@ def _to_largest(g, y, x, axes):
     return ew.switch(found, g / count, 0)
 
 
-# For each the VJP, a function of g, of the result (both with axes of size 1 where it was reduced),
-# of the input and the axes; None for 0.
-REDUCTIONS = {
+# The VJP: a function of g, of the result (both with axes of size 1 where it was reduced), of the
+# input and the axes. Other reductions give integers or booleans.
+REDUCTION_VJPS = {
     "sum": lambda g, y, x, axes: broadcast_like(g, x),
     "prod": _to_factors,
     "max": _to_largest,
     "min": _to_largest,
-    **dict.fromkeys(("argmax", "argmin", "all", "any")),
 }
 
 
-@cache
-def _reduced_dtype(name, dtype):
-    return getattr(np.ones(1, dtype), name)().dtype.name
-
-
-class Reduction(Operation):
-    """One of the reductions above, over some axes; some take one only: prod, argmax, argmin."""
-
-    fields = ("name", "axes")
+class Reduction(Operation, fields=("name", "axes")):
+    """NumPy's method of this name, over some axes; prod, argmax and argmin take only one."""
 
     def __init__(self, name: str, axes: tuple[int, ...]):
         super().__init__(name, axes)
         self.selects = name in ("max", "min")
-        self.differentiable = REDUCTIONS[name] is not None
 
     def infer(self, x):
         self._over_all = len(self.axes) == x.ndim
         dims = tuple([n for a, n in enumerate(x.dims) if a not in self.axes])
-        return _reduced_dtype(self.name, x.dtype), dims
+        return ew.dtype_of(f"{{0}}.{self.name}()", (x.dtype,)), dims
 
     def vjp(self, i, out, g, x):
-        return REDUCTIONS[self.name](expand(g, self.axes), expand(out, self.axes), x, self.axes)
+        vjp, axes = REDUCTION_VJPS[self.name], self.axes
+        return vjp(expand(g, axes), expand(out, axes), x, axes)
 
     def code(self, x):
         return f"{x}.{self.name}({'' if self._over_all else f'axis={_axis_text(self.axes)}'})"
@@ -413,7 +353,7 @@ def _reduced(name, x, axis, keepdims, dtype=None):
         groups = [(len(rest),)]
     for group in groups:
         result = Reduction(name, group)(result)
-    result = ew.cast(result, dtype or _reduced_dtype(name, x.dtype))
+    result = ew.cast(result, dtype or Reduction(name, axes).infer(x)[0])
     return expand(result, axes) if keepdims else result
 
 
@@ -427,34 +367,23 @@ def prod(x, axis=None, dtype=None, keepdims=False) -> Variable:
     return _reduced("prod", x, axis, keepdims, dtype)
 
 
-def max(x, axis=None, keepdims=False) -> Variable:
-    """Return the largest element over `axis`. Equal ones share the gradient."""
-    return _reduced("max", x, axis, keepdims)
+def _reducer(name, result):
+    """Return a function of `x`, `axis` and `keepdims`."""
+
+    def reducer(x, axis=None, keepdims=False) -> Variable:
+        return _reduced(name, x, axis, keepdims)
+
+    reducer.__name__ = reducer.__qualname__ = name
+    reducer.__doc__ = f"Return {result}"
+    return reducer
 
 
-def min(x, axis=None, keepdims=False) -> Variable:
-    """Return the smallest element over `axis`. Equal ones share the gradient."""
-    return _reduced("min", x, axis, keepdims)
-
-
-def all(x, axis=None, keepdims=False) -> Variable:
-    """Return whether all elements over `axis` are nonzero."""
-    return _reduced("all", x, axis, keepdims)
-
-
-def any(x, axis=None, keepdims=False) -> Variable:
-    """Return whether any element over `axis` is nonzero."""
-    return _reduced("any", x, axis, keepdims)
-
-
-def argmax(x, axis=None, keepdims=False) -> Variable:
-    """Return the index of the largest element along `axis`; along several, as if flattened."""
-    return _reduced("argmax", x, axis, keepdims)
-
-
-def argmin(x, axis=None, keepdims=False) -> Variable:
-    """Return the index of the smallest element along `axis`; along several, as if flattened."""
-    return _reduced("argmin", x, axis, keepdims)
+max = _reducer("max", "the largest element over `axis`. Equal ones share the gradient.")
+min = _reducer("min", "the smallest element over `axis`. Equal ones share the gradient.")
+all = _reducer("all", "whether all elements over `axis` are nonzero.")
+any = _reducer("any", "whether any element over `axis` is nonzero.")
+argmax = _reducer("argmax", "the index of the largest element over `axis`, as if flattened.")
+argmin = _reducer("argmin", "the index of the smallest element over `axis`, as if flattened.")
 
 
 def mean(x, axis=None, dtype=None, keepdims=False) -> Variable:
@@ -481,28 +410,24 @@ def std(x, axis=None, keepdims=False) -> Variable:
 # Joining and counting
 
 
-class Join(Operation):
+class Join(Operation, name="concatenate", fields=("axis",)):
     """Arrays one after the other along an axis."""
-
-    name = "concatenate"
-    fields = ("axis",)
-    selects = True  # as far as each input is concerned: a part of g may be 0
 
     def infer(self, *xs):
         dims = []
-        for axis, sizes in enumerate(zip(*(x.dims for x in xs), strict=True)):
+        for axis, sizes in enumerate(zip_longest(*(x.dims for x in xs))):
             known = [n for n in sizes if isinstance(n, int)]
-            if axis == self.axis:
-                dims.append(builtins.sum(known) if len(known) == len(sizes) else Dim())
-                continue
-            if len(set(known)) > 1:
+            if None in sizes or (axis != self.axis and len(set(known)) > 1):
                 shown = ", ".join(f"{x!r} {x.dims}" for x in xs)
-                raise ValueError(f"concatenate: sizes differ along axis {axis}: {shown}")
-            dims.append([*known, *sizes][0])
+                raise ValueError(
+                    "concatenate: arrays must have the same number of axes, and the same sizes "
+                    f"along all but axis {self.axis}, got {shown}"
+                )
+            total = builtins.sum(known) if len(known) == len(xs) else Dim()
+            dims.append(total if axis == self.axis else [*known, *sizes][0])
         return np.result_type(*(x.dtype for x in xs)).name, tuple(dims)
 
     def vjp(self, i, out, g, *xs):
-        """Return the part of g that belongs to input `i`."""
         sizes = [ShapeOf(self.axis)(x) for x in xs[: i + 1]]
         start = builtins.sum(sizes[:i], start=as_variable(np.int64(0)))
         return ReshapeLike()(at(g, self.axis, slice(start, start + sizes[i])), xs[i])
@@ -511,17 +436,13 @@ class Join(Operation):
         return f"np.concatenate([{', '.join(xs)}], axis={self.axis})"
 
 
-class MakeVector(Operation):
+class MakeVector(Operation, name="stack"):
     """A vector of scalars of one dtype."""
-
-    name = "stack"
-    selects = True
 
     def infer(self, *xs):
         return xs[0].dtype, (len(xs),)
 
     def vjp(self, i, out, g, *xs):
-        """Return element `i` of g."""
         return g[i]
 
     def code(self, *xs):
@@ -533,9 +454,6 @@ def concatenate(tensors, axis=0) -> Variable:
     if not isinstance(tensors, list | tuple) or not tensors:
         raise TypeError(f"concatenate takes a list of arrays, got {tensors!r}")
     xs = [as_variable(x) for x in tensors]
-    if len({x.ndim for x in xs}) > 1:
-        shown = ", ".join(f"{x!r} {x.ndim}" for x in xs)
-        raise ValueError(f"concatenate: arrays must have the same number of axes, got {shown}")
     return Join(*as_axes("concatenate", xs[0], axis))(*xs)
 
 
@@ -557,40 +475,34 @@ def stack(*tensors, axis=0) -> Variable:
     return concatenate([shape_padaxis(x, axis) for x in xs], axis)
 
 
-def stacklists(tensors) -> Variable:
-    """Return nested lists of variables as one array."""
-    return as_variable(tensors)
+stacklists = as_variable  # of nested lists
 
 
-class Arange(Operation):
-    """start, start + step, … below stop; `counts` tells whether that counts from 0."""
+class Arange(Operation, name="arange", fields=("dtype",), n_values=0):
+    """0, 1, … below the input; or start, start + step, … below stop, of three inputs."""
 
-    name = "arange"
-    fields = ("dtype", "counts")
-    n_values = 0
-    differentiable = False
-
-    def infer(self, start, stop, step):
-        for n in (start, stop, step):
+    def infer(self, *numbers):
+        for n in numbers:
             if n.ndim:
                 raise TypeError(f"arange takes scalars, got {n!r} with {n.ndim} axes")
-        return self.dtype, (_dim_of(stop) if self.counts and stop.kind in "iu" else Dim(),)
+        counts = len(numbers) == 1 and numbers[0].kind in "iu"
+        return self.dtype, (_dim_of(numbers[0]) if counts else Dim(),)
 
-    def code(self, start, stop, step):
-        numbers = stop if self.counts else ", ".join([start, stop] + [step] * (step != "1"))
-        dtype = "" if self.dtype == "int64" else f", dtype=np.{self.dtype}"
-        return f"np.arange({numbers}{dtype})"
+    def code(self, *numbers):
+        dtype = [] if self.dtype == "int64" else [f"dtype=np.{self.dtype}"]
+        return f"np.arange({', '.join([*numbers, *dtype])})"
 
 
 def arange(start, stop=None, step=1, dtype=None) -> Variable:
     """Return start, start + step, … below stop; with one argument 0, 1, … below it."""
     start, stop = (0, start) if stop is None else (start, stop)
-    numbers = [as_variable(n) for n in (start, stop, step)]
+    numbers = [stop] if (start, step) == (0, 1) else [start, stop, step]
+    numbers = [as_variable(n) for n in numbers]
     strong = [n.dtype for n in numbers if not n.weak]
     weak = ["float64" if n.kind == "f" else "int64" for n in numbers]
     natural = np.result_type(*(strong or weak))
     dtype = dtype or ("int64" if natural.kind in "biu" else natural.name)
-    return Arange(checked_dtype(dtype), (start, step) == (0, 1))(*numbers)
+    return Arange(checked_dtype(dtype))(*numbers)
 
 
 def at(x: Variable, axis: int, key) -> Variable:

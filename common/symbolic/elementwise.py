@@ -25,8 +25,6 @@ from common.symbolic.config import config
 from common.symbolic.graph import KINDS, Constant, Operation, Variable, as_variable, checked_dtype
 from common.symbolic.runtime import NAMESPACE
 
-__all__ = ["ELEMENTWISE", "Cast", "Elementwise"]
-
 
 class Elementwise(Operation):
     """A function of elements, with broadcasting of axes of known size 1.
@@ -67,7 +65,7 @@ class Elementwise(Operation):
             raise ValueError(f"program must name its first input {{0}}, got {program!r}")
         if kind not in (None, "float", "bool"):
             raise ValueError(f"kind must be None, 'float' or 'bool', got {kind!r}")
-        self.name, self.program, self.kind = name, program, kind
+        self.name, self.program, self.template, self.kind = name, program, program, kind
         self.vjps, self.selects = vjps, selects
         self.parameters = (program, vjps)
         self.is_comparison = kind == "bool"
@@ -97,7 +95,7 @@ class Elementwise(Operation):
     def infer(self, *inputs):
         dtypes = tuple([type(x.value.item()) if x.weak else x.dtype for x in inputs])
         try:
-            dtype = _dtype_of(self.program, dtypes)
+            dtype = dtype_of(self.program, dtypes)
         except TypeError as error:
             given = ", ".join(f"{x!r} of {x.dtype}" for x in inputs)
             raise TypeError(f"{self.name} isn't defined for {given}: {error}") from error
@@ -118,9 +116,6 @@ class Elementwise(Operation):
             return g
         return None if local is None else zero_or_product(g, local)
 
-    def code(self, *args):
-        return self.program.format(*args)
-
     def __deepcopy__(self, memo):
         return self
 
@@ -139,7 +134,7 @@ def _one(dtype):
 
 
 @cache
-def _dtype_of(program, dtypes):
+def dtype_of(program, dtypes):
     """Return the dtype that NumPy gives the result; a type in `dtypes` is that of a number."""
     names = {f"x{i}": np.ones(1, d) if type(d) is str else d(1) for i, d in enumerate(dtypes)}
     with np.errstate(all="ignore"):
@@ -162,12 +157,8 @@ def broadcast(name, *inputs):
     return tuple(result[::-1])
 
 
-class Cast(Operation):
+class Cast(Operation, name="cast", view=True, fields=("dtype",)):
     """The same numbers in another dtype."""
-
-    name = "cast"
-    view = True
-    fields = ("dtype",)
 
     def infer(self, x):
         if x.kind == "c" and KINDS[self.dtype] != "c":

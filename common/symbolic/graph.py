@@ -57,7 +57,9 @@ class Operation:
 
     A new kind needs a `name`, and a `template` or `code`. Unless it says otherwise, the result has
     dtype and shape of the first input, and the VJP is the adjoint itself, which the gradient walk
-    sums where the input was broadcast. Elementwise functions have a shorter way, `Elementwise`.
+    sums where the input was broadcast. Attributes can be given in the line of the class:
+    ``class Copy(Operation, name="copy", template="{0}", view=True)``. For an elementwise function
+    there is a shorter way, `common.symbolic.elementwise.Elementwise`.
 
     Attributes
     ----------
@@ -82,6 +84,10 @@ class Operation:
     n_values = None
     view = selects = False
     differentiable = True
+
+    def __init_subclass__(cls, **attributes):
+        for name, value in attributes.items():
+            setattr(cls, name, value)
 
     def __init__(self, *parameters):
         self.parameters = parameters

@@ -8,12 +8,10 @@ from common.symbolic import arrays
 from common.symbolic import elementwise as ew
 from common.symbolic.graph import Constant, Dim, Operation, Variable, as_variable
 
-__all__ = ["Index", "Put", "SetAt", "diag", "inc_subtensor", "index", "set_subtensor", "take"]
-
 ALL = (None, None, None)  # the bounds of the slice [:]
 
 
-class Index(Operation):
+class Index(Operation, name="index", fields=("pattern",), n_values=1, first=1, selects=True):
     """x[…], a part of the first input.
 
     Parameters
@@ -21,15 +19,11 @@ class Index(Operation):
     pattern : tuple
         What stands between the brackets, part by part: None, an ellipsis, an integer, the three
         bounds of a slice, or what kind of index a further input is: "scalar", "array", "mask", or
-        "rows" for an array 0, 1, 2, … A bound of a slice can be an input as well.
+        "rows" for an array 0, 1, 2, … A bound of a slice can be an input as well. The inputs from
+        number `first` on are those.
     """
 
-    name = "index"
     template = "{0}[{index}]"
-    fields = ("pattern",)
-    n_values = 1
-    first = 1  # input that is an index
-    selects = True
 
     @property
     def view(self):
@@ -57,7 +51,6 @@ class Index(Operation):
         return x.dtype, tuple(dims)
 
     def vjp(self, i, out, g, x, *inputs):
-        """Return zeros with g at […]."""
         return Put(self.pattern)(g, x, *inputs)
 
     def code(self, *args):
@@ -74,35 +67,25 @@ class Index(Operation):
         return self.template.format(*args, op=self, index=", ".join(map(text, self.pattern)))
 
 
-class Put(Index):
+class Put(Index, name="put", first=2, view=False, selects=False):
     """Zeros in the shape of the second input, with the first one added at […]."""
 
-    name = "put"
     template = "put({0}, {1}.shape, np.index_exp[{index}])"
-    first = 2
-    view = False
-    selects = False
 
     def infer(self, g, x, *inputs):
         return g.dtype, x.dims
 
     def vjp(self, i, out, gg, g, x, *inputs):
-        """Return gg[…]."""
         return Index(self.pattern)(gg, *inputs)
 
 
-class SetAt(Index):
+class SetAt(Index, fields=("pattern", "name"), first=2, view=False, n_values=2):
     """The first input with the second one at […], or, if it is inc_subtensor, added there."""
 
     template = "{op.name}({0}, np.index_exp[{index}], {1})"
-    fields = ("pattern", "name")
-    first = 2
-    view = False
-    n_values = 2
     infer = Operation.infer
 
     def vjp(self, i, out, g, x, y, *inputs):
-        """Return g[…] for y; for x g, without what was replaced."""
         if i == 1:
             return Index(self.pattern)(g, *inputs)
         return g if self.name == "inc_subtensor" else self(g, 0, *inputs)
@@ -141,17 +124,15 @@ def _parsed(x, key):
             return part
         if isinstance(part, slice):
             bounds = (part.start, part.stop, part.step)
-            given = [b if isinstance(b, Variable | None) else operator.index(b) for b in bounds]
-            return tuple(map(parsed, given))
-        if isinstance(part, int | np.integer) and not isinstance(part, bool):
-            return int(part)
+            bounds = [b if isinstance(b, Variable | None) else operator.index(b) for b in bounds]
+            return tuple(map(parsed, bounds))
         part = as_variable(part)
         if part.kind not in "biu" or (part.kind == "b" and part.ndim == 0):
             raise TypeError(f"an index must be integers or a mask, got {part!r} of {part.dtype}")
         if isinstance(part, Constant) and part.ndim == 0:
             return int(part.value)
         inputs.append(part)
-        if getattr(part.operation, "counts", False):
+        if isinstance(part.operation, arrays.Arange) and len(part.inputs) == 1:
             return "rows"
         return "mask" if part.kind == "b" else "array" if part.ndim else "scalar"
 
@@ -200,13 +181,8 @@ def _subtensor(name, x, y):
     return SetAt(pattern, name)(array, y, *inputs)
 
 
-class Nonzero(Operation):
+class Nonzero(Operation, name="nonzero", template="np.nonzero({0})[{op.axis}]", fields=("axis",)):
     """Indices of the nonzero elements along one axis."""
-
-    name = "nonzero"
-    template = "np.nonzero({0})[{op.axis}]"
-    fields = ("axis",)
-    differentiable = False
 
     def infer(self, x):
         return "int64", (Dim(),)

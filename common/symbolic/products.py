@@ -3,32 +3,24 @@
 import math
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from common.symbolic import arrays
 from common.symbolic import elementwise as ew
 from common.symbolic.graph import Operation, Variable, as_variable
 
-__all__ = ["Dot", "LogSoftmax", "LogSumExp", "Softmax", "batched_dot", "dot", "outer", "tensordot"]
 
-
-class Dot(Operation):
+class Dot(Operation, name="dot", template="{0} @ {1}"):
     """The product of matrices, vectors, or both, Σₖ a[…, k] b[k, …]; of two batches, one by one."""
-
-    name = "dot"
-    template = "{0} @ {1}"
 
     def infer(self, a, b):
         if (a.ndim, b.ndim) not in ((1, 1), (1, 2), (2, 1), (2, 2), (3, 3)):
             raise TypeError(
-                f"dot takes vectors and matrices, got {a!r} with {a.ndim} axes and {b!r} with "
-                f"{b.ndim}"
+                f"dot takes vectors and matrices, got {a!r} {a.dims} and {b!r} {b.dims}"
             )
         n, m = a.dims[-1], b.dims[-2:][0]
         if isinstance(n, int) and isinstance(m, int) and n != m:
-            raise ValueError(
-                f"dot: the last axis of {a!r} {a.dims} must have the size of the "
-                f"first axis of {b!r} {b.dims}"
-            )
+            raise ValueError(f"dot: {n} columns but {m} rows: {a!r} {a.dims} and {b!r} {b.dims}")
         return np.result_type(a.dtype, b.dtype).name, (*a.dims[:-1], *b.dims[1:][-1:])
 
     def vjp(self, i, out, g, a, b):
@@ -46,12 +38,8 @@ class Dot(Operation):
         return ZeroOrDot()(g, _turned(b)) if i == 0 else _turned(ZeroOrDot()(_turned(g), a))
 
 
-class ZeroOrDot(Dot):
+class ZeroOrDot(Dot, name="zero_or_dot", template="zero_or_dot({0}, {1})", selects=True):
     """The product without the terms where all of a[…, k] is 0, even if b[k, …] is infinite."""
-
-    name = "zero_or_dot"
-    template = "zero_or_dot({0}, {1})"
-    selects = True
 
     def guarded_vjp(self, i, out, g, a, b):
         """Return the VJP of the terms that are finite: others have been left out."""
@@ -108,23 +96,24 @@ def tensordot(a, b, axes=2) -> Variable:
     a, b = as_variable(a), as_variable(b)
     if isinstance(axes, int):
         axes = range(a.ndim - axes, a.ndim), range(axes)
-    of_a, of_b = (np.ravel(axes[0]) % a.ndim).tolist(), (np.ravel(axes[1]) % b.ndim).tolist()
+    of_a = normalize_axis_tuple(np.ravel(axes[0]).tolist(), a.ndim, "tensordot")
+    of_b = normalize_axis_tuple(np.ravel(axes[1]).tolist(), b.ndim, "tensordot")
+    if len(of_a) != len(of_b):
+        raise ValueError(f"tensordot: axes must be as many of the one as of the other, got {axes}")
     rest_a, rest_b = ([k for k in range(x.ndim) if k not in ks] for x, ks in ((a, of_a), (b, of_b)))
-    rows, inner, columns = (
-        [arrays.ShapeOf(k)(x) for k in ks] for x, ks in ((a, rest_a), (a, of_a), (b, rest_b))
-    )
+    a, b = arrays.transpose(a, [*rest_a, *of_a]), arrays.transpose(b, [*of_b, *rest_b])
+    rows, columns = list(a.shape)[: len(rest_a)], list(b.shape)[len(of_b) :]
+    # A sum asserts that its terms have the same size; but what is never needed isn't computed.
+    pairs = zip(list(a.shape)[len(rest_a) :], b.shape, strict=False)
+    inner = [(arrays.arange(n) + arrays.arange(m)).shape[0] for n, m in pairs]
     n, k, m = (math.prod(sizes, start=np.int64(1)) for sizes in (rows, inner, columns))
-    left = arrays.reshape(arrays.transpose(a, [*rest_a, *of_a]), [n, k])
-    right = arrays.reshape(arrays.transpose(b, [*of_b, *rest_b]), [k, m])
-    return arrays.reshape(Dot()(left, right), rows + columns)
+    return arrays.reshape(
+        Dot()(arrays.reshape(a, [n, k]), arrays.reshape(b, [k, m])), rows + columns
+    )
 
 
-class Softmax(Operation):
+class Softmax(Operation, name="softmax", template="{op.name}({0}, {op.axes})", fields=("axes",)):
     """exp(xₖ) / Σⱼ exp(xⱼ), where the sum goes over `axes`."""
-
-    name = "softmax"
-    template = "{op.name}({0}, {op.axes})"
-    fields = ("axes",)
 
     def vjp(self, i, y, g, x, times=ew.mul):
         """Return y (g − Σ y g)."""
@@ -134,20 +123,16 @@ class Softmax(Operation):
         return self.vjp(*args, times=lambda f, g: ew.zero_or_product(g, f))
 
 
-class LogSoftmax(Softmax):
+class LogSoftmax(Softmax, name="log_softmax"):
     """xₖ − log Σⱼ exp(xⱼ): the logarithm of the softmax, accurate also where that is 0."""
-
-    name = "log_softmax"
 
     def vjp(self, i, y, g, x, times=ew.mul):
         """Return g − exp(y) Σ g."""
         return g - times(ew.exp(y), arrays.sum(g, self.axes, keepdims=True))
 
 
-class LogSumExp(Softmax):
+class LogSumExp(Softmax, name="logsumexp"):
     """log Σₖ exp(xₖ), without overflow."""
-
-    name = "logsumexp"
 
     def infer(self, x):
         return x.dtype, tuple(n for a, n in enumerate(x.dims) if a not in self.axes)

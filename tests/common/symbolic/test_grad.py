@@ -357,3 +357,10 @@ def test_long_chain_of_operations(n):
     assert function([x], [h, g])(0.5) == [0.5 * (n + 1), n + 1]
     assert len(pp(h)) < 10_000
     assert debugprint(h, depth=3, file="str").count("\n") < 10
+
+
+def test_joined_features_need_no_guard():
+    W, V = T.dmatrix("W"), T.dmatrix("V")
+    for join in (lambda a, b: T.concatenate([a, b], axis=1), lambda a, b: T.stack([a, b])):
+        grads = T.grad(T.sum(join(T.dot(m, W), T.exp(T.dot(m, V))) ** 2), [m, W, V])
+        assert "zero_or" not in function([m, W, V], grads).source
