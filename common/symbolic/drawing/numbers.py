@@ -1,5 +1,6 @@
 """The numbers of a drawing: the values that flow forward, the derivatives that flow back."""
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -76,12 +77,10 @@ def _differentiated(outputs, order, leaves, wrt):
         raise ValueError(f"derivatives are drawn of one real number, not of {outputs!r}")
     wrt = [leaves.get(v, v) for v in ([wrt] if isinstance(wrt, Variable) else wrt)]
     for v in wrt:
-        if not isinstance(v, Variable):
-            raise TypeError(f"wrt must be variables, got {v!r}")
+        if not isinstance(v, Variable) or v.kind != "f":
+            raise TypeError(f"wrt must be real variables, got {v!r}")
         if v not in order:
             raise DisconnectedInputError(f"what is drawn doesn't depend on {described(v)}")
-        if v.kind != "f":
-            raise TypeError(f"wrt must be real, got {v.dtype}: {described(v)}")
     return dict.fromkeys(wrt)
 
 
@@ -96,10 +95,9 @@ def readable(value):
         return "" if value is None else "empty"
     if value.ndim == 0:
         return _number(value[()], 4)
-    if value.size <= 3:
-        text = f"[{', '.join(_number(x, 3) for x in value.flat)}]"
-        if len(text) <= 16 or value.dtype.kind not in "iuf":
-            return text
+    text = f"[{', '.join(_number(x, 3) for x in value.flat[:3])}]"
+    if value.size <= 3 and (len(text) <= 16 or value.dtype.kind in "bc"):
+        return text
     if value.dtype.kind == "b":
         return f"{np.count_nonzero(value)} of {value.size} true"
     if value.dtype.kind == "c":
@@ -117,4 +115,4 @@ def _number(x, digits):
         return str(x)
     whole = 10**digits - 0.5 <= abs(x) < 1e6
     text = f"{x + 0.0:.0f}" if whole else f"{x + 0.0:.{digits}g}"  # + 0 makes 0 of −0
-    return text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e").replace("-", "−")
+    return re.sub(r"e\+?(-?)0*", r"e\1", text).replace("-", "−")
