@@ -169,8 +169,8 @@ class _Graph:
         dims = flow.value[v].shape if flow.value else v.dims
         several = sum(user.inputs[i] is v for user, i in flow.contribution) > 1
         below = (f"Σ {readable(flow.total[v])}" if several else "", str(dims) if dims else "")
-        if v.operation is not None:  # the name of an output stands at the end of its arrow
-            name = "" if v in self.outputs else cut(v.name or "")
+        if v.operation is not None:
+            name = "" if v in self.outputs else cut(v.name or "")  # else it's beside the arrow
             half = max(RADIUS, PORT * (len(v.inputs) - 1) / 2 + 0.06)
             return Node("operation", column, _symbol(v), name, *below, half)
         kinds = {Constant: "constant", Shared: "shared"}
@@ -200,7 +200,7 @@ def cut(text, longest=28):
 def text_width(text, size, weight="normal"):
     """Return how wide a text is, in inches."""
     font = FontProperties(size=size, weight=weight)
-    return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72 if text else 0.0
+    return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72
 
 
 def _place(edges, top):

@@ -21,15 +21,11 @@ __all__ = ["Flow", "flow_of", "is_plain", "readable"]
 
 
 class Flow(NamedTuple):
-    """What flows through a graph, as arrays; all is empty without values.
+    """What flows through a graph, as arrays; all is empty without values."""
 
-    `value` is that of each variable, `total` the derivative of the output with respect to it, and
-    `contribution` of (variable, i) the term of `total` that its input number i gets from it.
-    """
-
-    value: dict
-    contribution: dict
-    total: dict
+    value: dict  # of each variable
+    contribution: dict  # of (variable, i): the term of its input number i's derivative
+    total: dict  # of each variable on a path to `wrt`: its derivative
 
 
 def flow_of(outputs, leaves, values, wrt):
@@ -47,19 +43,16 @@ def flow_of(outputs, leaves, values, wrt):
             raise ValueError(f"values have {described(v)}, which is no input of what is drawn")
     given = {leaves.get(v, v): value for v, value in values.items()}
 
-    paths = _differentiated(outputs, order, leaves, wrt)
+    paths = dict.fromkeys(_differentiated(outputs, order, leaves, wrt))
     for v in order:
         used = [x for i, x in enumerate(v.inputs) if v.operation.connected(i)]
         if v.kind == "f" and any(x in paths for x in used):
             paths[v] = None
     walk = Walk(outputs[0], outputs[0].name) if paths else None
     total = {v: g for v in paths if (g := walk.adjoint(v)) is not None}
-    contribution = {
-        (v, i): walk.contributions.get((v, i), Constant(0))
-        for v in paths
-        for i, x in enumerate(v.inputs)
-        if x in total and v.operation.connected(i)
-    }
+    edges = [(v, i) for v in paths for i, x in enumerate(v.inputs) if x in total]
+    connected = [(v, i) for v, i in edges if v.operation.connected(i)]
+    contribution = {edge: walk.contributions.get(edge, Constant(0)) for edge in connected}
     asked = [*order, *contribution.values(), *total.values()]
     compute = function(list(given), asked, on_unused_input="ignore", name="draw")
     with np.errstate(all="ignore"):  # the drawing shows where something is infinite
@@ -68,11 +61,12 @@ def flow_of(outputs, leaves, values, wrt):
 
 
 def _differentiated(outputs, order, leaves, wrt):
-    """Return what to differentiate with respect to, as the keys of a dict."""
+    """Return what to differentiate with respect to."""
     differentiable = len(outputs) == 1 and outputs[0].ndim == 0 and outputs[0].kind == "f"
     if wrt is None:
-        found = [v for v in order if v.operation is None and v.kind == "f" and not is_plain(v)]
-        return dict.fromkeys(found if differentiable and all(v.kind != "c" for v in order) else ())
+        if not differentiable or any(v.kind == "c" for v in order):
+            return []
+        return [v for v in order if v.operation is None and v.kind == "f" and not is_plain(v)]
     if not differentiable:
         raise ValueError(f"derivatives are drawn of one real number, not of {outputs!r}")
     wrt = [leaves.get(v, v) for v in ([wrt] if isinstance(wrt, Variable) else wrt)]
@@ -81,7 +75,7 @@ def _differentiated(outputs, order, leaves, wrt):
             raise TypeError(f"wrt must be real variables, got {v!r}")
         if v not in order:
             raise DisconnectedInputError(f"what is drawn doesn't depend on {described(v)}")
-    return dict.fromkeys(wrt)
+    return wrt
 
 
 def is_plain(v):

@@ -37,13 +37,13 @@ class _Drawing(Figure):
     def as_file(self, suffix):
         """Return the bytes of a file with this suffix: the same for the same drawing."""
         file = io.BytesIO()
-        if suffix == ".png":  # with two pixels per point of the screen, and a palette
-            self.savefig(file, format="png", dpi=2 * self.dpi)
+        with mpl.rc_context({"svg.hashsalt": "drawing", "svg.fonttype": "none"}):
+            metadata = {"Date": None, "Title": self.about}
+            self.savefig(file, format=suffix[1:], dpi=2 * self.dpi, metadata=metadata)
+        if suffix == ".png":  # with a palette it's a third as large
             image, file = Image.open(file).convert("RGB").quantize(64), io.BytesIO()
             image.save(file, "PNG", optimize=True)
             return file.getvalue()
-        with mpl.rc_context({"svg.hashsalt": "drawing", "svg.fonttype": "none"}):
-            self.savefig(file, format="svg", metadata={"Date": None, "Title": self.about})
         # It takes the width that there is, up to its own.
         size = f'width="100%" style="max-width: {self.get_figwidth():.2f}in" role="img" '
         absolute = r'width="[\d.]+pt" height="[\d.]+pt" '
@@ -90,16 +90,16 @@ def _legend(edges, nodes, cost):
     """Return what must be explained, with its colour."""
     kinds = {node.kind for node in nodes}
     labels = [node for node in nodes if node.kind == "bend"]
-    legend = {
-        "above an edge: its value": (BLACK, any(label.above for label in labels)),
-        f"below: ∂{cost}/∂value": (RED, any(label.derivative for label in labels)),
-        "Σ: sum over the edges of a variable": (RED, any(n.derivative for n in nodes if n.text)),
-        "green box: shared variable": (GREEN, "shared" in kinds),
-        "dotted: no derivative": (GREY, any(edge.dotted for edge in edges)),
-        "1, 2: order of operands": (GREY, any(edge.mark for edge in edges)),
-        "dark: goes on in a later row": (GREY, "link" in kinds),
-    }
-    return [(text, color) for text, (color, needed) in legend.items() if needed]
+    legend = (
+        (any(node.above for node in labels), "above an edge: its value", BLACK),
+        (any(node.derivative for node in labels), f"below: ∂{cost}/∂value", RED),
+        (any(n.derivative for n in nodes if n.text), "Σ: sum over the edges of a variable", RED),
+        ("shared" in kinds, "green box: shared variable", GREEN),
+        (any(edge.dotted for edge in edges), "dotted: no derivative", GREY),
+        (any(edge.mark for edge in edges), "1, 2: order of operands", GREY),
+        ("link" in kinds, "dark: goes on in a later row", GREY),
+    )
+    return [(text, color) for needed, text, color in legend if needed]
 
 
 def _write(ax, x, y, text, size, color=BLACK, **style):
