@@ -200,7 +200,7 @@ def cut(text, longest=28):
 def text_width(text, size, weight="normal"):
     """Return how wide a text is, in inches."""
     font = FontProperties(size=size, weight=weight)
-    return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72
+    return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72 if text else 0.0
 
 
 def _place(edges, top):

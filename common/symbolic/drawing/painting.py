@@ -64,13 +64,13 @@ def painted(rows, size, title, cost):
 
     left = {"ha": "left", "va": "top"}
     top = -MARGIN - 0.26 * len(heading)
-    _write(ax, 0, top + MARGIN, "\n".join(heading), 12, weight="bold", **left)
+    _write(ax, 0, top + MARGIN, "\n".join(heading), 12, weight="bold", gid="title", **left)
     x, bottom = width, size[1] + 0.05
-    for text, color in legend:
+    for i, (text, color) in enumerate(legend):
         room = text_width(text, SMALL)
         if x + room > width:
             x, bottom = 0.0, bottom + LINE
-        _write(ax, x, bottom, text, SMALL, color, **left)
+        _write(ax, x, bottom, text, SMALL, color, gid=f"legend-{i}", **left)
         x += room + 0.2
     bottom += MARGIN + LINE * bool(legend)
     names = {node: f"node-{i}" for i, node in enumerate(nodes)}
