@@ -55,7 +55,7 @@ def painted(rows, size, title, cost):
     edges = [edge for row in rows for edge in row]
     nodes = list(dict.fromkeys(node for edge in edges for node in edge.course))
     legend = _legend(edges, nodes, cost)
-    heading = textwrap.wrap(cut(title or "", 300), int(8.5 * max(size[0], 2.6)))
+    heading = textwrap.wrap(cut(title or "", 300), int(9.5 * max(size[0], 2.6)))
     widths = [text_width(words, 12, "bold") for words in heading]
     width = max([size[0], 2.6, *widths, *(text_width(text, SMALL) for text, _ in legend)])
     figure = _Drawing(facecolor="white", layout="none")
