@@ -373,6 +373,7 @@ def test_png_and_svg_are_written_the_same_for_the_same_expression(tmp_path):
     np.testing.assert_allclose([width, height], 2 * figure.get_size_inches() * figure.dpi, atol=2)
     svg = ET.parse(tmp_path / "b.svg").getroot()
     assert (svg.get("width"), svg.get("height"), svg.get("role")) == ("100%", None, "img")
+    assert svg.get("style") == f"max-width: {figure.get_figwidth():.2f}in"
     shape = [float(x) for x in svg.get("viewBox").split()]
     np.testing.assert_allclose(shape, [0, 0, *(72 * figure.get_size_inches())], atol=1e-3)
     about = "Computational graph: price = ((apple * apples) + (orange * oranges)) * tax"
