@@ -12,7 +12,7 @@ from common.scripts.plot import plot_style
 from common.support.files import write_atomically
 from common.symbolic.drawing.layout import cut, lay_out
 from common.symbolic.drawing.numbers import flow_of
-from common.symbolic.drawing.painting import FORMATS, painted
+from common.symbolic.drawing.painting import painted
 from common.symbolic.function import Function
 from common.symbolic.graph import Variable, ancestors, as_variable
 from common.symbolic.printing import formula
@@ -80,7 +80,8 @@ def draw(
     >>> draw(x * y + y, values={x: 3, y: 2})
     Computational graph: result = (x * y) + y
     """
-    if path is not None and Path(path).suffix.lower() not in FORMATS:
+    suffix = ".png" if path is None else Path(path).suffix.lower()
+    if suffix not in (".png", ".svg"):
         raise ValueError(f"a drawing is written as .png or .svg, got the path {str(path)!r}")
     if not width > 0:
         raise ValueError(f"width must be a positive number of inches, got {width!r}")
@@ -99,13 +100,10 @@ def draw(
             "a part of it, what one of its variables is made from"
         )
     flow = flow_of(outputs, getattr(expression, "leaves", {}), values, wrt)
-    about = "; ".join(f"{cut(v.name or 'result')} = {formula(v)}" for v in outputs)
+    about = cut("; ".join(f"{v.name or 'result'} = {formula(v)}" for v in outputs), 10_000)
     with plot_style():
-        rows, size = lay_out(outputs, flow, width)
-        cost = outputs[0].name if len(outputs) == 1 else None
-        figure = painted(rows, size, title, cut(cost or "cost"))
-        about = "".join(c if c.isprintable() else " " for c in about)  # else it is no XML
+        figure = painted(*lay_out(outputs, flow, width), title, cut(outputs[0].name or "cost"))
         figure.about = f"Computational graph: {about}"
         if path is not None:
-            write_atomically(path, figure.as_file(Path(path).suffix.lower()))
+            write_atomically(path, figure.as_file(suffix))
     return figure

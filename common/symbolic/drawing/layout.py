@@ -8,11 +8,10 @@ is laid out like a node, in a column between two layers, so that no edge runs th
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
-from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from common.symbolic.drawing.numbers import is_plain, readable
@@ -24,7 +23,7 @@ __all__ = ["LINE", "RADIUS", "SMALL", "cut", "lay_out", "text_width"]
 RADIUS = 0.17  # of an operation's circle
 SMALL, LINE = 9, 0.155  # what stands above and below: its size, and the height of a line of it
 BETWEEN, PORT, ROW_GAP = 0.1, 0.16, 0.25  # between nodes of a column, arrowheads, and rows
-SWEEPS = 24
+SWEEPS = 12
 
 _NAMES = "add sub mul true_div int_div mod pow abs sqr sqrt inv lt le gt ge eq neq invert"
 _SIGNS = "+ − × ÷ // % ^ |x| x² √ 1/x < ≤ > ≥ = ≠ not"
@@ -35,10 +34,10 @@ COMMUTATIVE = ("add", "mul", "maximum", "minimum", "eq", "neq", "and_", "or_", "
 
 @dataclass(eq=False)
 class Node:
-    """What takes up room: a box, the end of an arrow, the label of an edge, or a bend in one.
+    """What takes up room: a box, the end of an arrow, or a bend in one, which may have a label.
 
-    `kind` is "input", "shared", "constant", "operation", "output", "link" (to another row), "label"
-    or "bend". Above it stands the name of a result or an edge's value, below it a derivative and a
+    `kind` is "input", "shared", "constant", "operation", "output", "link" (to another row) or
+    "bend". Above it stands the name of a result or an edge's value, below it a derivative and a
     shape. `x` and `y` are its middle, from the upper left corner; `half` and `box` half the height
     and the width of its box, `up`, `down` and `width` those with the texts; `left` and `right` the
     ends of its column, where edges are level.
@@ -50,16 +49,14 @@ class Node:
     above: str = ""
     derivative: str = ""
     shape: str = ""
-    n_inputs: int = 1
+    half: float = 0.14
     x = y = left = right = 0.0
 
     def __post_init__(self):
-        sizes = {"label": (SMALL, 0, 0), "bend": (SMALL, 0, 0), "operation": (12, RADIUS, 0.16)}
-        self.size, self.half, around = sizes.get(self.kind, (10, 0.14, 0.16))
-        self.box = text_width(self.text, self.size) + around * bool(self.text)
+        self.size = 12 if self.kind == "operation" else 10
+        self.box = text_width(self.text, self.size) + 0.16 * bool(self.text)
         if self.kind == "operation":
             self.box = max(2 * RADIUS, self.box)
-            self.half = max(RADIUS, PORT * (self.n_inputs - 1) / 2 + 0.06)
         texts = (self.above, self.derivative, self.shape)
         self.width = max(self.box, *(text_width(text, SMALL) + 0.08 for text in texts))
         self.up = self.half + LINE * bool(self.above) + 0.02
@@ -74,26 +71,21 @@ class Edge:
     """
 
     course: list
+    dotted: bool = False
     port: float = 0.0
     mark: str = ""
-    dotted: bool = False
 
-    def __post_init__(self):
-        self.source, self.target = self.course[0], self.course[-1]
-        self.label = self.course[1] if self.course[1].kind == "label" else None
+    def steps(self):
+        """Return each node with the next one, and how far below its middle that is entered."""
+        ports = [*[0.0] * (len(self.course) - 2), self.port]
+        return [(*nodes, port) for nodes, port in zip(pairwise(self.course), ports, strict=True)]
 
 
 def lay_out(outputs, flow, width):
     """Return the edges of each row, nodes having their places, and the size of the drawing."""
-    text_width.cache_clear()  # the font may be another one now
-    graph = _Graph(outputs, flow)
-    starts, end = [1], 1 + max(graph.layer.values(), default=1)
-    for layer in range(2, end):
-        if _place(graph.row(starts[-1], layer + 1, {}), 0.0)[0] > width:
-            starts.append(layer)
-    links = {}
-    rows = [graph.row(start, stop, links) for start, stop in pairwise([*starts, end])]
-    sources = {edge.source for edges in rows for edge in edges}
+    graph, links = _Graph(outputs, flow), {}
+    rows = [graph.row(start, stop, links) for start, stop in pairwise(graph.starts(width))]
+    sources = {edge.course[0] for edges in rows for edge in edges}
     boxes = [node for node in sources if node.kind in ("input", "shared", "link")]
     for node in boxes:
         node.box = max(other.box for other in boxes)
@@ -110,6 +102,7 @@ class _Graph:
 
     def __init__(self, outputs, flow):
         self.outputs, self.flow, self.order = outputs, flow, ancestors(outputs)
+        self.step = 2 if flow.value else 1  # columns per layer: one is for the labels of edges
         self.layer, self.users = {}, defaultdict(list)
         for v in self.order:
             if v.operation is not None:
@@ -120,27 +113,37 @@ class _Graph:
             if v not in outputs and sum(x in self.layer for x in v.inputs) <= len(self.users[v]):
                 self.layer[v] = min(self.layer[user] for user in self.users[v]) - 1
 
+    def starts(self, width):
+        """Return the first layer of each row, and where the last row ends."""
+        end = 1 + max(self.layer.values(), default=1)
+        edges = self.row(1, end, {})
+        _place(edges, 0.0)
+        right = sorted({node.right for edge in edges for node in edge.course})[:: self.step]
+        starts = [1]
+        for layer in range(2, end):
+            if right[0] + right[layer] - right[starts[-1] - 1] + 0.5 > width:
+                starts.append(layer)
+        return [*starts, end]
+
     def row(self, start, stop, links):
         """Return the edges of a row of layers. `links` are the names of those to other rows."""
         nodes, edges, values = {}, [], self.flow.value
-        step = 2 if values else 1  # columns per layer
 
         def connect(x, target, derivative=None, **options):
-            if is_plain(x):  # It stands beside each of its users, and is no path between them.
-                source = self.node(x, target.column - 1)
-            elif x not in nodes and x in self.layer:
-                source = nodes[x] = Node("link", 0, links.get(x, ""))
-            else:
-                source = nodes[x] = nodes.get(x) or self.node(x, 0)
-            course = [Node("bend", c) for c in range(source.column, target.column + 1)]
-            if values and not is_plain(x) and target.kind != "link":
-                texts = readable(values[x]), readable(derivative)
-                course[1] = Node("label", source.column + 1, "", *texts)
-            course[0], course[-1] = source, target
-            edges.append(Edge(course, **options))
+            plain = is_plain(x)  # It stands beside each of its users, and is no path between them.
+            if x in self.layer and x not in nodes:
+                nodes[x] = Node("link", 0, links[x])
+            elif plain or x not in nodes:
+                nodes[x] = self.node(x, target.column - 1 if plain else 0)
+            first = nodes[x].column + 1
+            bends = [Node("bend", column, half=0) for column in range(first, target.column)]
+            if values and not plain and target.kind != "link":
+                label = readable(values[x]), readable(derivative)
+                bends[0] = Node("bend", first, "", *label, half=0)
+            edges.append(Edge([nodes[x], *bends, target], **options))
 
         for v in (v for v in self.order if start <= self.layer.get(v, 0) < stop):
-            node, n = self.node(v, step * (self.layer[v] - start + 1)), len(v.inputs)
+            node, n = self.node(v, self.step * (self.layer[v] - start + 1)), len(v.inputs)
             ordered = n > 1 and v.operation.name not in COMMUTATIVE
             for i, x in enumerate(v.inputs):
                 options = {"dotted": not v.operation.connected(i)}
@@ -149,12 +152,14 @@ class _Graph:
                 connect(x, node, self.flow.contribution.get((v, i)), **options)
             nodes[v] = node
             if any(self.layer[user] >= stop for user in self.users[v]):
-                name = links.setdefault(v, cut(v.name or f"({1 + sum(not u.name for u in links)})"))
-                connect(v, Node("link", node.column + step, name))
+                links[v] = cut(v.name or "")
+                if not v.name or list(links.values()).count(links[v]) > 1:
+                    links[v] = f"{links[v]} ({len(links)})".strip()
+                connect(v, Node("link", node.column + self.step, links[v]))
         for i, v in enumerate(self.outputs):
             if start <= self.layer.get(v, 1) < stop:
                 name = v.name or f"output {i}" * (len(self.outputs) > 1)
-                column = step * (self.layer.get(v, 0) - start + 2)
+                column = self.step * (self.layer.get(v, 0) - start + 2)
                 connect(v, Node("output", column, cut(name)), self.flow.total.get(v))
         return edges
 
@@ -163,14 +168,14 @@ class _Graph:
         flow = self.flow
         dims = flow.value[v].shape if flow.value else v.dims
         several = sum(user.inputs[i] is v for user, i in flow.contribution) > 1
-        derivative = f"Σ {readable(flow.total[v])}" if several else ""
-        shape = str(dims) if dims else ""
-        if v.operation is not None:  # the name of an output stands at the end of its arrow
-            name = "" if v in self.outputs else cut(v.name or "")
-            return Node("operation", column, _symbol(v), name, derivative, shape, len(v.inputs))
+        below = (f"Σ {readable(flow.total[v])}" if several else "", str(dims) if dims else "")
+        if v.operation is not None:
+            name = "" if v in self.outputs else cut(v.name or "")  # else it's beside the arrow
+            half = max(RADIUS, PORT * (len(v.inputs) - 1) / 2 + 0.06)
+            return Node("operation", column, _symbol(v), name, *below, half)
         kinds = {Constant: "constant", Shared: "shared"}
         text = readable(v.value) if is_plain(v) else cut(v.name or f"<{v.dtype}>")
-        return Node(kinds.get(type(v), "input"), column, text, "", derivative, shape)
+        return Node(kinds.get(type(v), "input"), column, text, "", *below)
 
 
 def _symbol(v):
@@ -187,15 +192,11 @@ def _symbol(v):
 
 
 def cut(text, longest=28):
-    """Return a text as one line of what the font has, with at most `longest` characters."""
-    families = FontProperties().get_family()
-    fonts = [get_font(findfont(FontProperties(family=[name]))) for name in families]
-    text = " ".join(text.split())
-    text = text if len(text) <= longest else text[: longest - 1] + "…"
-    return "".join(c if any(f.get_char_index(ord(c)) for f in fonts) else "□" for c in text)
+    """Return a text as one line of what can be printed, with at most `longest` characters."""
+    text = "".join(c if c.isprintable() else "□" for c in " ".join(text.split()))
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-@cache
 def text_width(text, size, weight="normal"):
     """Return how wide a text is, in inches."""
     font = FontProperties(size=size, weight=weight)
@@ -215,10 +216,10 @@ def _place(edges, top):
 
     gaps, heads = np.zeros((2, len(columns)))  # an arrowhead, with its mark, is part of a column
     for edge in edges:
-        c = edge.target.column
+        c = edge.course[-1].column
         heads[c] = max(heads[c], 0.23 if edge.mark else 0.1)
-        for a, b in pairwise(edge.course):
-            steep = abs(b.y + edge.port * (b is edge.target) - a.y)
+        for a, b, port in edge.steps():
+            steep = abs(b.y + port - a.y)
             gaps[b.column] = max(gaps[b.column], 0.06 + min(0.3 * steep, 0.5))
     right = 0.0
     for gap, head, column in zip(gaps, heads, columns, strict=True):
@@ -226,72 +227,60 @@ def _place(edges, top):
         right = left + head + max(node.width for node in column)
         for node in column:
             node.left, node.right, node.x = left, right, (left + head + right) / 2
-            if node.kind == "constant":  # near its user
-                node.x = right - node.width / 2
-            elif node.kind == "output" or (node.kind == "link" and node.column):
-                node.x = left + head + node.width / 2
     return right, max(node.y + node.down for node in nodes)
 
 
 def _choose_heights(columns, edges):
     """Order the nodes of each column, and give them heights.
 
-    Sweeps over the columns move each node to the middle of its neighbours in the column before;
-    this gives an order with few crossings as well. The last sweeps go to the right, so that an
-    operation stands in the middle of its inputs.
+    Sweeps over the columns move each node to the middle of its neighbours in the column before.
+    The order that makes edges shortest is kept: in it few of them cross. The last sweeps go to the
+    right, so that an operation stands in the middle of its inputs.
     """
     before, after = defaultdict(list), defaultdict(list)
     for edge in edges:
-        for a, b in pairwise(edge.course):
+        for a, b, port in edge.steps():
             before[b].append((a, 0))
-            after[a].append((b, edge.port * (b is edge.target)))
-    fewest, best = np.inf, columns
-    for sweep in range(SWEEPS):
-        finding = sweep < SWEEPS / 2  # an order; then it is kept
-        leftwards = finding and sweep % 2 == 0
-        columns = columns if finding else best
-        for column in reversed(columns) if leftwards else columns:
-            near, far = (after, before) if leftwards else (before, after)
-            wish, weight = {}, {}
+            after[a].append((b, port))
+
+    def sweep(columns, near, far, order=None):
+        for column in columns:
+            wish = {}
             for node in column:
                 ends = near[node] or far[node]
                 wish[node] = sum(other.y + port for other, port in ends) / len(ends)
-                level = len(ends) == 1 and len(after[ends[0][0]]) == 1  # rather than others
-                weight[node] = 0.01 if node.kind == "constant" else 10 if level else 1
-            if finding:
-                column.sort(key=wish.get)
-            _spread(column, wish, weight)
-        if finding and (count := _crossings(edges)) < fewest:
-            fewest, best = count, [list(column) for column in columns]
-    for node in before:  # from above, or in the order that matters
-        arriving = [edge for edge in edges if edge.target is node]
-        arriving.sort(key=lambda edge: 0 if edge.mark else edge.course[-2].y)
-        for i, edge in enumerate(arriving):
-            edge.port = PORT * (i - (len(arriving) - 1) / 2)
+            column.sort(key=(order or wish).get)
+            _spread(column, wish)
+
+    shortest = np.inf
+    for i in range(SWEEPS):
+        sweep(*(columns, before, after) if i % 2 else (columns[::-1], after, before))
+        length = sum(abs(b.y + port - a.y) for edge in edges for a, b, port in edge.steps())
+        if length < shortest:
+            shortest, order = length, {node: node.y for column in columns for node in column}
+    for _ in range(SWEEPS):
+        sweep(columns, before, after, order)
+    for column in columns[1:]:  # from above, or in the order that matters
+        for node in column:
+            arriving = [edge for edge in edges if edge.course[-1] is node]
+            arriving.sort(key=lambda edge: 0 if edge.mark else edge.course[-2].y)
+            for i, edge in enumerate(arriving):
+                edge.port = PORT * (i - (len(arriving) - 1) / 2)
 
 
-def _spread(column, wish, weight):
+def _spread(column, wish):
     """Give nodes the heights nearest to their wishes at which they keep apart.
 
     This is isotonic regression: nodes that would come too close form a block.
     """
-    starts = np.cumsum([0, *(a.down + BETWEEN + b.up for a, b in pairwise(column))])
-    blocks = []  # weight, weighted height, and number of nodes
+    starts = [*accumulate((a.down + BETWEEN + b.up for a, b in pairwise(column)), initial=0)]
+    blocks = []  # the mean of what is wished for the height of the first node, and how many wish
     for node, start in zip(column, starts, strict=True):
-        block = np.array([weight[node], weight[node] * (wish[node] - start), 1])
-        while blocks and blocks[-1][1] / blocks[-1][0] > block[1] / block[0]:
-            block += blocks.pop()
-        blocks.append(block)
-    heights = np.repeat([b[1] / b[0] for b in blocks], [int(b[2]) for b in blocks])
-    for node, height in zip(column, (starts + heights).tolist(), strict=True):
-        node.y = height
-
-
-def _crossings(edges):
-    """Return how many pairs of edges cross between columns."""
-    ends = defaultdict(list)
-    for edge in edges:
-        for a, b in pairwise(edge.course):
-            ends[a.column].append((a.y, b.y + edge.port * (b is edge.target)))
-    pairs = [np.array(segments).T for segments in ends.values()]
-    return sum(np.sum((p[:, None] < p - 1e-6) & (q[:, None] > q + 1e-6)) for p, q in pairs)
+        mean, n = wish[node] - start, 1
+        while blocks and blocks[-1][0] > mean:
+            other, m = blocks.pop()
+            mean, n = (mean * n + other * m) / (n + m), n + m
+        blocks.append((mean, n))
+    first = [mean for mean, n in blocks for _ in range(n)]
+    for node, start, height in zip(column, starts, first, strict=True):
+        node.y = start + height

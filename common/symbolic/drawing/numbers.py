@@ -1,5 +1,6 @@
 """The numbers of a drawing: the values that flow forward, the derivatives that flow back."""
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -20,15 +21,11 @@ __all__ = ["Flow", "flow_of", "is_plain", "readable"]
 
 
 class Flow(NamedTuple):
-    """What flows through a graph, as arrays; all is empty without values.
+    """What flows through a graph, as arrays; all is empty without values."""
 
-    `value` is that of each variable, `total` the derivative of the output with respect to it, and
-    `contribution` of (variable, i) the term of `total` that its input number i gets from it.
-    """
-
-    value: dict
-    contribution: dict
-    total: dict
+    value: dict  # of each variable
+    contribution: dict  # of (variable, i): the term of its input number i's derivative
+    total: dict  # of each variable on a path to `wrt`: its derivative
 
 
 def flow_of(outputs, leaves, values, wrt):
@@ -46,19 +43,16 @@ def flow_of(outputs, leaves, values, wrt):
             raise ValueError(f"values have {described(v)}, which is no input of what is drawn")
     given = {leaves.get(v, v): value for v, value in values.items()}
 
-    paths = _differentiated(outputs, order, leaves, wrt)
+    paths = dict.fromkeys(_differentiated(outputs, order, leaves, wrt))
     for v in order:
         used = [x for i, x in enumerate(v.inputs) if v.operation.connected(i)]
         if v.kind == "f" and any(x in paths for x in used):
             paths[v] = None
     walk = Walk(outputs[0], outputs[0].name) if paths else None
     total = {v: g for v in paths if (g := walk.adjoint(v)) is not None}
-    contribution = {
-        (v, i): walk.contributions.get((v, i), Constant(0))
-        for v in paths
-        for i, x in enumerate(v.inputs)
-        if x in total and v.operation.connected(i)
-    }
+    edges = [(v, i) for v in paths for i, x in enumerate(v.inputs) if x in total]
+    connected = [(v, i) for v, i in edges if v.operation.connected(i)]
+    contribution = {edge: walk.contributions.get(edge, Constant(0)) for edge in connected}
     asked = [*order, *contribution.values(), *total.values()]
     compute = function(list(given), asked, on_unused_input="ignore", name="draw")
     with np.errstate(all="ignore"):  # the drawing shows where something is infinite
@@ -67,22 +61,21 @@ def flow_of(outputs, leaves, values, wrt):
 
 
 def _differentiated(outputs, order, leaves, wrt):
-    """Return what to differentiate with respect to, as the keys of a dict."""
+    """Return what to differentiate with respect to."""
     differentiable = len(outputs) == 1 and outputs[0].ndim == 0 and outputs[0].kind == "f"
     if wrt is None:
-        found = [v for v in order if v.operation is None and v.kind == "f" and not is_plain(v)]
-        return dict.fromkeys(found if differentiable and all(v.kind != "c" for v in order) else ())
+        if not differentiable or any(v.kind == "c" for v in order):
+            return []
+        return [v for v in order if v.operation is None and v.kind == "f" and not is_plain(v)]
     if not differentiable:
         raise ValueError(f"derivatives are drawn of one real number, not of {outputs!r}")
     wrt = [leaves.get(v, v) for v in ([wrt] if isinstance(wrt, Variable) else wrt)]
     for v in wrt:
-        if not isinstance(v, Variable):
-            raise TypeError(f"wrt must be variables, got {v!r}")
+        if not isinstance(v, Variable) or v.kind != "f":
+            raise TypeError(f"wrt must be real variables, got {v!r}")
         if v not in order:
             raise DisconnectedInputError(f"what is drawn doesn't depend on {described(v)}")
-        if v.kind != "f":
-            raise TypeError(f"wrt must be real, got {v.dtype}: {described(v)}")
-    return dict.fromkeys(wrt)
+    return wrt
 
 
 def is_plain(v):
@@ -96,10 +89,9 @@ def readable(value):
         return "" if value is None else "empty"
     if value.ndim == 0:
         return _number(value[()], 4)
-    if value.size <= 3:
-        text = f"[{', '.join(_number(x, 3) for x in value.flat)}]"
-        if len(text) <= 16 or value.dtype.kind not in "iuf":
-            return text
+    text = f"[{', '.join(_number(x, 3) for x in value.flat[:3])}]"
+    if value.size <= 3 and (len(text) <= 16 or value.dtype.kind in "bc"):
+        return text
     if value.dtype.kind == "b":
         return f"{np.count_nonzero(value)} of {value.size} true"
     if value.dtype.kind == "c":
@@ -117,4 +109,4 @@ def _number(x, digits):
         return str(x)
     whole = 10**digits - 0.5 <= abs(x) < 1e6
     text = f"{x + 0.0:.0f}" if whole else f"{x + 0.0:.{digits}g}"  # + 0 makes 0 of −0
-    return text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e").replace("-", "−")
+    return re.sub(r"e\+?(-?)0*", r"e\1", text).replace("-", "−")

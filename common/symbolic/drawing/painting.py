@@ -13,7 +13,7 @@ from PIL import Image
 from common.scripts.plot import BLACK, BLUE, GREEN, RED
 from common.symbolic.drawing.layout import LINE, RADIUS, SMALL, cut, text_width
 
-__all__ = ["FORMATS", "painted"]
+__all__ = ["painted"]
 
 MARGIN = 0.15  # inches, around everything
 GREY = "#595959"
@@ -24,7 +24,6 @@ BOXES = {  # colour of the border, its width, colour of the inside, and radius o
     "operation": (BLACK, 1.2, "white", RADIUS),
     "link": (GREY, 1.2, GREY, 0.09),
 }
-FORMATS = (".png", ".svg")
 
 
 class _Drawing(Figure):
@@ -38,13 +37,13 @@ class _Drawing(Figure):
     def as_file(self, suffix):
         """Return the bytes of a file with this suffix: the same for the same drawing."""
         file = io.BytesIO()
-        if suffix == ".png":  # with two pixels per point of the screen, and a palette
-            self.savefig(file, format="png", dpi=2 * self.dpi)
+        with mpl.rc_context({"svg.hashsalt": "drawing", "svg.fonttype": "none"}):
+            metadata = {"Date": None, "Title": self.about}
+            self.savefig(file, format=suffix[1:], dpi=2 * self.dpi, metadata=metadata)
+        if suffix == ".png":  # with a palette it's a third as large
             image, file = Image.open(file).convert("RGB").quantize(64), io.BytesIO()
             image.save(file, "PNG", optimize=True)
             return file.getvalue()
-        with mpl.rc_context({"svg.hashsalt": "drawing", "svg.fonttype": "none"}):
-            self.savefig(file, format="svg", metadata={"Date": None, "Title": self.about})
         # It takes the width that there is, up to its own.
         size = f'width="100%" style="max-width: {self.get_figwidth():.2f}in" role="img" '
         absolute = r'width="[\d.]+pt" height="[\d.]+pt" '
@@ -52,22 +51,20 @@ class _Drawing(Figure):
 
 
 def painted(rows, size, title, cost):
-    """Return the figure."""
+    """Return the figure of a graph that is laid out, with a title above and a legend below."""
     edges = [edge for row in rows for edge in row]
-    width, title = max(size[0], 2.6), cut(title or "", 300)
-    per_letter = text_width(title, 12, "bold") / len(title) if title else 1
-    heading = textwrap.wrap(title, int(width / per_letter))
-    legend = _legend(edges, cost)
+    nodes = list(dict.fromkeys(node for edge in edges for node in edge.course))
+    legend = _legend(edges, nodes, cost)
+    heading = textwrap.wrap(cut(title or "", 300), int(9.5 * max(size[0], 2.6)))
     widths = [text_width(words, 12, "bold") for words in heading]
-    width = max([width, *widths, *(text_width(text, SMALL) for text, _ in legend)])
+    width = max([size[0], 2.6, *widths, *(text_width(text, SMALL) for text, _ in legend)])
     figure = _Drawing(facecolor="white", layout="none")
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
 
     left = {"ha": "left", "va": "top"}
     top = -MARGIN - 0.26 * len(heading)
-    words = "\n".join(heading)
-    _write(ax, 0, top + MARGIN, words, 12, weight="bold", gid="title", **left)
+    _write(ax, 0, top + MARGIN, "\n".join(heading), 12, weight="bold", gid="title", **left)
     x, bottom = width, size[1] + 0.05
     for i, (text, color) in enumerate(legend):
         room = text_width(text, SMALL)
@@ -76,13 +73,12 @@ def painted(rows, size, title, cost):
         _write(ax, x, bottom, text, SMALL, color, gid=f"legend-{i}", **left)
         x += room + 0.2
     bottom += MARGIN + LINE * bool(legend)
-    nodes = dict.fromkeys(node for edge in edges for node in (edge.source, edge.target))
     names = {node: f"node-{i}" for i, node in enumerate(nodes)}
     for i, edge in enumerate(edges):
-        name = f"edge-{i}-from-{names[edge.source]}-to-{names[edge.target]}"
+        first, *bends, last = edge.course
+        name = f"edge-{i}-from-{names[first]}-to-{names[last]}"
+        names |= dict.fromkeys(bends, name)
         _paint_edge(ax, edge, name)
-        if edge.label:
-            names[edge.label] = name
     for node, name in names.items():
         _paint_node(ax, node, name)
     figure.set_size_inches(width + 2 * MARGIN, bottom - top)
@@ -90,20 +86,20 @@ def painted(rows, size, title, cost):
     return figure
 
 
-def _legend(edges, cost):
+def _legend(edges, nodes, cost):
     """Return what must be explained, with its colour."""
-    nodes = [node for edge in edges for node in (edge.source, edge.target)]
     kinds = {node.kind for node in nodes}
-    legend = {
-        "above an edge: its value": (BLACK, any(edge.label for edge in edges)),
-        f"below: ∂{cost}/∂value": (RED, any(e.label.derivative for e in edges if e.label)),
-        "Σ: sum over the edges of a variable": (RED, any(node.derivative for node in nodes)),
-        "green box: shared variable": (GREEN, "shared" in kinds),
-        "dotted: no derivative": (GREY, any(edge.dotted for edge in edges)),
-        "1, 2: order of operands": (GREY, any(edge.mark for edge in edges)),
-        "dark: goes on in a later row": (GREY, "link" in kinds),
-    }
-    return [(text, color) for text, (color, needed) in legend.items() if needed]
+    labels = [node for node in nodes if node.kind == "bend"]
+    legend = (
+        (any(node.above for node in labels), "above an edge: its value", BLACK),
+        (any(node.derivative for node in labels), f"below: ∂{cost}/∂value", RED),
+        (any(n.derivative for n in nodes if n.text), "Σ: sum over the edges of a variable", RED),
+        ("shared" in kinds, "green box: shared variable", GREEN),
+        (any(edge.dotted for edge in edges), "dotted: no derivative", GREY),
+        (any(edge.mark for edge in edges), "1, 2: order of operands", GREY),
+        ("link" in kinds, "dark: goes on in a later row", GREY),
+    )
+    return [(text, color) for needed, text, color in legend if needed]
 
 
 def _write(ax, x, y, text, size, color=BLACK, **style):
@@ -114,15 +110,14 @@ def _write(ax, x, y, text, size, color=BLACK, **style):
 
 
 def _paint_node(ax, node, name):
-    x, y = node.x, node.y
+    x, y, above, below = node.x, node.y, node.y - node.half, node.y + node.half
     if node.kind in BOXES:
         border, line_width, inside, rounding = BOXES[node.kind]
-        corner, shape = (x - node.box / 2, y - node.half), f"round,pad=0,rounding_size={rounding}"
-        if node.box == 2 * node.half:
-            shape = "circle,pad=0"
+        circle = node.box == 2 * node.half
+        shape = "circle,pad=0" if circle else f"round,pad=0,rounding_size={rounding}"
         style = {"fc": inside, "ec": border, "lw": line_width, "boxstyle": shape, "gid": name}
-        ax.add_patch(FancyBboxPatch(corner, node.box, 2 * node.half, **style))
-    color, above, below = "white" if node.kind == "link" else BLACK, y - node.half, y + node.half
+        ax.add_patch(FancyBboxPatch((x - node.box / 2, above), node.box, 2 * node.half, **style))
+    color = "white" if node.kind == "link" else BLACK
     _write(ax, x, y, node.text, node.size, color, gid=f"{name}-text")
     _write(ax, x, above - 0.02, node.above, SMALL, va="bottom", gid=f"{name}-above")
     _write(ax, x, below + 0.02, node.derivative, SMALL, RED, va="top", gid=f"{name}-derivative")

@@ -28,18 +28,17 @@ def network():
     rng = np.random.default_rng(0)
     x, t = T.dmatrix("x"), T.lvector("t")
     W1 = theano.shared(rng.normal(size=(4, 3)), "W1")
-    b1 = theano.shared(np.zeros(3), "b1")
-    hidden = T.nnet.relu(T.dot(x, W1) + b1)
+    hidden = T.nnet.relu(T.dot(x, W1) + theano.shared(np.zeros(3), "b1"))
     hidden.name = "hidden"
     y = T.nnet.softmax(T.dot(hidden, theano.shared(rng.normal(size=(3, 2)), "W2")))
     loss = T.nnet.categorical_crossentropy(y, t).mean()
     loss.name = "loss"
-    return loss, {x: rng.normal(size=(5, 4)), t: np.array([0, 1, 0, 1, 1])}, [W1, b1]
+    return loss, {x: rng.normal(size=(5, 4)), t: np.array([0, 1, 0, 1, 1])}
 
 
 def gradients():
-    loss, values, weights = network()
-    return theano.function(list(values), [loss, *T.grad(loss, weights)]), values
+    loss, values = network()
+    return theano.function(list(values), [loss, *T.grad(loss, list(values)[:1])]), values
 
 
 def thicket(seed):
@@ -81,8 +80,7 @@ class Read:
     def __init__(self, figure):
         [ax] = figure.axes
         written = {text.get_gid(): text.get_text() for text in ax.texts}
-        self.texts = list(written.values())
-        self.legend = [text for gid, text in written.items() if gid.startswith("legend")]
+        self.texts = [text.get_text() for text in ax.texts]
         self.boxes, self.edges, self.name = {}, [], {}
         for patch in ax.patches:
             gid = patch.get_gid()
@@ -90,13 +88,11 @@ class Read:
                 path = patch.get_path().transformed(patch.get_patch_transform())
                 self.boxes[gid] = path.get_extents()
             elif not gid.endswith("-head"):
-                ends = re.findall(r"node-\d+", gid)
+                ends, ys = re.findall(r"node-\d+", gid), line_of(patch)[:, 1]
                 self.name |= {node: written.get(f"{node}-text", "") for node in ends}
-                texts = [
-                    written.get(f"{gid}-{part}", "") for part in ("above", "derivative", "mark")
-                ]
-                dotted, ys = patch.get_linestyle() == ":", line_of(patch)[:, 1]
-                self.edges.append(Edge(*ends, *texts, dotted, ys))
+                parts = (f"{gid}-above", f"{gid}-derivative", f"{gid}-mark")
+                texts = [written.get(part, "") for part in parts]
+                self.edges.append(Edge(*ends, *texts, patch.get_linestyle() == ":", ys))
 
     def flow(self):
         edges = [(self.name[e.source], self.name[e.target], *e[2:4]) for e in self.edges]
@@ -130,18 +126,17 @@ def test_the_bill_and_only_paths_to_wrt_have_derivatives():
         "+ × 650 1.1, apple × 100 2.2, apples × 2 110, orange × 150 3.3, oranges × 3 165, "
         "tax × 1.1 650, × + 200 1.1, × + 450 1.1, × price 715 1"
     )
-    assert "Two apples and three oranges" in drawn.texts
-    assert drawn.legend == ["above an edge: its value", "below: ∂price/∂value"]
+    told = {"Two apples and three oranges", "above an edge: its value", "below: ∂price/∂value"}
+    assert told <= set(drawn.texts)
     apple, *_, tax = values
     assert read(price, values=values, wrt=[apple, tax]).flow() == (
         "+ × 650 1.1, apple × 100 2.2, apples × 2, orange × 150, oranges × 3, "
         "tax × 1.1 650, × + 200 1.1, × + 450, × price 715 1"
     )
-    x, v = T.dscalar("x"), T.dvector("v")
+    x = T.dscalar("x")
     inner = T.exp(x)
     flow = read(inner * 3.0, values={x: 0}, wrt=inner).flow()
     assert flow == "3 ×, exp × 1 3, x exp 0, × 3 1"
-    assert read(v * 2.0, values={v: np.arange(3.0)}).legend == ["above an edge: its value"]
 
 
 def computed(drawn, values):
@@ -177,16 +172,6 @@ def test_the_expression_is_drawn_and_contributions_add_up_to_its_derivatives(see
         assert n < 2 or np.isclose(sums, expected, rtol=1e-3, atol=1e-6).any()
 
 
-def test_contributions_sums_zeros_and_infinities_are_drawn():
-    x, y = T.dscalars("x", "y")
-    drawn = read(x * x * y + x * y - 3.0 * x, values={x: 5, y: 2})
-    assert sorted(number(e.derivative) for e in drawn.of("x")) == [-3, 2, 10, 10]
-    assert {"Σ 19", "Σ 30"} <= set(drawn.texts)
-    assert "Σ: sum over the edges of a variable" in drawn.legend
-    assert "x floor 2.5 0" in read(T.floor(x) * x, values={x: 2.5}).flow()
-    assert {"−inf", "nan"} <= set(read(T.log(x) * x, values={x: 0}).texts)
-
-
 TEXTS = (
     {"[1, −2, 0.5]": [1, -2, 0.5], "−0.12 … 0.12": [0.123456, -0.123456, 0.00123]}
     | {"1 … 4.5": [1, 2, 3, 4.5], "all 7": [7] * 5, "1 … 3, nan": [np.nan, 1, 2, 3]}
@@ -203,11 +188,13 @@ def test_numbers_have_four_digits_and_arrays_a_range(text):
     assert read(x, values={x: value}).edges[0].value == text
 
 
-def test_integers_booleans_and_complex_numbers_have_values_and_no_derivative():
-    n, x, z = T.lscalar("n"), T.dvector("x"), T.zscalar("z")
-    drawn = read((n * T.switch(x > 1, x, 0)).sum(), values={n: 3, x: np.arange(4.0)})
+def test_zeros_infinities_integers_booleans_and_complex_numbers_are_drawn():
+    x, n, v, z = T.dscalar("x"), T.lscalar("n"), T.dvector("v"), T.zscalar("z")
+    assert "x floor 2.5 0" in read(T.floor(x) * x, values={x: 2.5}).flow()
+    assert {"−inf", "nan"} <= set(read(T.log(x) * x, values={x: 0}).texts)
+    drawn = read((n * T.switch(v > 1, v, 0)).sum(), values={n: 3, v: np.arange(4.0)})
     flow = drawn.flow().split(", ")
-    assert {"n × 3", "> switch 2 of 4 true", "x > 0 … 3", "x switch 0 … 3 0 … 3"} <= set(flow)
+    assert {"n × 3", "> switch 2 of 4 true", "v > 0 … 3", "v switch 0 … 3 0 … 3"} <= set(flow)
     assert read(abs(z), values={z: 3 + 4j}).flow() == "z |x| 3+4j, |x| 5"
 
 
@@ -221,16 +208,19 @@ def test_shapes_and_all_outputs_are_drawn_those_of_a_function_as_they_were_rewri
     assert {"output 0", "output 1", "x"} <= {drawn.name[e.target] for e in drawn.edges}
     drawn = read(theano.function([x], T.log(1 + T.exp(x))))
     assert set(drawn.name.values()) == {"x", "softplus", ""}
-    assert read(T.constant(2.0)).name.popitem()
+    assert "2" in read(T.constant(2.0)).texts
+    assert "n" * 27 + "…" in read(T.dscalar("n" * 1000) + 1).texts
+    assert "<float32>" in read(T.fscalar() + theano.shared(2)).texts
 
 
 def test_a_function_is_drawn_with_values_of_its_own_inputs():
-    loss, values, [W1, *_] = network()
+    loss, values = network()
     compiled = theano.function(list(values), loss)
     drawn = read(compiled, values=values)
     assert f"loss {loss.eval(values):.4g} 1" in drawn.flow()
     assert {"(5, 4)", "(4, 3)", "(5, 3)", "(3,)", "(5, 2)", "hidden", "loss"} <= set(drawn.texts)
-    assert "green box: shared variable" in drawn.legend
+    assert "green box: shared variable" in drawn.texts
+    W1 = next(v for v in compiled.shared if v.name == "W1")
     gradient = T.grad(loss, W1).eval(values)
     expected = f"{gradient.min():.2g} … {gradient.max():.2g}".replace("-", "−")
     assert [e.derivative for e in drawn.of("W1")] == [expected]
@@ -247,16 +237,15 @@ def test_a_function_is_drawn_with_values_of_its_own_inputs():
 def test_constants_stand_beside_their_users_and_edges_without_derivative_are_dotted():
     x, two, rate = T.dscalar("x"), T.constant(2.0), T.constant(2.0, "rate")
     assert len(read(x * two + two).named("2")) == 2
-    assert "above an edge: its value" in read(two * x, values={x: 5}).legend
     drawn = read(x * rate + rate, values={x: 5})  # one with a name is a variable like others
     assert len(drawn.named("rate")) == 1
-    assert "Σ 6" in drawn.texts
+    assert {"Σ 6", "Σ: sum over the edges of a variable"} <= set(drawn.texts)
     x, i = T.dvector("x"), T.lvector("i")
     drawn = read(x[i].sum())
     assert drawn.flow() == "[·] Σ, i [·], x [·], Σ"
     assert read(T.dmatrix("x").T.sum(axis=0)).flow() == ".T Σ axis 0, x .T, Σ axis 0"
     assert [e.dotted for e in (*drawn.of("x"), *drawn.of("i"))] == [False, True]
-    assert "dotted: no derivative" in drawn.legend
+    assert "dotted: no derivative" in drawn.texts
     drawn = read(T.mean(x), values={x: [1.0, 3.0]})
     assert [(e.derivative, e.dotted) for e in drawn.of("x")] == [("[0.5, 0.5]", False), ("", True)]
 
@@ -267,29 +256,38 @@ def test_the_order_of_operands_is_visible_where_it_matters():
         drawn = read([y, a + b])
         marks = [drawn.name[e.source] + e.mark for e in drawn.into(drawn.named(sign)[0])]
         assert marks == [f"{order[0]}1", f"{order[1]}2"]
-        assert "1, 2: order of operands" in drawn.legend
+        assert "1, 2: order of operands" in drawn.texts
         assert not any(e.mark for e in drawn.into(drawn.named("+")[0]))
 
 
 def test_odd_names_are_drawn_as_they_are(tmp_path):
     names = ["$x_$", "<b>", "^{", r"\frac", "& --> 'q'", "%"]
-    y = sum(T.dscalars(*names, "a\nb", "c\x01", "りんご"))
+    y = sum(T.dscalars(*names, "a\nb", "c\x01"))
     y.name = title = "$\\alpha"
     values = {v: 3.0 for v in theano.graph.ancestors([y]) if isinstance(v, theano.graph.Input)}
     with mpl.rc_context({"text.usetex": True}):
         drawn = read(y, path=tmp_path / "a.svg", values=values, title=title)
-    assert {*names, "a b", "□□□", f"below: ∂{title}/∂value"} <= set(drawn.texts)
+    assert {*names, "a b", "c□", f"below: ∂{title}/∂value"} <= set(drawn.texts)
     assert drawn.texts.count(title) == 2
     svg = ET.parse(tmp_path / "a.svg").getroot()
     assert {*names, title} <= {"".join(text.itertext()) for text in svg.iter(f"{SVG}text")}
-    assert "n" * 27 + "…" in read(T.dscalar("n" * 1000) + 1).texts
-    assert "<float32>" in read(T.fscalar() + theano.shared(2)).texts
+    with pytest.warns(UserWarning, match="Glyph .* missing from"):  # a box stands for it
+        draw(T.dscalar("りんご") + 1, path=tmp_path / "a.svg")
+    assert "りんご" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+
+
+def test_a_name_links_one_result_to_later_rows():
+    x, y = T.dscalars("x", "y")
+    a, b = T.exp(x), T.exp(y)
+    a.name = b.name = "h"
+    drawn = read(T.tanh(a) * T.tanh(b), width=1)
+    assert {"h", "h (2)"} <= set(drawn.texts)
 
 
 # Where it is drawn
 
 EXPRESSIONS = {f"thicket {seed}": lambda seed=seed: thicket(seed) for seed in range(3)}
-EXPRESSIONS |= {"bill": bill, "network": lambda: network()[:2], "gradients": gradients}
+EXPRESSIONS |= {"bill": bill, "network": network, "gradients": gradients}
 EXPRESSIONS |= {"chain": lambda: chain(10), "many inputs": many_inputs, "leaf": lambda: chain(0)}
 
 
@@ -305,8 +303,9 @@ def test_nothing_overlaps_no_edge_runs_through_a_node_and_all_is_in_the_drawing(
     figure = draw(expression, values=values if with_values else None, title=name)
     figure.draw_without_rendering()
     [ax] = figure.axes
+    drawn = Read(figure)
     written = [(t.get_gid(), t.get_window_extent()) for t in ax.texts]
-    boxes = [(n, box.transformed(ax.transData)) for n, box in Read(figure).boxes.items()]
+    boxes = [(n, box.transformed(ax.transData)) for n, box in drawn.boxes.items()]
     for (one, a), (other, b) in (*combinations(written, 2), *combinations(boxes, 2)):
         assert not overlap(a, b), (one, other)
     for gid, a in written:
@@ -324,25 +323,21 @@ def test_nothing_overlaps_no_edge_runs_through_a_node_and_all_is_in_the_drawing(
                 within = (ys > box.y0 + 0.5) & (ys < box.y1 - 0.5)
                 within &= (xs > box.x0 + 1) & (xs < box.x1 - 1)
                 assert gid == f"{patch.get_gid()}-mark" or not within.any(), gid
+    # Inputs are equal boxes in one column.
+    known = {v.name for v in theano.graph.ancestors(getattr(expression, "outputs", [expression]))}
+    inputs = [n for n in drawn.boxes if drawn.name[n] in known and not drawn.into(n)]
+    ends = [(drawn.boxes[node].x0, drawn.boxes[node].x1) for node in inputs]
+    assert len(ends) >= len(values)
+    assert np.ptp(ends, axis=0).max() < 1e-6
 
 
-def test_inputs_form_a_column_of_equal_boxes_and_operations_stand_between_their_inputs():
-    for expression in (bill()[0], network()[0], thicket(0)[0]):
-        drawn = read(expression)
-        inputs = [node for node in drawn.boxes if not drawn.into(node)]
-        boxes = [drawn.boxes[node] for node in inputs if not drawn.name[node][0].isdigit()]
-        ends = [(box.x0, box.x1) for box in boxes]
-        assert len(ends) >= 4
-        assert np.ptp(ends, axis=0).max() < 1e-6
+def test_operations_stand_between_their_inputs_and_edges_cross_only_if_they_must():
     price, values = bill()
     for drawn in (read(price), read(price, values=values)):
         middle = {node: (box.y0 + box.y1) / 2 for node, box in drawn.boxes.items()}
         for node in middle:
             inputs = [middle[edge.source] for edge in drawn.into(node)]
             assert not inputs or np.mean(inputs) == pytest.approx(middle[node], abs=0.05)
-
-
-def test_edges_that_need_not_cross_do_not():
     a, b, c = T.dscalars("a", "b", "c")
     for values in (None, {a: 1, b: 2, c: 3}):
         drawn = read([b + c, a + b], values=values)
@@ -358,8 +353,8 @@ def test_a_long_graph_is_wrapped_into_rows():
     drawn = read(chain(40)[0], width=5)
     assert all(np.ptp(e.ys) < 0.01 for e in drawn.edges)  # they can be level, so they are
     links = [name for name in drawn.name.values() if name.startswith("(")]
-    assert len(links) == 2 * len(set(links)) >= 6
-    assert "dark: goes on in a later row" in drawn.legend
+    assert 2 * 10 >= len(links) == 2 * len(set(links)) >= 6
+    assert "dark: goes on in a later row" in drawn.texts
     assert draw(chain(40)[0], width=60).get_figheight() < 1
 
 
@@ -378,11 +373,11 @@ def test_png_and_svg_are_written_the_same_for_the_same_expression(tmp_path):
     np.testing.assert_allclose([width, height], 2 * figure.get_size_inches() * figure.dpi, atol=2)
     svg = ET.parse(tmp_path / "b.svg").getroot()
     assert (svg.get("width"), svg.get("height"), svg.get("role")) == ("100%", None, "img")
+    assert svg.get("style") == f"max-width: {figure.get_figwidth():.2f}in"
     shape = [float(x) for x in svg.get("viewBox").split()]
     np.testing.assert_allclose(shape, [0, 0, *(72 * figure.get_size_inches())], atol=1e-3)
     about = "Computational graph: price = ((apple * apples) + (orange * oranges)) * tax"
     assert svg.find(f"{SVG}title").text == figure.about == repr(figure) == about
-    assert {"tax", "650"} <= {"".join(text.itertext()) for text in svg.iter(f"{SVG}text")}
     ids = [element.get("id") for element in svg.iter() if element.get("id")]
     assert len(ids) == len(set(ids)) > 20
     assert plt.get_fignums() == []
@@ -401,7 +396,6 @@ def test_a_drawing_that_fails_leaves_no_file_and_the_old_one(open_folder, read_o
     with pytest.raises(ValueError, match="lack"):
         draw(price, tmp_path / "a.png", values={})
     assert (tmp_path / "a.png").read_bytes() == b"old"
-    draw(price, tmp_path / "a.svg")  # what matplotlib reads at the first time has been read
     with read_only(open_folder), pytest.raises(PermissionError):
         draw(price, open_folder / "a.svg")
     assert list(open_folder.iterdir()) == []
@@ -410,56 +404,35 @@ def test_a_drawing_that_fails_leaves_no_file_and_the_old_one(open_folder, read_o
 # Errors
 
 
-def test_values_must_be_of_all_inputs_of_the_graph_and_fit_them():
-    price, values = bill()
-    apple, *_, tax = values
-    with pytest.raises(ValueError, match="lack apple, made at"):
-        draw(price, values={v: x for v, x in values.items() if v is not apple})
-    shared = theano.shared(1.0, "s")
-    for v in (T.dscalar("other"), shared, price.inputs[0]):
-        with pytest.raises(ValueError, match=f"values have {v!r}.*no input of what is drawn"):
-            draw(price * shared, values={**values, v: 1.0})
-    with pytest.raises(TypeError, match=r"inputs must be .*variables.*, got 'tax'"):
-        draw(price, values={**values, "tax": 1.1})
-    with pytest.raises(TypeError, match="values must be a dict"):
-        draw(price, values=[1, 2])
-    for value in ("much", [1.0, 2.0], 1j, None):
-        with pytest.raises(TypeError, match=r"draw, input tax.*: expected"):
-            draw(price, values=values | {tax: value})
+X, N, SHARED = T.dscalar("x"), T.lscalar("n"), theano.shared(1.0, "s")
+VALUES = {X: 1.0, N: 2}
+PRODUCT = T.exp(X) * N * SHARED
+WRONG = [
+    ("wrt must be real variables, got n", TypeError, PRODUCT, {"wrt": N}),
+    ("wrt must be real variables, got 'x'", TypeError, PRODUCT, {"wrt": ["x"]}),
+    ("doesn't depend on y", theano.DisconnectedInputError, PRODUCT, {"wrt": [T.dscalar("y")]}),
+    ("one real number, not of .*mul", ValueError, [X * N, X * N], {"wrt": X}),
+    ("one real number, not of .*gt", ValueError, X * N > 1, {"wrt": X}),
+    ("wrt .*need values", ValueError, PRODUCT, {"wrt": X, "values": None}),
+    ("lack x, made at", ValueError, PRODUCT, {"values": {N: 2}}),
+    ("values have s, .*no input", ValueError, PRODUCT, {"values": {**VALUES, SHARED: 1.0}}),
+    ("values have exp.*no input", ValueError, T.exp(X), {"values": {X: 1.0, T.exp(X): 1.0}}),
+    ("inputs must be .*variables.*, got 'x'", TypeError, PRODUCT, {"values": VALUES | {"x": 1}}),
+    ("values must be a dict", TypeError, PRODUCT, {"values": [1, 2]}),
+    ("draw, input x.*: expected", TypeError, PRODUCT, {"values": VALUES | {X: "much"}}),
+    ("draw, input x.*: expected", TypeError, PRODUCT, {"values": VALUES | {X: [1.0, 2.0]}}),
+    ("expression must be a variable, .*got 3", TypeError, 3, {}),
+    ("variable", TypeError, [None], {}),
+    ("nothing to draw", ValueError, [], {}),
+    ("nothing to draw", ValueError, theano.function([], updates={SHARED: SHARED + 1}), {}),
+    ("width must be a positive number", ValueError, X + 1, {"width": 0}),
+    ("width must be a positive number", ValueError, X + 1, {"width": float("nan")}),
+    (r"5001 nodes, .*\(150, most_nodes\)", ValueError, chain(5000)[0], {}),
+    ("4 nodes", ValueError, chain(3)[0], {"most_nodes": 3}),
+]
 
 
-X, N = T.dscalar("x"), T.lscalar("n")
-WRONG = {
-    "wrt must be real, got int64: n": (TypeError, X * N, N),
-    "wrt must be variables, got 'x'": (TypeError, X * N, ["x"]),
-    "doesn't depend on other": (theano.DisconnectedInputError, X * N, [T.dscalar("other")]),
-    "one real number, not of .*mul": (ValueError, [X * N, X * N], X),
-    "one real number, not of .*gt": (ValueError, X * N > 1, X),
-}
-
-
-@pytest.mark.parametrize("message", WRONG)
-def test_wrt_must_be_real_variables_that_the_drawn_number_depends_on(message):
-    error, expression, wrt = WRONG[message]
+@pytest.mark.parametrize(("message", "error", "expression", "options"), WRONG)
+def test_what_is_wrong_is_named(message, error, expression, options):
     with pytest.raises(error, match=message):
-        draw(expression, values={X: 1.0, N: 2}, wrt=wrt)
-    with pytest.raises(ValueError, match=r"wrt .*need values"):
-        draw(expression, wrt=wrt)
-
-
-def test_there_must_be_something_to_draw_and_not_too_much():
-    for expression in (3, None, "x", [None], {"x": 1}):
-        with pytest.raises(TypeError, match="variable"):
-            draw(expression)
-    counter = theano.shared(0)
-    for nothing in ([], theano.function([], updates={counter: counter + 1})):
-        with pytest.raises(ValueError, match="nothing to draw"):
-            draw(nothing)
-    for width in (0, -1, float("nan")):
-        with pytest.raises(ValueError, match="width must be a positive number"):
-            draw(chain(3)[0], width=width)
-    with pytest.raises(ValueError, match=r"5001 nodes, .*\(150, most_nodes\)"):
-        draw(chain(5000)[0])
-    with pytest.raises(ValueError, match="4 nodes"):
-        draw(chain(3)[0], most_nodes=3)
-    assert len(read(chain(3)[0], most_nodes=4).boxes) == 4
+        draw(expression, **{"values": VALUES} | options)
