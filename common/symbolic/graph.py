@@ -93,7 +93,7 @@ class Operation:
 
     @property
     def key(self):
-        """Return what operations that compute the same have in common."""
+        """Name and parameters, which are equal for operations that compute the same."""
         return (self.name, self.parameters)
 
     def __call__(self, *inputs) -> "Variable":
