@@ -300,8 +300,8 @@ minimum = Elementwise("minimum", "np.minimum({0}, {1})", None,
 switch = Elementwise("switch", "np.where({0}, {1}, {2})", None, None,
     lambda g, y, c, a, b: switch(c, g, 0), lambda g, y, c, a, b: switch(c, 0, g), selects=True)
 
-# g f, but 0 where g is 0, even if the local derivative f is infinite there. Where it is, the
-# derivative with respect to g is 0, too. Upstream gradients of this product are written G.
+# g f, but 0 where g is 0, even if the local derivative f is infinite there; where it is, the
+# derivative with respect to g is 0 as well. G is the upstream gradient of this product.
 zero_or_product = Elementwise("zero_or_product", "zero_or_product({0}, {1})", None,
     lambda G, y, g, f: zero_or_product(G, switch(neq(g, 0) | isfinite(f), f, 0)),
     lambda G, y, g, f: zero_or_product(G, g), selects=True)
