@@ -1,4 +1,4 @@
-"""Expressions as text: a formula, or a list of what is made from what."""
+"""Expressions as text: as a formula, or with one line per variable."""
 
 from itertools import chain, count, product
 from string import ascii_uppercase
@@ -6,17 +6,17 @@ from string import ascii_uppercase
 from common.symbolic.arrays import Print  # noqa: F401 (theano.printing.Print)
 from common.symbolic.graph import Variable, ancestors, as_variable
 
-DEEPEST = 60  # indentation, in spaces; else a long chain would fill a square
+DEEPEST = 60  # levels of indentation; else n lines of a chain would take n² characters
 
 
 def pp(expression, longest: int = 2000) -> str:
-    """Return an expression as a formula, in parentheses wherever there may be doubt: pretty print.
+    """Return an expression as a formula ("pretty print"), with parentheses around each operator.
 
     Parameters
     ----------
     expression : Variable
     longest : int
-        A part with more characters than this is left out, and … stands for it.
+        A part with more characters than this is replaced by "…".
 
     Examples
     --------
@@ -34,7 +34,7 @@ def pp(expression, longest: int = 2000) -> str:
 
 
 def formula(variable: Variable) -> str:
-    """Return how a variable is made from others that have names."""
+    """Return the formula of a variable, in which others that have a name stand by their names."""
 
     def text(v, depth):  # which is at most 4
         if v.operation is None or (v.name and v is not variable):
@@ -45,6 +45,7 @@ def formula(variable: Variable) -> str:
 
 
 def _text(v, args):
+    """Return the formula of `v`, given the formulas of its inputs."""
     operation, name = v.operation, v.operation.name
     program = "{0} ** {1}" if name == "pow" else getattr(operation, "program", "")
     if program.startswith(("{", "-{", "~{")):  # an operator
@@ -71,10 +72,10 @@ def without_parentheses(text):
 
 
 def debugprint(expressions, depth: int | None = None, file=None) -> str | None:
-    """Print what an expression is made from: a line a variable, indented below what it goes into.
+    """Print an expression with one line per variable, indented below the operation that uses it.
 
-    Each line gives the operation, a letter by which the variable is told from others, dtype and
-    shape, and the name. What has been printed before is only named again.
+    A line has the operation, a letter for the variable, its dtype and shape, and its name. If a
+    variable occurs again, its line has the letter only, and its inputs aren't printed again.
 
     Parameters
     ----------
