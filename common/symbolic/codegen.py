@@ -1,12 +1,13 @@
 """Code generation: from an expression to a straight-line NumPy program.
 
-One statement per operation, in topological order; what costs next to nothing is written where it is
-used. An operation writes into the array of an input that isn't needed any more where it can (buffer
-reuse). A variable keeps the name that the user gave it, but no text of the user's is executed:
-names are reduced to identifiers, and constants are written as Python's own numbers.
+There is one statement per operation, in topological order. An operation that takes next to no time
+is inlined: its text stands where its result is used. If an input's array isn't needed any more, an
+operation writes its result into it where it can (buffer reuse). A variable keeps the name that the
+user gave it, but no text of the user's is executed: names are reduced to identifiers, and constants
+are written as Python's own numbers.
 
-NumPy would broadcast any axis of size 1. Where two axes must have the same size and the shapes
-alone don't prove it, the program asserts it: a shape guard.
+NumPy would broadcast any axis of size 1. Where two axes must have the same size and that isn't
+known when the function is compiled, the program asserts it: a shape guard.
 """
 
 import itertools
@@ -31,7 +32,7 @@ from common.symbolic.runtime import NAMESPACE
 
 __all__ = ["Program"]
 
-# Operators as functions, which take an argument out=, as sigmoid and NumPy's ufuncs do.
+# Operators as calls of NumPy's ufuncs, which take an argument out=, the array for the result.
 AS_CALL = {
     "{0} + {1}": "np.add({0}, {1})",
     "{0} - {1}": "np.subtract({0}, {1})",
@@ -43,9 +44,9 @@ AS_CALL = {
 }
 WITH_OUT = {"sigmoid"} | {f"np.{n}" for n, f in vars(np).items() if isinstance(f, np.ufunc)}
 COMMUTATIVE = ("add", "mul")
-MOST_INLINED = 4  # operations
+MOST_INLINED = 4  # operations in one expression
 COMMENT_COLUMN = 40
-LONGEST_COMMENT = 60
+LONGEST_COMMENT = 60  # characters
 LONGEST_CONSTANT = 12  # elements of a constant array that is written out
 
 _numbers = itertools.count(1)
@@ -60,15 +61,16 @@ class Program:
         Leaves, in the order of the arguments.
     outputs : sequence of Variable
     checked : sequence of Variable, optional
-        Variables whose operations are guarded as well, as far as the shapes of the inputs tell.
+        The expressions before they were rewritten: they are guarded as far as the shapes of the
+        inputs tell, since a rewrite may have removed an operation that would have failed.
 
     Attributes
     ----------
     source : str
         The program, with comments that name what a statement computes.
     run : callable
-        The program. From the values of the inputs it returns those of the outputs, in a tuple.
-        They share memory with nothing else.
+        The compiled program. It takes the values of the inputs and returns those of the outputs in
+        a tuple, as new arrays, none of which shares memory with another or with an input.
     """
 
     def __init__(
@@ -82,7 +84,8 @@ class Program:
         self._plan(order, outputs)
         self._taken, self._counters = {*NAMESPACE, "program"}, {}
         self._texts = {x: self._new_name(x.name, "x") for x in inputs}
-        # Lines of the source, each with what it computes: definitions, the head, statements.
+        # Lines of the source, each with the variable that it computes: arrays of constants, the
+        # head of the function, statements.
         self._lines = [(f"def program({', '.join(self._texts[x] for x in inputs)}):", None)]
         self._data = {}
         sizes = ((n, f"{self._texts[x]}.shape[{i}]") for x in inputs for i, n in enumerate(x.dims))
@@ -109,7 +112,7 @@ class Program:
         weakref.finalize(self.run, linecache.cache.pop, file, None)
 
     def variable_at(self, line: int) -> Variable | None:
-        """Return what the program computes in a line, of which the first is 1; None if nothing."""
+        """Return the variable that a line of the source computes, counted from 1, or None."""
         return self._lines[line - 1][1]
 
     def text(self, x: Variable) -> str:
@@ -117,10 +120,12 @@ class Program:
         return self._texts[x]
 
     def _plan(self, order, outputs):
-        """Find out what is inlined, which arrays are read for a variable, and what reads them last.
+        """Find out what is inlined, which arrays a variable refers to, and what reads them last.
 
-        Inlined is what has no name, is used once, and costs next to nothing: views, scalars,
-        comparisons. Inputs and constants don't count as arrays: they are never written into.
+        A variable is inlined if it has no name, is used once, and takes next to no time: views,
+        scalars, comparisons. `_memory` has the variables whose arrays must be intact to read a
+        variable (several, for one that is inlined), and `_last` who reads such an array last.
+        Inputs and constants aren't in it, since nothing is ever written into them.
         """
         times = Counter(itertools.chain(outputs, outputs, *(x.inputs for x in order)))
         self._inlined, self._memory, self._last = {}, {}, {}
@@ -149,7 +154,7 @@ class Program:
 
     def _guard(self, x, inputs_only=False):
         """Assert that axes have the same size where NumPy would broadcast, unless that is known."""
-        for ends in _must_agree(x):
+        for ends in _guarded_axes(x):
             pair = frozenset([y.dims[axis] for y, axis in ends])
             known = all(isinstance(n, int) or n in self._sizes for n in pair)
             if len(pair) == 2 and (known or not inputs_only) and pair not in self._asserted:
@@ -167,7 +172,7 @@ class Program:
         return f"({code})" if is_operator else code
 
     def _arguments(self, x):
-        """Return the texts of the inputs of `x`, as an elementwise operation needs them."""
+        """Return the texts of the inputs of `x`; those of an elementwise operation in its dtype."""
         texts = [self._texts[y] for y in x.inputs]
         if not isinstance(x.operation, Elementwise):
             return texts
@@ -184,11 +189,11 @@ class Program:
         return list(map(without_parentheses, texts)) if _as_call(program) == program else texts
 
     def _statement(self, x):
-        """Return the statement that computes `x`, if it can in the memory of an input.
+        """Return the statement that computes `x`, if possible in the memory of an input.
 
-        That is free if `x` is the last to read it and it has the right dtype and shape. The
-        statement itself may read a view of it, as in t - t.T: NumPy's functions copy what overlaps
-        with their output.
+        That memory is free if `x` is the last to read it and it has the right dtype and shape. The
+        statement may also read a view of it, as in t - t.T, since NumPy's functions copy what
+        overlaps with their output.
         """
         args, program = self._arguments(x), getattr(x.operation, "program", "")
         call, free = _as_call(program) or "", []
@@ -210,7 +215,7 @@ class Program:
         return call if name == buffer else f"{name} = {call}"
 
     def _return(self, outputs):
-        """Return the outputs; what isn't a new array of the program's own is copied."""
+        """Add the return statement, and before it a copy of each output that isn't a new array."""
         texts = []
         for x in outputs:
             text = self._texts[x]
@@ -223,7 +228,7 @@ class Program:
     # Names and constants
 
     def _new_name(self, name, otherwise="t"):
-        """Return an identifier that isn't taken yet, as near to `name` as can be."""
+        """Return an identifier that isn't taken yet, made from `name` if it can be one."""
         identifier = base = _identifier(name or "")
         base = base or otherwise
         while not identifier or identifier in self._taken:
@@ -248,7 +253,7 @@ class Program:
         return name
 
 
-def _must_agree(x):
+def _guarded_axes(x):
     """Yield pairs of (input, axis) that must have the same size, but that NumPy may broadcast."""
     inputs, operation = x.inputs, x.operation
     if isinstance(operation, SetAt):
@@ -272,7 +277,7 @@ def _must_agree(x):
 
 @cache
 def _as_call(program):
-    """Return an elementwise NumPy program as a plain call of a function, or None."""
+    """Return an elementwise NumPy expression as the call of one function, or None."""
     program = AS_CALL.get(program, program)
     return program if re.fullmatch(r"[\w.]+\([\w.{}, ]*\)", program) else None
 
@@ -281,7 +286,7 @@ def _as_call(program):
 
 
 def _commented(code, x):
-    """Return a statement with a comment: the formula of what has a name."""
+    """Return a statement with a comment: the formula of `x`, if it has a name."""
     if not x.name:
         return code
     text = x.name if x.name.startswith("∂") else f"{x.name} = {formula(x)}"
@@ -291,7 +296,7 @@ def _commented(code, x):
 
 
 def _literal(x):
-    """Return the elements of a constant as Python writes numbers; None if they are many."""
+    """Return the elements of a constant as Python writes numbers; None if there are too many."""
     no_infinity = x.kind != "c" or np.isfinite(x.value).all()
     if no_infinity and 0 < x.value.size <= LONGEST_CONSTANT:
         return re.sub("nan|inf", r"np.\g<0>", repr(x.value.tolist()))
