@@ -1,4 +1,4 @@
-"""What Theano has and this package hasn't: asking for it says so."""
+"""Names that Theano has and this package hasn't: using one raises an error that says so."""
 
 ABSENT = """
 scan map reduce foldl foldr scan_module ifelse Op Apply gof OpFromGraph sandbox gpuarray sparse
