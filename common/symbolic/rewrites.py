@@ -1,15 +1,16 @@
 """Rewrites: the same value, computed more accurately and with less work.
 
-`stabilized` puts stable forms in place: softmax, its logarithm and the like overflow as they are
-written. Gradients are derived from them. `rewrite`, for compiling, does so first, while constants
-are still as they were written. Then it walks once more, and makes each variable again from its
-rewritten inputs, unless
+`stabilized` puts stable forms in place of formulas that overflow as they are written, such as a
+softmax or its logarithm. Gradients are derived from these forms. `rewrite`, for compiling, does the
+same first, while constants are still as they were written. Then it walks through the graph once
+more, and makes each variable again from its rewritten inputs, unless
 
 - an equal one is there already: common-subexpression elimination;
 - there is another stable form, or a cheaper one;
 - all its inputs are constants: constant folding.
 
-Rules of elementwise operations are equations; others are functions that return a variable or None.
+The rules come first, the two walks at the end. Rules for elementwise operations are equations,
+others are functions that return a variable or None.
 """
 
 import math
@@ -26,10 +27,10 @@ from common.symbolic.products import LogSoftmax, LogSumExp, Softmax
 
 __all__ = ["SHAPE_ONLY", "rewrite", "stabilized", "substitute"]
 
-LARGEST = 1000  # elements of constants that are computed, or compared
+LARGEST = 1000  # elements of a constant that is folded, or compared with others
 
 # Equations: what the left side matches is replaced by the right side. They are tried in this order,
-# and the inputs of + and * in both orders. Constants stand first, since they fail soonest.
+# and the inputs of + and * in both orders. Constants stand first, since they are quick to compare.
 
 
 def _table(*equations):
@@ -72,7 +73,11 @@ CHEAPER = _table(
 
 
 def _by_equation(table, x, look):
-    """Return the right side of the first equation whose left side `x` matches, or None."""
+    """Return the right side of the first equation whose left side `x` matches, or None.
+
+    `look` finds the operation that made an input: `_as_it_is`, or `_through` others that only move
+    elements.
+    """
     for left, right in table.get(x.operation, ()):
         found = {}
         if _matches(left, x, look, found) and all(y.dtype == x.dtype for y in found.values()):
@@ -81,7 +86,7 @@ def _by_equation(table, x, look):
 
 
 def _matches(pattern, x, look, found):
-    """Return whether `x` is what a pattern describes; `found` gets what its variables stand for."""
+    """Return whether `x` matches a pattern; enter in `found` what the pattern's variables match."""
     if isinstance(pattern, Constant):
         return isinstance(x, Constant) and x.ndim == 0 and x.value == pattern.value
     if pattern.operation is None:
@@ -114,7 +119,7 @@ def _equal(a, b, most=50):
 
 
 def _value(x):
-    """Return what tells variables with the same inputs apart."""
+    """Return a key that is equal for variables that are equal if their inputs are."""
     if x.operation is not None:
         return x.operation.key
     if isinstance(x, Constant) and x.value.size <= LARGEST and not x.name:
@@ -126,15 +131,15 @@ def _name(x):
     return None if x.operation is None else x.operation.name
 
 
-# Stable forms are found through operations that only move elements. Nothing can be seen of
-# variables that are `hidden`.
+# Stable forms are found through operations that only move elements. Variables that are `hidden`
+# match nothing but X and Y: a gradient with respect to them is needed, so they must stay.
 
 MOVES = {"index", "dimshuffle", "reshape", "reshape_like", "broadcast", "copy", "cast"}
 UNSEEN = Constant(0)
 
 
 def _through(hidden, x):
-    """Return what `x` shows elements of, and a function that moves elements in the same way."""
+    """Return the variable whose elements `x` has, and a function that moves others likewise."""
     path = []
     while _name(x) in MOVES and x not in hidden and x.kind == x.inputs[0].kind:
         path.append(x)
@@ -179,7 +184,7 @@ def _log(hidden, x):
 
 
 def _softmax(hidden, a, b):
-    """Return exp(z) / Σ exp(z) as a softmax, if each sum stands beside what it is the sum of."""
+    """Return exp(z) / Σ exp(z) as a softmax, if each sum divides the elements that it sums."""
     (powers, of_a), (total, of_b) = _turned(hidden, a), _turned(hidden, b)
     exp, moved = _through(hidden, powers)
     if _name(exp) != "exp" or _name(total) != "sum":
@@ -195,7 +200,7 @@ def _softmax(hidden, a, b):
 
 
 def _turned(hidden, x):
-    """Return what `x` is, before its axes were turned, and which axis of it each axis of `x` is."""
+    """Return `x` before its axes were permuted, and which of its axes each axis of `x` was."""
     pattern = range(x.ndim)
     while _name(x) == "dimshuffle" and x not in hidden:
         pattern = ["x" if a == "x" else x.operation.pattern[a] for a in pattern]
@@ -220,6 +225,7 @@ def _dimshuffle(x, y):
     return None if start is y else arrays.dimshuffle(start, pattern)
 
 
+# For each operation: which of its inputs it takes only a shape from.
 SHAPE_ONLY = {"broadcast": 1, "reshape_like": 1, "put": 1, "size": 0, "count": 0}
 
 
@@ -234,7 +240,7 @@ def _scalar_in(x):
 
 
 def _unfilled(x):
-    """Use a scalar in place of an array filled with it, where another input has the full shape."""
+    """Return `x` with a scalar for an array filled with it, if another input has the full shape."""
     inputs = x.inputs
     for i, y in enumerate(inputs if x.ndim and isinstance(x.operation, Elementwise) else ()):
         scalar = _scalar_in(y)
@@ -341,7 +347,10 @@ class _Rewriter:
         return None
 
     def measured_first(self, x):
-        """Return `x` with a shape taken of the first variable that has it, or None."""
+        """Return `x` with its shape taken from the first variable that has the same, or None.
+
+        Equal sizes then are one variable, and what only gave its shape isn't computed.
+        """
         if x.operation.name not in SHAPE_ONLY:
             return None
         i = SHAPE_ONLY[x.operation.name]
@@ -400,5 +409,5 @@ def substitute(outputs: Sequence[Variable], replace: Mapping[Variable, Variable]
 
 
 def _with_inputs(x, inputs):
-    """Return what the operation of `x` makes of `inputs`; `x` itself if they are its own."""
+    """Return `x` made again from `inputs`; `x` itself if these are its own."""
     return x if inputs == x.inputs else rebuilt(x, inputs)
