@@ -1,8 +1,9 @@
 """Compiled functions: from expressions to something that can be called.
 
-`function` puts givens in place, adds default updates, and checks that the inputs are what the
-outputs need. A `Function` has the expressions rewritten and a program generated; a call converts
-the arguments, runs the program, and replaces the values of shared variables that have updates.
+`function` checks its arguments, puts the givens in place, adds default updates, and checks that the
+inputs are what the outputs need. A `Function` rewrites the expressions and generates a program. A
+call of it converts the arguments, runs the program, and replaces the values of the shared variables
+that have updates.
 """
 
 import copy
@@ -41,17 +42,18 @@ from common.symbolic.rewrites import rewrite, substitute
 
 
 class In:
-    """An input of a function with a default value, a name, or a state.
+    """An input of a function with a default value, a name for keyword arguments, or an update.
 
     Parameters
     ----------
     variable : Variable
     value : array_like, optional
-        The value when a call doesn't give one.
+        The default value, if a call doesn't give one. With an update, the initial value.
     name : str, optional
         For keyword arguments; by default the variable's.
     update : Variable, optional
-        The value for the next call, computed in each call. ``f[variable]`` returns it.
+        Makes the input a state, which isn't an argument: each call computes its value for the next
+        one. ``f[variable]`` returns it.
     allow_downcast : bool, optional
         Whether precision may be lost: float64 to float32, floats to integers.
     """
@@ -88,18 +90,19 @@ def function(
     Parameters
     ----------
     inputs : list of Variable or In
-        The arguments. One for a variable that is computed from others takes the place of what would
-        have been computed.
+        The arguments. A variable that is computed from others can be one too: its argument then
+        takes the place of what would have been computed.
     outputs : Variable, list or dict of Variable, or None
         A call returns an array, a list or a dict of arrays, or None.
     mode, accept_inplace, rebuild_strict, profile
         Accepted for Theano's sake; they have no effect.
     updates : dict, or list of pairs
-        New values of shared variables. All are computed from the old values, as the outputs are.
+        Shared variables and their new values. Outputs and new values are computed from the old
+        values.
     givens : dict, or list of pairs
         Variables, and what to put in their place, all at once.
     no_default_updates : bool, or list of Shared
-        Which shared variables not to replace by their `default_update`.
+        Shared variables whose `default_update` is left out; True for all.
     name : str, optional
         For error messages.
     allow_input_downcast : bool
@@ -144,7 +147,7 @@ def function(
     updates = _pairs("updates", updates, (Shared,), "shared variables")
     updates = {s: _update(s, new) for s, new in updates.items()}
     for i in ins:
-        v = i.leaf = i.variable  # what stands for the input in the program
+        v = i.leaf = i.variable  # `leaf` is the variable that the program takes for the input
         i.downcast = allow_input_downcast if i.downcast is None else i.downcast
         if i.update is not None:
             value = as_value(f"the value of {v!r}", i.value, v.dtype, v.dims)
@@ -157,7 +160,7 @@ def function(
     written = [*outputs, *updates.values()]
     results = substitute(written, givens)
     needed = [] if no_default_updates is True else ancestors(results)
-    for s in needed:  # it grows: what a default update needs may have one as well
+    for s in needed:  # the list grows, since a default update may need variables with one
         default = getattr(s, "default_update", None)
         if default is not None and s not in updates and s not in (no_default_updates or ()):
             updates[s] = _update(s, default)
@@ -179,21 +182,20 @@ class Function:
     name : str or None
     inputs : list of Variable
     shared : list of Shared
-        What the program reads besides its inputs.
+        The shared variables that the program reads.
     outputs : list of Variable
         The expressions that the program computes, rewritten.
-    leaves : dict of Variable
-        What stands in `outputs` for each input and each shared variable.
+    leaves : dict of Variable to Variable
+        The leaf in `outputs` that stands for each input and each shared variable.
 
     Notes
     -----
-    A function can be called from several threads. All that it computes is computed in new arrays.
-    With updates, calls of all functions that have any go one after the other; the values of its
-    shared variables are replaced in one step, all of them or, if the call is interrupted by Ctrl-C
-    or fails, none.
+    A function can be called from several threads, since each call computes in new arrays. Calls of
+    functions with updates wait for each other. The values of the shared variables are replaced in
+    one step: all of them or, if the call fails or is interrupted by Ctrl-C, none.
     """
 
-    _updating = threading.RLock()  # held from reading shared variables until they are updated
+    _updating = threading.RLock()  # held while shared variables are read, until they are updated
 
     def __init__(self, ins, outputs, updates, returns, name):
         self._made_from = ins, outputs, updates, returns, name
@@ -221,7 +223,7 @@ class Function:
 
     @property
     def maker(self):
-        """Where Theano's tutorials look for the rewritten graph: ``f.maker.fgraph.outputs``."""
+        """The rewritten graph, where Theano has it: ``f.maker.fgraph.outputs``."""
         nodes = [v for v in ancestors(self.outputs) if v.operation is not None]
         graph = {"inputs": self.inputs, "outputs": self.outputs, "toposort": lambda: nodes}
         return SimpleNamespace(fgraph=SimpleNamespace(**graph))
@@ -230,7 +232,7 @@ class Function:
         return f"<function {self.name or ''}({', '.join(map(repr, self.inputs))})>"
 
     def __reduce__(self):
-        return Function, self._made_from  # it is compiled again
+        return Function, self._made_from  # a copy is compiled again
 
     def __getitem__(self, variable):
         """Return the value of an input with an update, or of a shared variable."""
@@ -240,14 +242,14 @@ class Function:
         raise KeyError(f"{self!r} has no state called {variable!r}")
 
     def __call__(self, *args, **kwargs):
-        """Compute the outputs, and carry out the updates.
+        """Compute and return the outputs, and carry out the updates.
 
         Raises
         ------
         TypeError
-            If arguments are missing or too many, or one isn't what its variable takes.
+            If there are too few or too many arguments, or one doesn't fit its variable.
         ValueError
-            If shapes don't fit.
+            If shapes don't fit each other.
         """
         if kwargs or len(args) != len(self._ins):
             args = self._bound(args, kwargs)
@@ -273,7 +275,7 @@ class Function:
         return dict(zip(self._returns, outputs, strict=True))
 
     def _bound(self, args, kwargs):
-        """Return the values of all inputs, which are given by place, by name, or by default."""
+        """Return the values of all inputs, given by position, by name, or by default."""
         rest = self._ins[len(args) :]
         values = [kwargs.get(i.name, i.value) for i in rest]
         missing = [repr(i.variable) for i, value in zip(rest, values, strict=True) if value is None]
@@ -293,7 +295,7 @@ class Function:
             raise self._explained(error) from error
 
     def _explained(self, error):
-        """Return an error that tells which operation failed, with which shapes, and its place."""
+        """Return an error that names the failed operation, its inputs' shapes, and its place."""
         kind = next(k for k in _EXPLAINED if isinstance(error, k))
         code = self.program.run.__code__
         steps = traceback.walk_tb(error.__traceback__)
@@ -324,7 +326,7 @@ def _with_shape(text, frame):
     """Return the text of an argument with the shape that it had when a program failed."""
     try:
         return f"{text} of shape {np.shape(eval(text, frame.f_globals, frame.f_locals))}"
-    except Exception:  # what failed is the argument itself
+    except Exception:  # it is the argument itself that can't be computed
         return text
 
 
@@ -338,7 +340,7 @@ def _listed(outputs):
 
 
 def _pairs(name, pairs, kinds, expected):
-    """Return an argument as a dict, whose keys are variables of some kinds."""
+    """Return an argument, a dict or pairs, as a dict whose keys are variables of some `kinds`."""
     result = {}
     for pair in pairs.items() if isinstance(pairs, Mapping) else pairs or ():
         if not isinstance(pair, tuple | list) or len(pair) != 2:
@@ -369,7 +371,7 @@ def _fitted(what, old, new):
 
 
 def _update(s, new):
-    """Return the update of `s`, with a name for the program to be readable."""
+    """Return the update of `s` with a name, which makes the program readable."""
     new = _fitted(f"the update of {s!r}", s, new)
     if s.name is None or new.name is not None or new.operation is None:
         return new
@@ -379,7 +381,7 @@ def _update(s, new):
 
 
 def _check_inputs(ins, order, written, on_unused_input):
-    """Check that `ins` are what is needed: the leaves in `order`, or of the costs in `written`."""
+    """Check that `ins` are the inputs in `order`; those of costs of gradients are used as well."""
     needed, given = set(order), {i.leaf for i in ins}
     for v in order:
         if isinstance(v, Input) and v not in given:
@@ -389,7 +391,7 @@ def _check_inputs(ins, order, written, on_unused_input):
             )
     unused = [i.variable for i in ins if i.update is None and i.leaf not in needed]
     if unused and on_unused_input != "ignore":
-        # What only the cost of a gradient needs is used as well, as x is in the derivative of 3 x.
+        # An input that only the cost of a gradient needs is used, as x for the derivative of 3 x.
         needed = set(ancestors([cost_of[v] for v in ancestors(written) if v in cost_of]))
         for v in [v for v in unused if v not in needed]:
             message = f"the outputs don't need the input {described(v)}"
