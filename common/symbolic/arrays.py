@@ -75,7 +75,7 @@ class Dimshuffle(Operation):
 
 
 def dimshuffle(x, pattern) -> Variable:
-    """Return the axes of `x` in the order of `pattern`, with a new one of size 1 for each "x".
+    """Return `x` with its axes in the order of `pattern`, and a new one of size 1 for each "x".
 
     Raises
     ------
@@ -129,7 +129,7 @@ def shape_padaxis(x, axis: int) -> Variable:
 
 
 class Copy(Operation):
-    """The same value as a variable of its own."""
+    """The input, as another variable."""
 
     name = "copy"
     template = "{0}"
@@ -137,7 +137,7 @@ class Copy(Operation):
 
 
 class Print(Operation):
-    """The input; when it is computed, its value is printed after `message`."""
+    """The input. When it is computed, `message` and its value are printed."""
 
     name = "print"
     view = True
@@ -152,7 +152,7 @@ class Print(Operation):
 
 
 class ShapeOf(Operation):
-    """The size of one axis, int64."""
+    """The size of one axis, an int64 scalar."""
 
     name = "size"
     template = "{0}.shape[{op.axis}]"
@@ -166,7 +166,7 @@ class ShapeOf(Operation):
 
 
 class Count(ShapeOf):
-    """The number of elements along some axes, which a mean divides by."""
+    """The number of elements along some axes, in the dtype of the mean that divides by it."""
 
     name = "count"
     fields = ("axes", "dtype")
@@ -188,7 +188,7 @@ def size(x) -> Variable:
 
 
 class Reshape(Operation):
-    """The elements of the first input in a shape given by the other inputs; a size of −1 fits."""
+    """The elements of the first input in the shape that the others give; one size may be −1."""
 
     name = "reshape"
     template = "np.reshape({0}, ({1}))"
@@ -210,7 +210,7 @@ class Reshape(Operation):
 
 
 class Alloc(Reshape):
-    """A new array of a shape given by the other inputs, filled with the first one."""
+    """A new array of the shape that the other inputs give, filled with the first one."""
 
     name = "alloc"
     template = "np.full(({1}), {0})"
@@ -242,7 +242,7 @@ class ReshapeLike(BroadcastLike):
 
 
 def _dim_of(n: Variable):
-    """Return the size of an axis that the scalar `n` tells."""
+    """Return the size of an axis, as far as it is known, whose value is the scalar `n`."""
     while isinstance(n.operation, ew.Cast):
         [n] = n.inputs
     if isinstance(n, Constant):
@@ -277,14 +277,14 @@ def flatten(x, ndim=1) -> Variable:
 
 
 def addbroadcast(x, *axes) -> Variable:
-    """Declare that axes have size 1, so that they broadcast; a call where they don't fails."""
+    """Declare that axes have size 1, so that they broadcast; a call with another size fails."""
     x = as_variable(x)
     axes = as_axes("addbroadcast", x, axes)
     return reshape(x, [1 if a in axes else ShapeOf(a)(x) for a in range(x.ndim)])
 
 
 def broadcast_like(g: Variable, x: Variable) -> Variable:
-    """Return `g` in the shape of `x`, which it can be broadcast to."""
+    """Return `g` broadcast to the shape of `x`."""
     return g if g.dims == x.dims else BroadcastLike()(g, x)
 
 
@@ -344,25 +344,25 @@ def eye(n, m=None, k=0, dtype=None) -> Variable:
     return ew.cast(ew.eq(expand(rows, (1,)) + k, columns), dtype or "floatX")
 
 
-# Reductions: they combine the elements along some axes, which disappear.
+# Reductions: they combine the elements along some axes, and drop these axes.
 
 
 def _to_factors(g, y, x, axes):
-    """Return g times the product of the others, also where some are 0."""
+    """Return g times the product of the other factors, right even where some are 0."""
     [axis] = axes
     itself = shape_padright(eye(ShapeOf(axis)(x), dtype="bool"), x.ndim - axis - 1)
     return ew.zero_or_product(g, prod(ew.switch(itself, 1, expand(x, axes)), axis + 1))
 
 
 def _to_largest(g, y, x, axes):
-    """Return g at the largest element, 0 elsewhere. Equal ones share it."""
+    """Return g at the element that was found, 0 elsewhere. Equal elements share g."""
     found = ew.eq(x, y)
     count = ew.cast(sum(found, axes, keepdims=True), g.dtype)
     return ew.switch(found, g / count, 0)
 
 
-# For each the VJP, a function of g, of the result (both with axes of size 1 where it was reduced),
-# of the input and the axes; None for 0.
+# For each reduction its VJP, a function of g and of the result y (both with axes of size 1 in place
+# of those reduced), of the input x, and of the axes; None for 0.
 REDUCTIONS = {
     "sum": lambda g, y, x, axes: broadcast_like(g, x),
     "prod": _to_factors,
@@ -378,7 +378,7 @@ def _reduced_dtype(name, dtype):
 
 
 class Reduction(Operation):
-    """One of the reductions above, over some axes; some take one only: prod, argmax, argmin."""
+    """One of the reductions above, over some axes; prod, argmax and argmin take only one."""
 
     fields = ("name", "axes")
 
@@ -400,6 +400,7 @@ class Reduction(Operation):
 
 
 def _reduced(name, x, axis, keepdims, dtype=None):
+    """Return a reduction over any axes: prod takes them one by one, argmax flattens them before."""
     x = as_variable(x)
     x = result = ew.cast(x, dtype or x.dtype)
     axes = as_axes(name, x, axis)
@@ -423,17 +424,17 @@ def sum(x, axis=None, dtype=None, keepdims=False) -> Variable:
 
 
 def prod(x, axis=None, dtype=None, keepdims=False) -> Variable:
-    """Return the product over `axis`. Its gradient takes n² memory for n elements in a row."""
+    """Return the product over `axis`. The gradient takes n² memory along an axis of n elements."""
     return _reduced("prod", x, axis, keepdims, dtype)
 
 
 def max(x, axis=None, keepdims=False) -> Variable:
-    """Return the largest element over `axis`. Equal ones share the gradient."""
+    """Return the largest element over `axis`. Equal elements share its gradient."""
     return _reduced("max", x, axis, keepdims)
 
 
 def min(x, axis=None, keepdims=False) -> Variable:
-    """Return the smallest element over `axis`. Equal ones share the gradient."""
+    """Return the smallest element over `axis`. Equal elements share its gradient."""
     return _reduced("min", x, axis, keepdims)
 
 
@@ -486,7 +487,7 @@ class Join(Operation):
 
     name = "concatenate"
     fields = ("axis",)
-    selects = True  # as far as each input is concerned: a part of g may be 0
+    selects = True  # each input gets a part of g, which may be all 0
 
     def infer(self, *xs):
         dims = []
@@ -563,7 +564,7 @@ def stacklists(tensors) -> Variable:
 
 
 class Arange(Operation):
-    """start, start + step, … below stop; `counts` tells whether that counts from 0."""
+    """start, start + step, … below stop; `counts` is True for 0, 1, 2, … up to stop."""
 
     name = "arange"
     fields = ("dtype", "counts")
@@ -606,7 +607,7 @@ def repeat(x, repeats, axis=None) -> Variable:
 
 
 def tile(x, reps) -> Variable:
-    """Return `x` repeated as a whole, as often as `reps` tells for each axis."""
+    """Return `x` as a whole repeated `reps` times along each axis."""
     reps = list(reps) if isinstance(reps, list | tuple) else [reps]
     x = as_variable(x)
     x = shape_padleft(x, builtins.max(0, len(reps) - x.ndim))
