@@ -1,4 +1,4 @@
-"""x[…] by slices, integers, integer arrays and masks; its derivative; parts that are replaced."""
+"""x[…] with slices, integers, integer arrays and masks; its VJP; and replacing a part of x."""
 
 import operator
 
@@ -19,16 +19,17 @@ class Index(Operation):
     Parameters
     ----------
     pattern : tuple
-        What stands between the brackets, part by part: None, an ellipsis, an integer, the three
-        bounds of a slice, or what kind of index a further input is: "scalar", "array", "mask", or
-        "rows" for an array 0, 1, 2, … A bound of a slice can be an input as well.
+        What stands between the brackets, part by part: None, an ellipsis, an integer, or a tuple of
+        start, stop and step for a slice. An index that is a further input of the operation has the
+        name of its kind: "scalar", "array", "mask", or "rows" for an array 0, 1, 2, … Start, stop
+        and step can be such inputs, too.
     """
 
     name = "index"
     template = "{0}[{index}]"
     fields = ("pattern",)
     n_values = 1
-    first = 1  # input that is an index
+    first = 1  # the first input that is an index
     selects = True
 
     @property
@@ -57,7 +58,7 @@ class Index(Operation):
         return x.dtype, tuple(dims)
 
     def vjp(self, i, out, g, x, *inputs):
-        """Return zeros with g at […]."""
+        """Return zeros in the shape of x, with g added at […]."""
         return Put(self.pattern)(g, x, *inputs)
 
     def code(self, *args):
@@ -75,7 +76,7 @@ class Index(Operation):
 
 
 class Put(Index):
-    """Zeros in the shape of the second input, with the first one added at […]."""
+    """Zeros in the shape of the second input, with the first input added at […]."""
 
     name = "put"
     template = "put({0}, {1}.shape, np.index_exp[{index}])"
@@ -92,7 +93,7 @@ class Put(Index):
 
 
 class SetAt(Index):
-    """The first input with the second one at […], or, if it is inc_subtensor, added there."""
+    """The first input with the second one at […]: in place of the elements, or added to them."""
 
     template = "{op.name}({0}, np.index_exp[{index}], {1})"
     fields = ("pattern", "name")
@@ -102,7 +103,7 @@ class SetAt(Index):
     infer = Operation.infer
 
     def vjp(self, i, out, g, x, y, *inputs):
-        """Return g[…] for y; for x g, without what was replaced."""
+        """Return g[…] for y. For x, return g, with 0 for elements that were replaced."""
         if i == 1:
             return Index(self.pattern)(g, *inputs)
         return g if self.name == "inc_subtensor" else self(g, 0, *inputs)
@@ -133,7 +134,7 @@ def index(x: Variable, key) -> Variable:
 
 
 def _parsed(x, key):
-    """Return the pattern of x[key], without an ellipsis that is needed no more, and its inputs."""
+    """Return the pattern of x[key], its ellipsis replaced, and the inputs that are indices."""
     inputs = []
 
     def parsed(part):
@@ -162,7 +163,7 @@ def _parsed(x, key):
         raise IndexError(f"{x!r} has {x.ndim} axes, but is indexed by {n_axes}")
     if pattern.count(Ellipsis) > 1:
         raise IndexError("an index can have only one ellipsis")
-    if Ellipsis in pattern:  # if it stands for no axes, it still separates arrays
+    if Ellipsis in pattern:  # one that stands for no axes stays where it separates arrays
         at, separates = pattern.index(Ellipsis), any(v.ndim for v in inputs)
         pattern[at : at + 1] = [ALL] * (x.ndim - n_axes) or [Ellipsis] * separates
     return tuple(pattern), inputs
@@ -187,7 +188,7 @@ def inc_subtensor(x, y) -> Variable:
 
 def _subtensor(name, x, y):
     operation, y = getattr(x, "operation", None), as_variable(y)
-    if isinstance(operation, arrays.ShapeOf):  # which stands for x.shape[i]
+    if isinstance(operation, arrays.ShapeOf):  # x is a part of a shape, y.shape[i]
         array, pattern, inputs = arrays.shape(x.inputs[0]), (operation.axis,), ()
     elif type(operation) is Index:
         (array, *inputs), pattern = x.inputs, operation.pattern
