@@ -282,7 +282,7 @@ class Function:
         if missing or len(args) > len(self._ins) or kwargs.keys() - {i.name for i in rest}:
             raise TypeError(
                 f"{self._title} takes {len(self._ins)} inputs ({', '.join(map(repr, self.inputs))})"
-                f", got {', '.join([f'{len(args)} by place', *map(repr, kwargs)])}"
+                f", got {', '.join([f'{len(args)} by position', *map(repr, kwargs)])}"
                 f"; {', '.join(missing) or 'none'} missing"
             )
         return [*args, *values]

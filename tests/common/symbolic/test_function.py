@@ -122,7 +122,7 @@ def test_arguments_by_place_default_and_name():
     [
         ((), {}, "; x missing"),
         ((1, 2, 3, 4), {}, ["3 inputs", "4"]),
-        ((1,), {"x": 1}, "1 by place, 'x'"),
+        ((1,), {"x": 1}, "1 by position, 'x'"),
         ((1,), {"w": 1}, "'w'"),
         ((1,), {"z": 1}, "'z'"),  # its name for keywords is another
         ((), {"y": 1}, "; x missing"),
