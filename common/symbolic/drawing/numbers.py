@@ -1,4 +1,4 @@
-"""The numbers of a drawing: the values that flow forward, the derivatives that flow back."""
+"""The numbers of a drawing: values that flow forward, derivatives that flow backward."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -20,10 +20,10 @@ __all__ = ["Flow", "flow_of", "is_plain", "readable"]
 
 
 class Flow(NamedTuple):
-    """What flows through a graph, as arrays; all is empty without values.
+    """What flows through a graph, in dicts of arrays, which are empty if no values are given.
 
-    `value` is that of each variable, `total` the derivative of the output with respect to it, and
-    `contribution` of (variable, i) the term of `total` that its input number i gets from it.
+    `value` has the value of each variable, `total` the derivative of the output with respect to it.
+    `contribution` has, for (variable, i), what the variable adds to the `total` of its input i.
     """
 
     value: dict
@@ -32,7 +32,7 @@ class Flow(NamedTuple):
 
 
 def flow_of(outputs, leaves, values, wrt):
-    """Return what flows through a graph. `leaves` tells what stands in it for an input."""
+    """Return what flows through a graph. `leaves` has the leaf that stands in it for an input."""
     if values is None:
         if wrt is not None:
             raise ValueError("wrt tells which derivatives to draw, and those need values")
