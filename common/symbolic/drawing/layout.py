@@ -35,13 +35,13 @@ COMMUTATIVE = ("add", "mul", "maximum", "minimum", "eq", "neq", "and_", "or_", "
 
 @dataclass(eq=False)
 class Node:
-    """What takes up room: a box, the end of an arrow, the label of an edge, or a bend in one.
+    """What takes up space: a box, the end of an arrow, the label of an edge, or a bend in one.
 
     `kind` is "input", "shared", "constant", "operation", "output", "link" (to another row), "label"
     or "bend". Above it stands the name of a result or an edge's value, below it a derivative and a
-    shape. `x` and `y` are its middle, from the upper left corner; `half` and `box` half the height
-    and the width of its box, `up`, `down` and `width` those with the texts; `left` and `right` the
-    ends of its column, where edges are level.
+    shape. (`x`, `y`) is its centre, from the upper left corner. `half` is half the height of its
+    box, `box` the width. With its texts it extends by `up` above the centre and by `down` below it,
+    and is `width` wide. `left` and `right` are the ends of its column, where edges are level.
     """
 
     kind: str
@@ -68,9 +68,10 @@ class Node:
 
 @dataclass(eq=False)
 class Edge:
-    """An edge: the nodes it goes through, one per column, and how far below the middle it ends.
+    """An edge: the nodes that it goes through, one per column.
 
-    `mark` is the number of the operand, if the order matters.
+    It ends `port` below the centre of the last one. `mark` is the number of the operand, if the
+    order matters.
     """
 
     course: list
@@ -84,7 +85,7 @@ class Edge:
 
 
 def lay_out(outputs, flow, width):
-    """Return the edges of each row, nodes having their places, and the size of the drawing."""
+    """Return the edges of each row, with all nodes placed, and the size of the drawing."""
     text_width.cache_clear()  # the font may be another one now
     graph = _Graph(outputs, flow)
     starts, end = [1], 1 + max(graph.layer.values(), default=1)
@@ -116,7 +117,7 @@ class _Graph:
                 self.layer[v] = 1 + max((self.layer.get(x, 0) for x in v.inputs), default=0)
             for x in v.inputs:
                 self.users[x].append(v)
-        for v in reversed(self.layer):  # later, if that makes edges no longer
+        for v in reversed(self.layer):  # in a later layer, if that doesn't make edges longer
             if v not in outputs and sum(x in self.layer for x in v.inputs) <= len(self.users[v]):
                 self.layer[v] = min(self.layer[user] for user in self.users[v]) - 1
 
@@ -126,7 +127,7 @@ class _Graph:
         step = 2 if values else 1  # columns per layer
 
         def connect(x, target, derivative=None, **options):
-            if is_plain(x):  # It stands beside each of its users, and is no path between them.
+            if is_plain(x):  # a constant stands beside each of its users, so it connects none
                 source = self.node(x, target.column - 1)
             elif x not in nodes and x in self.layer:
                 source = nodes[x] = Node("link", 0, links.get(x, ""))
@@ -187,7 +188,7 @@ def _symbol(v):
 
 
 def cut(text, longest=28):
-    """Return a text as one line of what the font has, with at most `longest` characters."""
+    """Return a text in one line of at most `longest` characters that the font has."""
     families = FontProperties().get_family()
     fonts = [get_font(findfont(FontProperties(family=[name]))) for name in families]
     text = " ".join(text.split())
@@ -236,9 +237,9 @@ def _place(edges, top):
 def _choose_heights(columns, edges):
     """Order the nodes of each column, and give them heights.
 
-    Sweeps over the columns move each node to the middle of its neighbours in the column before;
-    this gives an order with few crossings as well. The last sweeps go to the right, so that an
-    operation stands in the middle of its inputs.
+    Sweeps over the columns move each node to the mean height of its neighbours in the column
+    before, which also gives an order with few crossings. The last sweeps go to the right, so that
+    an operation stands in the middle of its inputs.
     """
     before, after = defaultdict(list), defaultdict(list)
     for edge in edges:
@@ -271,9 +272,9 @@ def _choose_heights(columns, edges):
 
 
 def _spread(column, wish, weight):
-    """Give nodes the heights nearest to their wishes at which they keep apart.
+    """Give the nodes of a column the heights nearest to `wish` at which they don't overlap.
 
-    This is isotonic regression: nodes that would come too close form a block.
+    This is isotonic regression: nodes that would overlap move as one block.
     """
     starts = np.cumsum([0, *(a.down + BETWEEN + b.up for a, b in pairwise(column))])
     blocks = []  # weight, weighted height, and number of nodes
