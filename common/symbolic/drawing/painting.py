@@ -1,4 +1,4 @@
-"""Painting a drawing, when all has its place."""
+"""Paint a drawing whose nodes and edges have been placed, as a figure or the bytes of a file."""
 
 import io
 import re
@@ -38,7 +38,7 @@ class _Drawing(Figure):
     def as_file(self, suffix):
         """Return the bytes of a file with this suffix: the same for the same drawing."""
         file = io.BytesIO()
-        if suffix == ".png":  # with two pixels per point of the screen, and a palette
+        if suffix == ".png":  # with twice the resolution, and a palette of colours
             self.savefig(file, format="png", dpi=2 * self.dpi)
             image, file = Image.open(file).convert("RGB").quantize(64), io.BytesIO()
             image.save(file, "PNG", optimize=True)
@@ -52,7 +52,7 @@ class _Drawing(Figure):
 
 
 def painted(rows, size, title, cost):
-    """Return the figure."""
+    """Return the figure: heading, legend, and all nodes and edges."""
     edges = [edge for row in rows for edge in row]
     width, title = max(size[0], 2.6), cut(title or "", 300)
     per_letter = text_width(title, 12, "bold") / len(title) if title else 1
@@ -91,7 +91,7 @@ def painted(rows, size, title, cost):
 
 
 def _legend(edges, cost):
-    """Return what must be explained, with its colour."""
+    """Return the lines that explain what is drawn, each with its colour."""
     nodes = [node for edge in edges for node in (edge.source, edge.target)]
     kinds = {node.kind for node in nodes}
     legend = {
