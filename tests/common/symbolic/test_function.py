@@ -106,7 +106,7 @@ def three_inputs():
     return function(ins, x + 10 * y + 100 * z, name="predict")
 
 
-def test_arguments_by_place_default_and_name():
+def test_arguments_by_position_default_and_name():
     f = three_inputs()
     assert [f(1), f(1, 5), f(1, 5, 7), f(x=1)] == [321, 351, 751, 321]
     assert f(depth=4, x=1) == f(1, depth=4) == 421
@@ -418,7 +418,7 @@ def test_givens_of_wrong_types(givens, message):
     rejects(ValueError, "width", function, [], WIDTH, givens=[(WIDTH, 1), (WIDTH, 2)])
 
 
-# Shapes that don't fit, and other errors while a function runs.
+# Shapes that don't fit, and other errors during a call.
 
 W32 = shared(np.ones((3, 2)), name="weights")
 FAILING = [
@@ -465,7 +465,7 @@ def test_sizes_known_beforehand_are_checked_when_the_expression_is_made():
 def test_failing_call_leaves_shared_variables_as_they_were(second):
     u, v, i = T.dvector("u"), T.dvector("v"), T.lscalar("i")
     a, b = shared(np.zeros(3), name="a"), shared(np.ones(3), name="b")
-    # From the product it's known that b has 3 elements.
+    # The product shows that b has 3 elements.
     f = function([u, v, i], b * u.reshape((3,)) + i, updates=[(a, a + 1), (b, second(b, v, i))])
     with pytest.raises((ValueError, IndexError)):
         f(np.ones(3), np.ones(2), 2)
@@ -491,7 +491,7 @@ def test_updates_that_fail_when_they_are_computed_change_nothing():
     equal(row.get_value(), np.full((1, 3), 2.0))
 
 
-# A fresh interpreter: NumPy imports some of its own modules when they are needed first.
+# A fresh interpreter: NumPy imports some of its modules only when they are first needed.
 
 
 @pytest.mark.parametrize(

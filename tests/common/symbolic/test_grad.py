@@ -1,4 +1,4 @@
-"""The gradient walk: what is asked for, what is connected, how much is derived; guards."""
+"""The gradient walk: its results, which variables are connected, how much it derives; guards."""
 
 import inspect
 import re
@@ -126,7 +126,7 @@ def test_gradients_jointly_and_in_turn(cost, wrt, expected):
         assert derived_by(lambda: [adjoints.grad(variable) for variable in wrt])[1] == 1
 
 
-def test_gradient_by_an_intermediate_can_be_computed_from_the_intermediate():
+def test_gradient_with_respect_to_an_intermediate_can_be_computed_from_it():
     h = T.exp(x)
     assert function([h], T.grad(h**3, h))(2) == 12
 
@@ -177,7 +177,7 @@ def test_jacobian_and_hessian():
         (K * x, x, (K,), 36),
         (K * x, x, {K}, 36),
         (K * x, x, K, 36),
-        (K * (x * 2) ** 2, x, [K], 36 * 24),  # an equal variable isn't stopped
+        (K * (x * 2) ** 2, x, [K], 36 * 24),  # a variable equal to K is differentiated through
         (H**2 + H, x, [H**2], 26),  # nor is another one that isn't part of the cost
         (H**2 + x, x, [H], 1),
         (K * x, x, [T.exp(y)], 108),
@@ -240,7 +240,7 @@ def test_ignored_zeros_have_the_size_of_a_shared_variable_at_the_call():
     assert f().shape == (5,)
 
 
-def test_derivative_by_an_integer_follows_float_x(monkeypatch):
+def test_derivative_with_respect_to_an_integer_has_floatX(monkeypatch):
     monkeypatch.setattr(theano.config, "floatX", "float32")
     assert value(T.grad(x, i, disconnected_inputs="ignore")).dtype == "float32"
 
@@ -261,7 +261,7 @@ def test_derivative_by_an_integer_follows_float_x(monkeypatch):
         (v.reshape((i, 1)).sum(), i),
     ],
 )
-def test_shapes_and_places_do_not_connect(cost, variable):
+def test_shapes_and_indices_do_not_connect(cost, variable):
     with pytest.raises(DisconnectedInputError):
         T.grad(cost, variable)
 
@@ -435,7 +435,7 @@ def test_labels_of_a_batch_may_ignore_slices(make, labels, ignored):
 
 
 def test_an_ordinary_network_needs_no_guard():
-    """ReLU and labels ignore single elements, and sums have no factor that may be infinite."""
+    """ReLU and labels ignore single elements, and no local derivative of the rest is infinite."""
     W, V = T.dmatrix("W"), T.dmatrix("V")
     for h in (T.nnet.relu(T.dot(m, W) + v), T.tanh(T.dot(m, W) + v), T.nnet.relu(v - T.dot(m, W))):
         log_p = T.log(T.nnet.softmax(T.dot(h, V)))

@@ -15,7 +15,7 @@ import common.symbolic.tensor as T
 from common import symbolic as theano
 
 N_STEPS = 50
-LARGEST = 40  # entries
+LARGEST = 40  # elements
 
 
 def softmax(x):
@@ -81,7 +81,7 @@ OF_ARRAYS = [
 
 
 def evaluate(m, steps, xs, more=()):
-    """Return the values of all steps. To those that a number of `more` belongs to, it is added."""
+    """Return the values of all steps; to that of step i, `more[i]` is added, if there is one."""
     values = list(xs)
     for (operation, places), extra in itertools.zip_longest(steps, more):
         value = operation(m, *(values[i] for i in places))

@@ -1,6 +1,6 @@
-"""Formulas that overflow as they are written, and are rewritten as others that don't.
+"""Formulas that overflow as they are written, and are rewritten in stable forms.
 
-What must come out is known in closed form: log σ(x) = −log(1 + exp(−x)) is NumPy's logaddexp.
+The right values are known in closed form: log σ(x) = −log(1 + exp(−x)) is NumPy's logaddexp.
 """
 
 import re
@@ -55,7 +55,7 @@ BOUNDED = {
 
 
 def as_written(inputs, outputs, *values):
-    """Return what NumPy makes of the expressions as they are, without any rewriting."""
+    """Return the values of the expressions as they are written, computed by NumPy."""
     with np.errstate(all="ignore"):
         return Program(inputs, outputs).run(*values)
 
@@ -71,7 +71,7 @@ def test_value_and_gradient_far_from_0(name, dtype):
     np.testing.assert_array_equal([f(p) for p in POINTS], np.stack([result, gradient], axis=1))
     constant = formula(T.constant(POINTS.astype(dtype))).eval()
     np.testing.assert_allclose(constant, result, rtol=TOLERANCE[dtype])
-    if name in OVERFLOWING:  # else the rewrite isn't what is tested
+    if name in OVERFLOWING:  # as written it fails, so it is the rewrite that is tested
         assert not np.isfinite(as_written([x], [y], POINTS.astype(dtype))[0]).all()
     assert result.dtype == gradient.dtype == dtype
     np.testing.assert_allclose(result, value(POINTS), rtol=TOLERANCE[dtype], atol=1e-40)
@@ -143,8 +143,8 @@ def test_loss_and_gradient_far_from_0(ref, name, dtype):
     ref.assert_close(gradient, derivative, TOLERANCE[dtype], scale=1)
 
 
-def test_gradient_by_the_probabilities_is_that_of_the_logarithm():
-    """Rewriting log(softmax(x)) takes p away, but not from who asks for the derivative by it."""
+def test_gradient_with_respect_to_the_probabilities_is_that_of_the_logarithm():
+    """The stable form of log(softmax(x)) has no p, but a derivative with respect to p keeps it."""
     x, t = T.dmatrix("x"), T.lvector("t")
     p = nnet.softmax(x)
     cost = -T.log(p)[T.arange(t.shape[0]), t].sum()
@@ -156,7 +156,7 @@ def test_gradient_by_the_probabilities_is_that_of_the_logarithm():
     np.testing.assert_allclose(by_x, softmax(points) - ONE_HOT, atol=1e-13)
 
 
-def test_gradient_by_a_variable_that_equals_another():
+def test_gradient_with_respect_to_a_variable_that_equals_another():
     v = T.dscalar("v")
     y = T.log(T.exp(v))
     gradients = T.grad(y**2 + 3 * v, [y, v])
@@ -256,7 +256,7 @@ def test_a_python_number_in_place_of_a_product():
 
 
 def test_constants_that_overflow_alike_are_not_equal():
-    """Both powers are folded to [inf, 1], but the quotient isn't the softmax of one vector."""
+    """Both exponentials are folded to [inf, 1], but they aren't those of one vector: no softmax."""
     a, b = T.exp(np.array([1000.0, 0.0])), T.exp(np.array([2000.0, 0.0]))
     with np.errstate(all="ignore"):
         np.testing.assert_array_equal((a / T.sum(b)).eval(), [np.nan, 0])

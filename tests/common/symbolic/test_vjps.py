@@ -301,7 +301,7 @@ def test_reductions_without_a_derivative(name, data, keepdims, seed):
 @given(n=st.integers(0, 4), seed=seeds)
 @settings(few, max_examples=50)
 def test_product_at_zeros(ref, n, seed):
-    """None, one or several in a row; to the third order by the second one of a product's square."""
+    """With no, one or several zeros along an axis; also the second derivative of the square."""
 
     def numpy(x):
         result = np.ones(len(x))
@@ -397,7 +397,7 @@ def test_arange(args):
     np.testing.assert_array_equal(by_variables, np.arange(*args))
 
 
-# What has no derivative, or one by agreement.
+# What has no derivative, or one by convention.
 
 
 @pytest.mark.parametrize(
