@@ -86,7 +86,10 @@ def _by_equation(table, x, look):
 
 
 def _matches(pattern, x, look, found):
-    """Return whether `x` matches a pattern; enter in `found` what the pattern's variables match."""
+    """Return whether `x` matches a pattern; `found` gets what X and Y of the pattern stand for.
+
+    If `look` went through moves, the inputs that it found are moved in the same way.
+    """
     if isinstance(pattern, Constant):
         return isinstance(x, Constant) and x.ndim == 0 and x.value == pattern.value
     if pattern.operation is None:
