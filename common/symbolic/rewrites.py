@@ -279,7 +279,7 @@ RULES = {
     "put": _put,
     "zero_or_product": _zero_or_product,
 }
-# They return their first input, if it has the shape and dtype of the result.
+# Operations that change nothing if their first input has the shape and dtype of the result.
 IDENTITIES = {"broadcast", "cast", "copy", "reshape", "reshape_like"}
 IDENTITIES |= {"disconnected_grad", "zero_grad"}
 
