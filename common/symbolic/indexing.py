@@ -51,7 +51,7 @@ class Index(Operation):
                     next(axes)
         dims += axes
         index_arrays = [Nonzero(0)(v) if v.kind == "b" else v for v in inputs if v.ndim]
-        if index_arrays:  # beside them an integer counts as one, too
+        if index_arrays:  # an integer beside an array counts as an array
             (first, start), (last, _) = places[0], places[-1]
             start = start if last - first == len(places) - 1 else 0
             dims[start:start] = ew.broadcast(self.name, *index_arrays)
@@ -123,7 +123,7 @@ def index(x: Variable, key) -> Variable:
     if all(part in (None, ALL) for part in pattern):
         return arrays.expand(x, [k for k, part in enumerate(pattern) if part is None])
     if isinstance(x.operation, arrays.MakeVector) and len(pattern) == 1 and not inputs:
-        [part], n = pattern, len(x.inputs)  # of scalars that were stacked, such as a shape
+        [part], n = pattern, len(x.inputs)  # x is a stack of scalars, such as a shape
         if isinstance(part, int):
             if not -n <= part < n:
                 raise IndexError(f"{x!r} has {n} elements, so it has no element {part}")
