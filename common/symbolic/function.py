@@ -266,7 +266,7 @@ class Function:
                         f"the update of {s!r} must have shape {s.dims}, "
                         f"since axes of size 1 keep it, got {value.shape}"
                     )
-            # One step for Python, so that neither Ctrl-C nor a thread comes between.
+            # This is one step for Python: neither Ctrl-C nor a thread can interrupt it.
             list(map(setattr, self._updated, repeat("_value"), new))
         if self._returns in ("one", "none"):
             return outputs[0] if outputs else None
@@ -302,7 +302,7 @@ class Function:
         frame, line = next((f, n) for f, n in steps if f.f_code is code)
         variable = self.program.variable_at(line)
         texts, problem = map(self.program.text, variable.inputs), str(error)
-        if kind is AssertionError:  # a guard of shapes
+        if kind is AssertionError:  # a shape guard
             kind, guard = ValueError, linecache.getline(code.co_filename, line).strip()
             sides = guard.removeprefix("assert ").split(" == ")
             texts = [side.rpartition(".shape[")[0] for side in sides]
