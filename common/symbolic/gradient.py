@@ -200,7 +200,7 @@ class Walk:
             return None
         ignored = self._ignored[user]
         if isinstance(operation, Dot | Softmax) and ignored != SLICES:
-            ignored = NOTHING  # other elements of a row need it whole
+            ignored = NOTHING  # others in its row depend on all of the row
         self._ignored[x] = max(self._ignored[x], ignored, _ignored_by(operation, x))
         vjp = operation.guarded_vjp if ignored else operation.vjp
         result = vjp(i, user, g, *user.inputs)
