@@ -105,7 +105,7 @@ def draw(
         rows, size = lay_out(outputs, flow, width)
         cost = outputs[0].name if len(outputs) == 1 else None
         figure = painted(rows, size, title, cut(cost or "cost"))
-        about = "".join(c if c.isprintable() else " " for c in about)  # else it is no XML
+        about = "".join(c if c.isprintable() else " " for c in about)  # as XML demands
         figure.about = f"Computational graph: {about}"
         if path is not None:
             write_atomically(path, figure.as_file(Path(path).suffix.lower()))

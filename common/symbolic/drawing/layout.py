@@ -22,7 +22,7 @@ __all__ = ["LINE", "RADIUS", "SMALL", "cut", "lay_out", "text_width"]
 
 # Lengths are in inches, sizes of type in points.
 RADIUS = 0.17  # of an operation's circle
-SMALL, LINE = 9, 0.155  # what stands above and below: its size, and the height of a line of it
+SMALL, LINE = 9, 0.155  # of texts above and below: font size, height of a line
 BETWEEN, PORT, ROW_GAP = 0.1, 0.16, 0.25  # between nodes of a column, arrowheads, and rows
 SWEEPS = 24
 
@@ -86,7 +86,7 @@ class Edge:
 
 def lay_out(outputs, flow, width):
     """Return the edges of each row, with all nodes placed, and the size of the drawing."""
-    text_width.cache_clear()  # the font may be another one now
+    text_width.cache_clear()  # since the font may have changed
     graph = _Graph(outputs, flow)
     starts, end = [1], 1 + max(graph.layer.values(), default=1)
     for layer in range(2, end):
@@ -248,7 +248,7 @@ def _choose_heights(columns, edges):
             after[a].append((b, edge.port * (b is edge.target)))
     fewest, best = np.inf, columns
     for sweep in range(SWEEPS):
-        finding = sweep < SWEEPS / 2  # an order; then it is kept
+        finding = sweep < SWEEPS / 2  # an order, which the other sweeps keep
         leftwards = finding and sweep % 2 == 0
         columns = columns if finding else best
         for column in reversed(columns) if leftwards else columns:
@@ -257,14 +257,14 @@ def _choose_heights(columns, edges):
             for node in column:
                 ends = near[node] or far[node]
                 wish[node] = sum(other.y + port for other, port in ends) / len(ends)
-                level = len(ends) == 1 and len(after[ends[0][0]]) == 1  # rather than others
+                level = len(ends) == 1 and len(after[ends[0][0]]) == 1  # an edge to keep level
                 weight[node] = 0.01 if node.kind == "constant" else 10 if level else 1
             if finding:
                 column.sort(key=wish.get)
             _spread(column, wish, weight)
         if finding and (count := _crossings(edges)) < fewest:
             fewest, best = count, [list(column) for column in columns]
-    for node in before:  # from above, or in the order that matters
+    for node in before:  # in the order of operands if it matters, else from above
         arriving = [edge for edge in edges if edge.target is node]
         arriving.sort(key=lambda edge: 0 if edge.mark else edge.course[-2].y)
         for i, edge in enumerate(arriving):
@@ -277,7 +277,7 @@ def _spread(column, wish, weight):
     This is isotonic regression: nodes that would overlap move as one block.
     """
     starts = np.cumsum([0, *(a.down + BETWEEN + b.up for a, b in pairwise(column))])
-    blocks = []  # weight, weighted height, and number of nodes
+    blocks = []  # of each: weight, weighted height, number of nodes
     for node, start in zip(column, starts, strict=True):
         block = np.array([weight[node], weight[node] * (wish[node] - start), 1])
         while blocks and blocks[-1][1] / blocks[-1][0] > block[1] / block[0]:

@@ -45,7 +45,7 @@ class _Drawing(Figure):
             return file.getvalue()
         with mpl.rc_context({"svg.hashsalt": "drawing", "svg.fonttype": "none"}):
             self.savefig(file, format="svg", metadata={"Date": None, "Title": self.about})
-        # It takes the width that there is, up to its own.
+        # The SVG takes the width of the page, up to its own.
         size = f'width="100%" style="max-width: {self.get_figwidth():.2f}in" role="img" '
         absolute = r'width="[\d.]+pt" height="[\d.]+pt" '
         return re.sub(absolute, size, file.getvalue().decode(), count=1).encode()
@@ -107,7 +107,7 @@ def _legend(edges, cost):
 
 
 def _write(ax, x, y, text, size, color=BLACK, **style):
-    # Names are no formulas: a $ is a dollar.
+    # Names aren't TeX formulas: a $ is a dollar sign.
     style = {"ha": "center", "va": "center", "parse_math": False, "usetex": False} | style
     if text:
         ax.text(x, y, text, size=size, color=color, zorder=3, **style)
