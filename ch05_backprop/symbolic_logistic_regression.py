@@ -40,7 +40,7 @@ class LogisticRegression(SharedParameters):
     Attributes
     ----------
     W, b : shared variable
-        Weights (D, classes) and biases (classes,), which begin at 0.
+        Weights (D, classes) and biases (classes,), initially 0.
     step : Function
         Takes the indices of a mini-batch's rows, returns its mean cross-entropy in nats (without
         weight decay), and updates W and b.

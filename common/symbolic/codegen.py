@@ -105,7 +105,7 @@ class Program:
         self.source = "".join([f"{line}\n" for line, _ in self._lines])
 
         file, space = f"<compiled program {next(_numbers)}>", NAMESPACE | self._data
-        exec(compile(self.source, file, "exec", optimize=0), space)  # asserts, whatever python -O
+        exec(compile(self.source, file, "exec", optimize=0), space)  # keeps asserts under -O
         self.run = space.pop("program")
         # Tracebacks can then show the line.
         linecache.cache[file] = (len(self.source), None, self.source.splitlines(True), file)
@@ -180,7 +180,7 @@ class Program:
         beside = [y.dtype for y in operands if not isinstance(y, Constant)]
         for i, y in enumerate(x.inputs):
             if isinstance(y, Constant):
-                # Beside an array of its dtype it can be a Python scalar; -2.0 ** x would be wrong.
+                # Beside an array of its dtype it can be a Python scalar, but not in -2.0 ** x.
                 plain = y.ndim == 0 and y.name is None and y.dtype == x.dtype in beside
                 texts[i] = (plain and _as_call(program) and _literal(y)) or texts[i]
             elif y.operation is not None and y.operation.name == "size":
@@ -261,7 +261,7 @@ def _guarded_axes(x):
         inputs = [y, Index(*operation.parameters[:-1])(array, *rest)]
     elif operation is not None and operation.name == "index":
         inputs = [y for y in inputs[1:] if y.ndim]
-        if any(y.kind == "b" for y in inputs):  # a mask, of which no size is known
+        if any(y.kind == "b" for y in inputs):  # a mask: how many elements it selects isn't known
             return
     elif isinstance(operation, Dot) and x.ndim == 3:
         yield (inputs[0], 0), (inputs[1], 0)

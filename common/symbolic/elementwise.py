@@ -79,7 +79,7 @@ class Elementwise(Operation):
         if len(inputs) != self.n_inputs:
             raise TypeError(f"{self.name} takes {self.n_inputs} inputs, got {len(inputs)}")
         inputs = [as_variable(x) for x in inputs]
-        operands = inputs[self.name == "switch" :]  # a condition has no part in the dtype
+        operands = inputs[self.name == "switch" :]  # the dtype doesn't depend on a condition
         arrays = [x.dtype for x in operands if not x.weak]
         if not any(KINDS[dtype] in "fc" for dtype in arrays):
             inputs = [self._settled(x, arrays) if x.weak else x for x in inputs]
@@ -273,7 +273,7 @@ sigmoid = Elementwise("sigmoid", "sigmoid({0})", "float", lambda g, y, x: g * (y
 softplus = Elementwise("softplus", "np.logaddexp({0}, 0)", "float", lambda g, y, x: g * sigmoid(x))
 relu = Elementwise("relu", "np.maximum({0}, 0)", None, lambda g, y, x: g * gt(y, 0), selects=True)
 
-# Comparisons and logic. On integers & | ^ ~ work bit by bit.
+# Comparisons and logic. On integers & | ^ ~ are bitwise.
 
 lt = Elementwise("lt", "{0} < {1}", "bool")
 le = Elementwise("le", "{0} <= {1}", "bool")

@@ -36,7 +36,7 @@ def pp(expression, longest: int = 2000) -> str:
 def formula(variable: Variable) -> str:
     """Return the formula of a variable, in which others that have a name stand by their names."""
 
-    def text(v, depth):  # which is at most 4
+    def text(v, depth):  # recursion is limited: depth is at most 4
         if v.operation is None or (v.name and v is not variable):
             return repr(v)
         return "…" if depth == 0 else _text(v, [text(x, depth - 1) for x in v.inputs])
