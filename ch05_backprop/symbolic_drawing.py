@@ -1,10 +1,10 @@
-"""Draw computational graphs: what flows forward, and what flows back.
+"""Draw computational graphs, with the values that flow forward and the derivatives that flow back.
 
-Above each edge of a graph stands the value that goes along it; below, in another colour, the
-derivative of the result by that value, as it comes back. Draws the apples and oranges of
-graph_by_hand.py, then the loss of a two-layer network with five examples, and last the same loss as
-the compiled function computes it, with what was rewritten to keep it stable. Each picture is
-written to --output as PNG and, for enlarging it, as SVG.
+The value that flows along an edge stands above it, the derivative of the result with respect to
+that value below it, in another colour. The script draws the apples and oranges of graph_by_hand.py,
+the loss of a two-layer network with five examples, and the same loss as the compiled function
+computes it, in its stable form. Each drawing is written to --output as PNG and, for enlarging it,
+as SVG.
 """
 
 import matplotlib.pyplot as plt
@@ -59,7 +59,7 @@ def two_layer_net_rewritten(path=None) -> Figure:
 
 
 def show(path) -> None:
-    """Open the picture at `path` in a window, where there is a display."""
+    """Open the drawing at `path` in a window, if there is a display."""
     image = plt.imread(path)
     fig = plt.figure(figsize=(image.shape[1] / 150, image.shape[0] / 150))
     if fig.canvas.required_interactive_framework is None:

@@ -1,21 +1,21 @@
-"""Ask for eight gradients at once, or one by one: what reverse mode saves by keeping what it knows.
+"""Derive eight gradients in one call or in eight: what reverse mode saves by keeping its adjoints.
 
-The derivative of a loss by the weights of a layer is made from the derivatives of all layers above
-it. T.grad for all parameters in one call derives each of those once: dynamic programming. T.grad
-called once for each parameter begins at the loss every time, and derives the same again.
+The gradient of the loss with respect to the weights of a layer is computed from the adjoints of all
+layers above it. One call of T.grad for all parameters derives each adjoint once: dynamic
+programming. Separate calls of T.grad begin at the loss every time, and derive the same again.
 
-Measures both on Theano's example, a 16384-5000-3000-512-40 network (three sigmoid layers, softmax,
-mean negative log-likelihood), beside the times published for Theano, and on networks of 1 to 64
-layers, where the time of the one call grows as their number, that of separate calls as its square.
-Two things help who must ask one by one: theano.Adjoints, which keeps from call to call what it has
-derived, and theano.function, which merges what was derived twice, so that the programs that come
-out are the same.
+The script measures both on Theano's example, a 16384-5000-3000-512-40 network (three sigmoid
+layers, softmax, mean negative log-likelihood), beside the times published for Theano, and on
+networks of 1 to 64 layers. The time of the joint call grows in proportion to the number of layers,
+the time of separate calls as its square. If you need the gradients one at a time, there are two
+remedies: theano.Adjoints keeps from call to call what it has derived, and theano.function merges
+what was derived twice, so that the compiled programs are the same.
 
-Deriving makes expressions from expressions. No value is computed and no weight is read, so the
-sizes of layers make no difference to its time; their number does.
+Derivation makes expressions from expressions. It computes no value and reads no weight, so its time
+depends on the number of layers and not on their sizes.
 
-Writes the table (CSV) and the chart (PNG) of the times against the number of layers to --output.
-Ctrl-C leaves what is finished. A run takes about twenty seconds.
+The table (CSV) and the chart (PNG) of the times against the number of layers are written to
+--output. Ctrl-C keeps what is finished. A run takes about twenty seconds.
 """
 
 import gc
@@ -95,17 +95,17 @@ def build(sizes: Sequence[int]) -> Network:
 
 
 def joint(network: Network) -> list[Variable]:
-    """Return the gradients of all parameters, asked for at once."""
+    """Return the gradients of all parameters, derived in one call."""
     return T.grad(network.cost, network.params)
 
 
 def separate(network: Network) -> list[Variable]:
-    """Return the gradients of all parameters, each of which begins anew."""
+    """Return the gradients of all parameters, each derived in a call of its own."""
     return [T.grad(network.cost, param) for param in network.params]
 
 
 def cached(network: Network) -> list[Variable]:
-    """Return the gradients of all parameters, asked for one by one of one `Adjoints`."""
+    """Return the gradients of all parameters, derived one at a time by one `Adjoints`."""
     adjoints = theano.Adjoints(network.cost)
     return [adjoints.grad(param) for param in network.params]
 
@@ -128,24 +128,24 @@ def measure(
     ----------
     functions : mapping of str to callable
     runs : int
-        Of each.
+        Number of runs of each.
     title : str
-        Of the progress bar.
+        Title of the progress bar.
     at_most : float
-        Seconds after which no round of runs begins. There is one at least.
+        Seconds after which no further round of runs begins. There is at least one.
     """
     seconds = {name: [] for name in functions}
     bar = tqdm(total=runs, desc=title, leave=False, disable=None)
     with bar, _no_garbage_collection():
         for function in functions.values():
-            function()  # not timed: the first call pays for what is set up once
+            function()  # not timed: the first call includes what is set up once
         end = time.perf_counter() + at_most
         for _ in range(runs):
             for name, function in functions.items():
                 start = time.perf_counter()
                 result = function()
                 seconds[name].append(time.perf_counter() - start)
-                del result  # only now, so that its end isn't timed, here or in the next one's run
+                del result  # only now, so that freeing it is timed in no run
             bar.update()
             if time.perf_counter() >= end:
                 break
@@ -154,7 +154,7 @@ def measure(
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Hold up the collector of cycles, as timeit does: it strikes whose turn it happens to be."""
+    """Disable garbage collection, as timeit does: it would add to the time of an arbitrary run."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -165,7 +165,7 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def measure_ways(network: Network, runs: int, title: str, at_most: float = math.inf):
-    """Return what `measure` does of the ways to derive the gradients of `network`."""
+    """Return what `measure` returns for the three ways to derive the gradients of `network`."""
     # `way` is bound as a default, else all would call the last one.
     functions = {name: lambda way=way: way(network) for name, way in WAYS.items()}
     return measure(functions, runs, title, at_most)
@@ -177,7 +177,7 @@ def mean_and_deviation(seconds: np.ndarray) -> str:
 
 
 def compare_at_full_size(runs: int) -> None:
-    """Print what deriving the gradients of Theano's example takes, beside Theano's times."""
+    """Print the times to derive the gradients of Theano's example, beside Theano's times."""
     network = build(FULL_SIZE)
     names = ", ".join(map(repr, network.params))
     sizes = "-".join(map(str, FULL_SIZE))
@@ -196,13 +196,13 @@ def compare_at_full_size(runs: int) -> None:
 
 
 def ratios(seconds: Mapping[str, np.ndarray], way: str) -> str:
-    """Return how many times as long as the joint call a way takes, by two kinds of average."""
+    """Return the ratio of a way's time to that of the joint call, by two kinds of average."""
     mean, median = (f(seconds[way]) / f(seconds["joint"]) for f in (np.mean, np.median))
     return f"{mean:.1f} : 1 (medians {median:.1f} : 1)"
 
 
 def compare_compiled(runs: int) -> None:
-    """Print how long the programs for gradients are and take, whichever way those were derived."""
+    """Print the length and the time of the compiled programs, for each way to derive gradients."""
     network = build(SMALL_SIZE)
     rng = np.random.default_rng(0)
     for param in network.params:
@@ -217,7 +217,7 @@ def compare_compiled(runs: int) -> None:
         NOT_MERGED: unmerged(network, separate(network)),
     }
     calls = {name: lambda f=f: f(x, t) for name, (_, f) in programs.items()}
-    # The long program would empty the processor's caches for whoever comes next, so it runs alone.
+    # The long program would empty the processor's caches for the next one, so it runs alone.
     long = {NOT_MERGED: calls.pop(NOT_MERGED)}
     seconds = measure(calls, runs, "compiled") | measure(long, runs, "not merged")
     sizes = "-".join(map(str, SMALL_SIZE))
@@ -267,7 +267,7 @@ def measure_depth(depth: int, runs: int) -> list[dict]:
 
 
 def print_header() -> None:
-    """Print what comes above the table of depths."""
+    """Print the heading of the table of depths."""
     ways = "".join(f"  {title:>22}" for title in TITLES.values())
     units = f"  {'variables':>11}  {'median':>9}" * len(TITLES)
     print("\nvariables in the expressions of all gradients, and median time to derive them")

@@ -3,7 +3,7 @@
 The model is one affine layer and a softmax: p = softmax(x W + b). Its loss is written down as an
 expression, its gradient is derived, and one compiled function is a whole training step: it computes
 the loss and replaces W and b. The digits are shared variables too, and `givens` puts the rows of a
-mini-batch in the place of x, so that a call carries nothing but the numbers of those rows.
+mini-batch in place of x, so that a call passes nothing but the indices of these rows.
 
 Each line of the table gives, after an epoch, the seconds of its steps, the mean loss of its
 mini-batches in nats, and the accuracy on all training and all test digits. Afterwards, or after
@@ -34,18 +34,18 @@ class LogisticRegression(SharedParameters):
     t_train : ndarray, shape (N,)
         Integer labels from 0 to classes − 1.
     learning_rate, weight_decay : float
-        Step of gradient descent; factor of ½ Σ W² in the objective.
+        Step size of gradient descent; factor of ½ Σ W² in the objective.
     classes : int
 
     Attributes
     ----------
     W, b : shared variable
-        Weights (D, classes) and biases (classes,), which begin at 0.
+        Weights (D, classes) and biases (classes,), initially 0.
     step : Function
-        Takes the numbers of a mini-batch's rows, returns its mean cross-entropy (without weight
-        decay), and updates W and b.
+        Takes the indices of a mini-batch's rows, returns its mean cross-entropy in nats (without
+        weight decay), and updates W and b.
     accuracy : Function
-        Of digits and their labels, 0 to 1.
+        Takes digits and their labels, and returns the fraction classified correctly.
     """
 
     def __init__(

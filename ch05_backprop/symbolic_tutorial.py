@@ -1,7 +1,7 @@
-"""The first pages of Theano's tutorial, with common.symbolic in its place.
+"""The first pages of Theano's tutorial, with common.symbolic in place of Theano.
 
-An expression is built from variables that have no value yet; a function is compiled from it; a
-derivative is one more expression. The script prints
+An expression is built from variables that have no value yet. A function is compiled from it. A
+derivative is another expression. The script prints
 
     f(3) = 6 for f(x) = 2 x
     z(16.3, 12.1) = 28.4 for z = (x + y)
@@ -51,7 +51,7 @@ def functions():
 
 
 def inputs():
-    """Show several outputs, default values, and one expression put in the place of another."""
+    """Show several outputs, default values, and `givens`: one expression in place of another."""
     a, b = T.dscalars("a", "b")
     diff = a - b
     f = theano.function([a, b], [diff, abs(diff), diff**2])
@@ -71,7 +71,7 @@ def inputs():
 
 
 def derivatives():
-    """Derive expressions: a derivative is one more expression."""
+    """Differentiate expressions: a derivative is another expression."""
     x, y = T.dscalars("x", "y")
     z = (x + 2 * y) ** 2
     f = theano.function([x, y], T.grad(z, [x, y]))
@@ -83,7 +83,7 @@ def derivatives():
 
 
 def shared_variables():
-    """Show values that stay from call to call, and that a function can update."""
+    """Show values that are kept from call to call, and that a function can update."""
     b = theano.shared(np.array([1, 2, 3, 4, 5]))
     x = T.lscalar("x")
     f = theano.function([x], b * x)
@@ -97,7 +97,7 @@ def shared_variables():
 
 
 def descent():
-    """Let c walk towards the mean of x, a step of gradient descent a call."""
+    """Let c converge to the mean of x: each call is a step of gradient descent."""
     x = T.dvector("x")
     c = theano.shared(0.0)
     loss = T.sum((x - c) ** 2)

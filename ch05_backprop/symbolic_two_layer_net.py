@@ -1,9 +1,9 @@
 """The two-layer network a third time: only its loss is written down, the gradient is derived.
 
-Chapter 4 asks the loss once for each weight. Chapter 5 writes a backward pass, layer by layer. Here
-the loss is an expression of common.symbolic. T.grad makes the expression of its gradient, and
-theano.function writes both down as a NumPy program. The script prints that program, which nobody
-wrote, compares its gradient with that of the layers, and times both.
+Chapter 4 evaluates the loss twice per weight. Chapter 5 writes a backward pass, layer by layer.
+Here the loss is an expression of common.symbolic, T.grad derives the expression of its gradient,
+and theano.function compiles both to a NumPy program. The script prints this program, compares its
+gradient with that of the layers, and times both.
 """
 
 import time
@@ -32,15 +32,15 @@ def derived(dtype: str = "float64", label_axes: int = 1) -> theano.Function:
     Parameters
     ----------
     dtype : str
-        Of the parameters and of all arithmetic.
+        The dtype of the parameters and of all arithmetic.
     label_axes : {1, 2}
-        1 for integer labels, 2 for one-hot rows.
+        Number of axes of the labels: 1 for integers, 2 for one-hot rows.
 
     Returns
     -------
     Function
-        Of x (N, inputs), t (N,) or (N, classes), W1, b1, W2 and b2. It returns the loss, in nats,
-        and ∂L/∂W1, ∂L/∂b1, ∂L/∂W2 and ∂L/∂b2.
+        It takes x (N, inputs), t (N,) or (N, classes), W1, b1, W2 and b2, and returns the loss in
+        nats, ∂L/∂W1, ∂L/∂b1, ∂L/∂W2 and ∂L/∂b2.
     """
     x, W1, W2 = (T.matrix(name, dtype=dtype) for name in ("x", "W1", "W2"))
     b1, b2 = (T.vector(name, dtype=dtype) for name in ("b1", "b2"))
@@ -95,9 +95,9 @@ def derived_loss_and_gradient(
 
 
 class TwoLayerNet(LayerNet):
-    """The network of chapter 5, which predicts by its layers, with a gradient that is derived.
+    """The network of chapter 5 with a derived gradient; the layers still predict.
 
-    Parameters and attributes are those of the network that it is made from.
+    Parameters and attributes are those of the network of layers.
     """
 
     def gradient(self, x: np.ndarray, t: np.ndarray) -> dict[str, np.ndarray]:
@@ -107,7 +107,7 @@ class TwoLayerNet(LayerNet):
     def loss_and_gradient(
         self, x: np.ndarray, t: np.ndarray
     ) -> tuple[float, dict[str, np.ndarray]]:
-        """Return the loss, to the last digit or nearly, and what `gradient` returns."""
+        """Return the loss, equal to that of the layers up to rounding, and the gradient."""
         loss, grads = derived_loss_and_gradient(self, x, t)
         return self.check_loss(loss), grads
 

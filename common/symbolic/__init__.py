@@ -1,8 +1,10 @@
 """A small Theano: expressions are data, gradients are derived, programs can be read.
 
 A script for Theano's tutorials runs with its imports changed: ``from common import symbolic as
-theano`` and ``import common.symbolic.tensor as T``. To read the code, take the files in this order;
-each needs only those above it:
+theano`` and ``import common.symbolic.tensor as T``. To read the code, take the files in this order.
+Each needs only those above it, and Python's operators between variables, such as ``g * y`` or
+``g[i]``, which the file operators connects with the functions. (In graph, stacking a list and
+`eval` import a later file when they are called.)
 
 ==============  ===================================================================================
 config          the setting floatX
@@ -15,13 +17,18 @@ indexing        x[…] and its derivative
 products        matrix products, softmax
 operators       x + y, x.sum() and the like: the functions above as operators and methods
 rewrites        the same value, more accurate and with less work
-gradient        reverse mode: one walk, one adjoint for each variable
+gradient        reverse mode: one walk, one adjoint per variable
 printing        expressions as text
-codegen         a straight-line NumPy program, with buffer reuse
+codegen         a straight-line NumPy program, with shape guards and buffer reuse
 function        compiling and calling
 tensor          what a user types: variables and functions of them, random numbers
 drawing         expressions as diagrams
 ==============  ===================================================================================
+
+``T.grad(cost, wrt)`` puts stable forms in place (`rewrites.stabilized`), then walks the graph back
+from the cost (`gradient.Walk`) and asks each operation for its vector-Jacobian products (`vjp`).
+``theano.function(inputs, outputs)`` checks what it is given, rewrites the outputs
+(`rewrites.rewrite`) and generates a NumPy program (`codegen.Program`), which a call runs.
 
 Where it differs from Theano on purpose: elements that are equal share the gradient of a maximum;
 the softmax of a vector is a vector; sums of float32 accumulate as NumPy's do; ∂(x ** y)/∂y = 0 for

@@ -58,7 +58,7 @@ class Dimshuffle(Operation, name="dimshuffle", view=True, fields=("pattern", "nd
 
 
 def dimshuffle(x, pattern) -> Variable:
-    """Return the axes of `x` in the order of `pattern`, with a new one of size 1 for each "x".
+    """Return `x` with its axes in the order of `pattern`, and a new one of size 1 for each "x".
 
     Raises
     ------
@@ -190,7 +190,7 @@ class BroadcastLike(ReshapeLike, name="broadcast", template="np.broadcast_to({0}
 
 
 def _dim_of(n: Variable):
-    """Return the size of an axis that the scalar `n` tells."""
+    """Return the size of an axis, as far as it is known, whose value is the scalar `n`."""
     while isinstance(n.operation, ew.Cast):
         [n] = n.inputs
     if isinstance(n, Constant):
@@ -225,14 +225,14 @@ def flatten(x, ndim=1) -> Variable:
 
 
 def addbroadcast(x, *axes) -> Variable:
-    """Declare that axes have size 1, so that they broadcast; a call where they don't fails."""
+    """Declare that axes have size 1, so that they broadcast; a call with another size fails."""
     x = as_variable(x)
     axes = as_axes("addbroadcast", x, axes)
     return reshape(x, [1 if a in axes else ShapeOf(a)(x) for a in range(x.ndim)])
 
 
 def broadcast_like(g: Variable, x: Variable) -> Variable:
-    """Return `g` in the shape of `x`, which it can be broadcast to."""
+    """Return `g` broadcast to the shape of `x`."""
     return g if g.dims == x.dims else BroadcastLike()(g, x)
 
 
@@ -292,18 +292,18 @@ def eye(n, m=None, k=0, dtype=None) -> Variable:
     return ew.cast(ew.eq(expand(rows, (1,)) + k, columns), dtype or "floatX")
 
 
-# Reductions: they combine the elements along some axes, which disappear.
+# Reductions: they combine the elements along some axes, and drop these axes.
 
 
 def _to_factors(g, y, x, axes):
-    """Return g times the product of the others, also where some are 0."""
+    """Return g times the product of the other factors, right even where some are 0."""
     [axis] = axes
     itself = shape_padright(eye(ShapeOf(axis)(x), dtype="bool"), x.ndim - axis - 1)
     return ew.zero_or_product(g, prod(ew.switch(itself, 1, expand(x, axes)), axis + 1))
 
 
 def _to_largest(g, y, x, axes):
-    """Return g at the largest element, 0 elsewhere. Equal ones share it."""
+    """Return g at the element that was found, 0 elsewhere. Equal elements share g."""
     found = ew.eq(x, y)
     count = ew.cast(sum(found, axes, keepdims=True), g.dtype)
     return ew.switch(found, g / count, 0)
@@ -340,6 +340,7 @@ class Reduction(Operation, fields=("name", "axes")):
 
 
 def _reduced(name, x, axis, keepdims, dtype=None):
+    """Return a reduction over any axes: prod takes them one by one, argmax flattens them before."""
     x = as_variable(x)
     x = result = ew.cast(x, dtype or x.dtype)
     axes = as_axes(name, x, axis)
@@ -363,7 +364,7 @@ def sum(x, axis=None, dtype=None, keepdims=False) -> Variable:
 
 
 def prod(x, axis=None, dtype=None, keepdims=False) -> Variable:
-    """Return the product over `axis`. Its gradient takes n² memory for n elements in a row."""
+    """Return the product over `axis`. The gradient takes n² memory along an axis of n elements."""
     return _reduced("prod", x, axis, keepdims, dtype)
 
 
@@ -518,7 +519,7 @@ def repeat(x, repeats, axis=None) -> Variable:
 
 
 def tile(x, reps) -> Variable:
-    """Return `x` repeated as a whole, as often as `reps` tells for each axis."""
+    """Return `x` as a whole repeated `reps` times along each axis."""
     reps = list(reps) if isinstance(reps, list | tuple) else [reps]
     x = as_variable(x)
     x = shape_padleft(x, builtins.max(0, len(reps) - x.ndim))

@@ -1,12 +1,13 @@
 """Code generation: from an expression to a straight-line NumPy program.
 
-One statement per operation, in topological order; what costs next to nothing is written where it is
-used. An operation writes into the array of an input that isn't needed any more where it can (buffer
-reuse). A variable keeps the name that the user gave it, but no text of the user's is executed:
-names are reduced to identifiers, and constants are written as Python's own numbers.
+There is one statement per operation, in topological order. An operation that takes next to no time
+is inlined: its text stands where its result is used. If an input's array isn't needed any more, an
+operation writes its result into it where it can (buffer reuse). A variable keeps the name that the
+user gave it, but no text of the user's is executed: names are reduced to identifiers, and constants
+are written as Python's own numbers.
 
-NumPy would broadcast any axis of size 1. Where two axes must have the same size and the shapes
-alone don't prove it, the program asserts it: a shape guard.
+NumPy would broadcast any axis of size 1. Where two axes must have the same size and that isn't
+known when the function is compiled, the program asserts it: a shape guard.
 """
 
 import itertools
@@ -31,7 +32,7 @@ from common.symbolic.runtime import NAMESPACE
 
 __all__ = ["Program"]
 
-# Operators as functions, which take an argument out=, as sigmoid and NumPy's ufuncs do.
+# Operators as calls of NumPy's ufuncs, which take an argument out=, the array for the result.
 AS_CALL = {
     "{0} + {1}": "np.add({0}, {1})",
     "{0} - {1}": "np.subtract({0}, {1})",
@@ -59,13 +60,14 @@ class Program:
         Leaves, in the order of the arguments.
     outputs : sequence of Variable
     checked : sequence of Variable, optional
-        Variables whose operations are guarded as well, as far as the shapes of the inputs tell.
+        The expressions before they were rewritten: they are guarded as far as the shapes of the
+        inputs tell, since a rewrite may have removed an operation that would have failed.
 
     Attributes
     ----------
     run : callable
-        The program. From the values of the inputs it returns those of the outputs, in a tuple.
-        They share memory with nothing else.
+        The compiled program. It takes the values of the inputs and returns those of the outputs in
+        a tuple, as new arrays, none of which shares memory with another or with an input.
     """
 
     def __init__(self, inputs: Sequence[Variable], outputs: Sequence[Variable], checked=()):
@@ -104,7 +106,7 @@ class Program:
         return "".join([f"{_commented(*line)}\n" for line in self._lines])
 
     def variable_at(self, line: int) -> Variable | None:
-        """Return what the program computes in a line, of which the first is 1; None if nothing."""
+        """Return the variable that a line of the source computes, counted from 1, or None."""
         return self._lines[line - 1][1]
 
     def text(self, x: Variable) -> str:
@@ -112,10 +114,12 @@ class Program:
         return self._texts[x]
 
     def _plan(self, order, outputs):
-        """Find out what is inlined, which arrays are read for a variable, and what reads them last.
+        """Find out what is inlined, which arrays a variable refers to, and what reads them last.
 
-        Inlined is what has no name, is used once, and costs next to nothing: views, scalars,
-        comparisons. Inputs and constants don't count as arrays: they are never written into.
+        A variable is inlined if it has no name, is used once, and takes next to no time: views,
+        scalars, comparisons. `_memory` has the variables whose arrays must be intact to read a
+        variable (several, for one that is inlined), and `_last` who reads such an array last.
+        Inputs and constants aren't in it, since nothing is ever written into them.
         """
         times = Counter(itertools.chain(outputs, outputs, *(x.inputs for x in order)))
         self._inlined, self._memory, self._last = {}, {}, {}
@@ -144,7 +148,7 @@ class Program:
 
     def _guard(self, x, inputs_only=False):
         """Assert that axes have the same size where NumPy would broadcast, unless that is known."""
-        for ends in _must_agree(x):
+        for ends in _guarded_axes(x):
             pair = frozenset([y.dims[axis] for y, axis in ends])
             known = all(isinstance(n, int) or n in self._sizes for n in pair)
             if len(pair) == 2 and (known or not inputs_only) and pair not in self._asserted:
@@ -162,7 +166,7 @@ class Program:
         return f"({code})" if is_operator else code
 
     def _arguments(self, x):
-        """Return the texts of the inputs of `x`, as an elementwise operation needs them."""
+        """Return the texts of the inputs of `x`; those of an elementwise operation in its dtype."""
         texts = [self._texts[y] for y in x.inputs]
         if not isinstance(x.operation, Elementwise):
             return texts
@@ -170,7 +174,7 @@ class Program:
         beside = [y.dtype for y in operands if not isinstance(y, Constant)]
         for i, y in enumerate(x.inputs):
             if isinstance(y, Constant):
-                # Beside an array of its dtype it can be a Python scalar; -2.0 ** x would be wrong.
+                # Beside an array of its dtype it can be a Python scalar, but not in -2.0 ** x.
                 plain = y.ndim == 0 and y.name is None and y.dtype == x.dtype in beside
                 texts[i] = (plain and _as_call(program) and _literal(y)) or texts[i]
             elif y.operation is not None and y.operation.name == "size":
@@ -179,11 +183,11 @@ class Program:
         return list(map(without_parentheses, texts)) if _as_call(program) == program else texts
 
     def _statement(self, x):
-        """Return the statement that computes `x`, if it can in the memory of an input.
+        """Return the statement that computes `x`, if possible in the memory of an input.
 
-        That is free if `x` is the last to read it and it has the right dtype and shape. The
-        statement itself may read a view of it, as in t - t.T: NumPy's functions copy what overlaps
-        with their output.
+        That memory is free if `x` is the last to read it and it has the right dtype and shape. The
+        statement may also read a view of it, as in t - t.T, since NumPy's functions copy what
+        overlaps with their output.
         """
         args, program = self._arguments(x), getattr(x.operation, "program", "")
         call, free = _as_call(program) or "", []
@@ -205,7 +209,7 @@ class Program:
         return call if name == buffer else f"{name} = {call}"
 
     def _return(self, outputs):
-        """Return the outputs; what isn't a new array of the program's own is copied."""
+        """Add the return statement, and before it a copy of each output that isn't a new array."""
         texts = []
         for x in outputs:
             text = self._texts[x]
@@ -218,7 +222,7 @@ class Program:
     # Names and constants
 
     def _new_name(self, name, otherwise="t"):
-        """Return an identifier that isn't taken yet, as near to `name` as can be."""
+        """Return an identifier that isn't taken yet, made from `name` if it can be one."""
         identifier = base = _identifier(name or "")
         base = base or otherwise
         while not identifier or identifier in self._taken:
@@ -243,7 +247,7 @@ class Program:
         return name
 
 
-def _must_agree(x):
+def _guarded_axes(x):
     """Yield pairs of (input, axis) that must have the same size, but that NumPy may broadcast."""
     inputs, operation = x.inputs, x.operation
     if isinstance(operation, SetAt):
@@ -251,7 +255,7 @@ def _must_agree(x):
         inputs = [y, Index(*operation.parameters[:-1])(array, *rest)]
     elif operation is not None and operation.name == "index":
         inputs = [y for y in inputs[1:] if y.ndim]
-        if any(y.kind == "b" for y in inputs):  # a mask, of which no size is known
+        if any(y.kind == "b" for y in inputs):  # a mask: how many elements it selects isn't known
             return
     elif isinstance(operation, Dot) and x.ndim == 3:
         yield (inputs[0], 0), (inputs[1], 0)
@@ -267,7 +271,7 @@ def _must_agree(x):
 
 @cache
 def _as_call(program):
-    """Return an elementwise NumPy program as a plain call of a function, or None."""
+    """Return an elementwise NumPy expression as the call of one function, or None."""
     program = AS_CALL.get(program, program)
     return program if re.fullmatch(r"[\w.]+\([\w.{}, ]*\)", program) else None
 
@@ -286,7 +290,7 @@ def _commented(line, x, name):
 
 
 def _literal(x):
-    """Return the elements of a constant as Python writes numbers; None if they are many."""
+    """Return the elements of a constant as Python writes numbers; None if there are too many."""
     no_infinity = x.kind != "c" or np.isfinite(x.value).all()
     if no_infinity and 0 < x.value.size <= LONGEST_CONSTANT:
         return re.sub("nan|inf", r"np.\g<0>", repr(x.value.tolist()))

@@ -1,16 +1,16 @@
 """Elementwise operations: a table with NumPy program, kind of dtype and derivatives in each row.
 
-A row's last part has one vector-Jacobian product (VJP) for each input: a function of g = ∂cost/∂y,
-of the result y, and of the inputs. None stands for 0. Where an input was broadcast, the gradient
-walk sums the VJP back to the input's shape, so no row needs to.
+A row ends with one vector-Jacobian product (VJP) per input: a function of the upstream gradient
+g = ∂cost/∂y, of the result y, and of all inputs. None stands for 0. Where an input was broadcast,
+the gradient walk sums the VJP to the input's shape, so no row needs to.
 
 The dtype rule is Theano's:
 
 - arrays combine as NumPy's do: int8 and int32 give int32, int32 and float32 give float64;
-- a Python integer is of the smallest integer dtype that holds it (without an array beside it, of
-  int64), a Python float of floatX; beside an array of floats both take that array's dtype;
+- a Python integer has the smallest integer dtype that holds it (int64 if there is no array beside
+  it), a Python float has floatX; beside an array of floats both take that array's dtype;
 - real functions of 8 and 16 bit integers and booleans give float32, of larger ones float64; the
-  quotient of integers is of floatX;
+  quotient of integers has floatX;
 - sums and products of integers are int64 (unsigned: uint64); float16 is refused.
 """
 
@@ -35,13 +35,14 @@ class Elementwise(Operation):
     program : str
         The NumPy expression, with {0}, {1}, … for the inputs.
     kind : {None, "float", "bool"}
-        The dtype of the result: as NumPy has it, the same after integers were converted to floats,
-        or bool.
+        The dtype of the result. None: the one that NumPy gives it. "float": the same, after
+        integers are converted to floats. "bool": that of a comparison.
     *vjps : callable or None
         For each input a function of g, y and all inputs that returns the VJP; None for 0. Without
         any, the derivative is 0.
     selects : bool
-        Whether it picks one of its inputs. Its VJPs are then right even if these are infinite.
+        Whether it picks one of its inputs, as `switch` does. Its VJPs must then be right even where
+        an input is infinite.
 
     Raises
     ------
@@ -76,7 +77,7 @@ class Elementwise(Operation):
         if len(inputs) != self.n_inputs:
             raise TypeError(f"{self.name} takes {self.n_inputs} inputs, got {len(inputs)}")
         inputs = [as_variable(x) for x in inputs]
-        operands = inputs[self.name == "switch" :]  # a condition has no part in the dtype
+        operands = inputs[self.name == "switch" :]  # the dtype doesn't depend on a condition
         arrays = [x.dtype for x in operands if not x.weak]
         if not any(KINDS[dtype] in "fc" for dtype in arrays):
             inputs = [self._settled(x, arrays) if x.weak else x for x in inputs]
@@ -87,7 +88,10 @@ class Elementwise(Operation):
         return super().__call__(*inputs)
 
     def _settled(self, number, dtypes):
-        """Return a Python number in its own dtype if NumPy would give it another one."""
+        """Return a Python number, cast to the rule's dtype unless NumPy arrives at that by itself.
+
+        `dtypes` are those of the arrays beside it.
+        """
         dtype = "int64" if number.kind == "i" and not (dtypes or self.selects) else number.dtype
         by_numpy, by_rule = (np.result_type(x, *dtypes) for x in (number.value.item(), dtype))
         return number if dtypes and by_numpy == by_rule else cast(number, dtype)
@@ -142,7 +146,7 @@ def dtype_of(program, dtypes):
 
 
 def broadcast(name, *inputs):
-    """Return the shape of inputs that are broadcast, of which the program checks unknown sizes."""
+    """Return the shape to which `inputs` are broadcast; the program guards sizes not known yet."""
     dims = inputs[0].dims
     if all(x.dims == dims for x in inputs):
         return dims
@@ -189,12 +193,12 @@ def clip(x, low, high) -> Variable:
 
 
 def _unless_0(g, f):
-    """Return g f, but 0 where g is 0, even if f is infinite there, as at the root of 0."""
+    """Return g f, but 0 where g is 0, even if f is infinite there, as the derivative of √0 is."""
     return g * f if isinstance(g, Constant) and g.value.all() else zero_or_product(g, f)
 
 
 def _pow_base(g, y, a, b):
-    """Return g b aᵇ⁻¹; 0 where b = 0, although aᵇ⁻¹ may be infinite there."""
+    """Return g b aᵇ⁻¹, but 0 where b = 0, even if aᵇ⁻¹ is infinite there."""
     if isinstance(b, Constant) and b.ndim == 0:
         n = b.value.item() if b.weak else b.value[()]
         if n == 0:
@@ -205,13 +209,13 @@ def _pow_base(g, y, a, b):
 
 
 def _pow_exponent(g, y, a, b):
-    """Return g y log a; 0 where a isn't positive, since the power is no function of b there."""
+    """Return g y log a, but 0 where a isn't positive and log a doesn't exist."""
     return g * zero_or_product(log(switch(gt(a, 0), cast(a, y.dtype), 1)), y)
 
 
-def _share(g, one, other, wins):
-    """Return g where `one` wins over `other`, g / 2 where they are equal, 0 elsewhere."""
-    return switch(eq(one, other), 0.5 * g, switch(wins(one, other), g, 0))
+def _to_chosen(g, one, other, is_chosen):
+    """Return g where `one` is chosen before `other`, g / 2 where they are equal, 0 elsewhere."""
+    return switch(eq(one, other), 0.5 * g, switch(is_chosen(one, other), g, 0))
 
 
 # fmt: off
@@ -260,7 +264,7 @@ sigmoid = Elementwise("sigmoid", "sigmoid({0})", "float", lambda g, y, x: g * (y
 softplus = Elementwise("softplus", "np.logaddexp({0}, 0)", "float", lambda g, y, x: g * sigmoid(x))
 relu = Elementwise("relu", "np.maximum({0}, 0)", None, lambda g, y, x: g * gt(y, 0), selects=True)
 
-# Comparisons and logic. On integers & | ^ ~ work bit by bit.
+# Comparisons and logic. On integers & | ^ ~ are bitwise.
 
 lt = Elementwise("lt", "{0} < {1}", "bool")
 le = Elementwise("le", "{0} <= {1}", "bool")
@@ -279,14 +283,16 @@ invert = Elementwise("invert", "~{0}", None)
 # Choices. Where two elements are equal, maximum and minimum give each half of the gradient.
 
 maximum = Elementwise("maximum", "np.maximum({0}, {1})", None,
-    lambda g, y, a, b: _share(g, a, b, gt), lambda g, y, a, b: _share(g, b, a, gt), selects=True)
+    lambda g, y, a, b: _to_chosen(g, a, b, gt), lambda g, y, a, b: _to_chosen(g, b, a, gt),
+    selects=True)
 minimum = Elementwise("minimum", "np.minimum({0}, {1})", None,
-    lambda g, y, a, b: _share(g, a, b, lt), lambda g, y, a, b: _share(g, b, a, lt), selects=True)
+    lambda g, y, a, b: _to_chosen(g, a, b, lt), lambda g, y, a, b: _to_chosen(g, b, a, lt),
+    selects=True)
 switch = Elementwise("switch", "np.where({0}, {1}, {2})", None, None,
     lambda g, y, c, a, b: switch(c, g, 0), lambda g, y, c, a, b: switch(c, 0, g), selects=True)
 
-# g times a local derivative f that may be infinite where g is 0: the product is 0 there, and so is
-# then its derivative with respect to g.
+# g f, but 0 where g is 0, even if the local derivative f is infinite there; where it is, the
+# derivative with respect to g is 0 as well. G is the upstream gradient of this product.
 zero_or_product = Elementwise("zero_or_product", "zero_or_product({0}, {1})", None,
     lambda G, y, g, f: zero_or_product(G, switch(neq(g, 0) | isfinite(f), f, 0)),
     lambda G, y, g, f: zero_or_product(G, g), selects=True)

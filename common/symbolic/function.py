@@ -41,17 +41,18 @@ from common.symbolic.rewrites import rewrite, substitute
 
 
 class In:
-    """An input of a function with a default value, a name, or a state.
+    """An input of a function with a default value, a name for keyword arguments, or an update.
 
     Parameters
     ----------
     variable : Variable
     value : array_like, optional
-        The value when a call doesn't give one.
+        The default value, if a call doesn't give one. With an update, the initial value.
     name : str, optional
         For keyword arguments; by default the variable's.
     update : Variable, optional
-        The value for the next call, computed in each call. ``f[variable]`` returns it.
+        Makes the input a state, which isn't an argument: each call computes its value for the next
+        one. ``f[variable]`` returns it.
     allow_downcast : bool, optional
         Whether precision may be lost: float64 to float32, floats to integers.
     """
@@ -96,7 +97,7 @@ def function(
     givens : dict, or list of pairs
         Variables, and what to put in their place, all at once.
     no_default_updates : bool, or list of Shared
-        Which shared variables not to replace by their `default_update`.
+        Shared variables whose `default_update` is left out; True for all.
     name : str, optional
         For error messages.
     allow_input_downcast : bool
@@ -141,7 +142,7 @@ def function(
     updates = _pairs("updates", updates, (Shared,), "shared variables")
     updates = {s: _update(s, new) for s, new in updates.items()}
     for i in ins:
-        v = i.leaf = i.variable  # what stands for the input in the program
+        v = i.leaf = i.variable  # `leaf` is the variable that the program takes for the input
         i.downcast = allow_input_downcast if i.downcast is None else i.downcast
         if i.update is not None:
             value = as_value(f"the value of {v!r}", i.value, v.dtype, v.dims)
@@ -160,7 +161,7 @@ def function(
     written = [*outputs, *updates.values()]
     results = substitute(written, givens)
     needed = [] if no_default_updates is True else ancestors(results)
-    for s in needed:  # it grows: what a default update needs may have one as well
+    for s in needed:  # the list grows, since a default update may need variables with one
         default = getattr(s, "default_update", None)
         if default is not None and s not in updates and s not in (no_default_updates or ()):
             updates[s] = _update(s, default)
@@ -181,11 +182,11 @@ class Function:
     name : str or None
     inputs : list of Variable
     shared : list of Shared
-        What the program reads besides its inputs.
+        The shared variables that the program reads.
     outputs : list of Variable
         The expressions that the program computes, rewritten.
-    leaves : dict of Variable
-        What stands in `outputs` for each input and each shared variable.
+    leaves : dict of Variable to Variable
+        The leaf in `outputs` that stands for each input and each shared variable.
 
     Notes
     -----
@@ -194,7 +195,7 @@ class Function:
     all of them or, if the call is interrupted by Ctrl-C or fails, none.
     """
 
-    _updating = threading.RLock()  # held from reading shared variables until they are updated
+    _updating = threading.RLock()  # held while shared variables are read, until they are updated
 
     def __init__(self, ins, outputs, updates, returns, name):
         self._made_from = ins, outputs, updates, returns, name
@@ -220,7 +221,7 @@ class Function:
 
     @property
     def maker(self):
-        """Where Theano's tutorials look for the rewritten graph: ``f.maker.fgraph.outputs``."""
+        """The rewritten graph, where Theano has it: ``f.maker.fgraph.outputs``."""
         nodes = [v for v in ancestors(self.outputs) if v.operation is not None]
         graph = {"inputs": self.inputs, "outputs": self.outputs, "toposort": lambda: nodes}
         return SimpleNamespace(fgraph=SimpleNamespace(**graph))
@@ -229,7 +230,7 @@ class Function:
         return f"<function {self.name or ''}({', '.join(map(repr, self.inputs))})>"
 
     def __reduce__(self):
-        return Function, self._made_from  # it is compiled again
+        return Function, self._made_from  # a copy is compiled again
 
     def copy(self, share_memory=False, swap=None, delete_updates=False, name=None, profile=None):
         """Return a function with other shared variables (`swap`: old to new), or without updates.
@@ -252,7 +253,7 @@ class Function:
         raise KeyError(f"{self!r} has no state called {variable!r}")
 
     def __call__(self, *args, **kwargs):
-        """Compute the outputs, and carry out the updates.
+        """Compute and return the outputs, and carry out the updates.
 
         Raises TypeError for arguments that don't fit their variables, ValueError for shapes that
         don't fit each other.
@@ -286,26 +287,26 @@ class Function:
         return dict(zip(self._returns, outputs, strict=True))
 
     def _bound(self, args, kwargs):
-        """Return the values of all inputs, which are given by place, by name, or by default."""
+        """Return the values of all inputs, given by position, by name, or by default."""
         rest = self._ins[len(args) :]
         values = [kwargs.get(i.name, i.value) for i in rest]
         missing = [repr(i.variable) for i, value in zip(rest, values, strict=True) if value is None]
         if missing or len(args) > len(self._ins) or kwargs.keys() - {i.name for i in rest}:
             raise TypeError(
                 f"{self._title} takes {len(self._ins)} inputs ({', '.join(map(repr, self.inputs))})"
-                f", got {', '.join([f'{len(args)} by place', *map(repr, kwargs)])}"
+                f", got {', '.join([f'{len(args)} by position', *map(repr, kwargs)])}"
                 f"; {', '.join(missing) or 'none'} missing"
             )
         return [*args, *values]
 
     def _explained(self, error):
-        """Return an error that tells which operation failed, with which shapes, and its place."""
+        """Return an error that names the failed operation, its inputs' shapes, and its place."""
         kind = next(k for k in _EXPLAINED if isinstance(error, k))
         code, steps = self.program.run.__code__, traceback.walk_tb(error.__traceback__)
         frame, line = next((f, n) for f, n in steps if f.f_code is code)
         variable = self.program.variable_at(line)
         texts, problem = map(self.program.text, variable.inputs), str(error)
-        if kind is AssertionError:  # a guard of shapes
+        if kind is AssertionError:  # a shape guard
             kind, guard = ValueError, linecache.getline(code.co_filename, line).strip()
             sides = guard.removeprefix("assert ").split(" == ")
             texts = [side.rpartition(".shape[")[0] for side in sides]
@@ -329,7 +330,7 @@ def _with_shape(text, frame):
     """Return the text of an argument with the shape that it had when a program failed."""
     try:
         return f"{text} of shape {np.shape(eval(text, frame.f_globals, frame.f_locals))}"
-    except Exception:  # what failed is the argument itself
+    except Exception:  # it is the argument itself that can't be computed
         return text
 
 
@@ -365,7 +366,7 @@ def _fitted(what, old, new):
 
 
 def _update(s, new):
-    """Return the update of `s`, with a name for the program to be readable."""
+    """Return the update of `s` with a name, which makes the program readable."""
     new = _fitted(f"the update of {s!r}", s, new)
     if s.name is None or new.name is not None or new.operation is None:
         return new
@@ -375,7 +376,7 @@ def _update(s, new):
 
 
 def _check_inputs(ins, order, written, on_unused_input):
-    """Check that `ins` are what is needed: the leaves in `order`, or of the costs in `written`."""
+    """Check that `ins` are the inputs in `order`; those of costs of gradients are used as well."""
     needed, given = set(order), {i.leaf for i in ins}
     for v in order:
         if isinstance(v, Input) and v not in given:
@@ -385,7 +386,7 @@ def _check_inputs(ins, order, written, on_unused_input):
             )
     unused = [i.variable for i in ins if i.update is None and i.leaf not in needed]
     if unused and on_unused_input != "ignore":
-        # What only the cost of a gradient needs is used as well, as x is in the derivative of 3 x.
+        # An input that only the cost of a gradient needs is used, as x for the derivative of 3 x.
         needed = set(ancestors([cost_of[v] for v in ancestors(written) if v in cost_of]))
         for v in [v for v in unused if v not in needed]:
             message = f"the outputs don't need the input {described(v)}"

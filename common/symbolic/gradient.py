@@ -52,18 +52,20 @@ def grad(
     cost : Variable
         A scalar.
     wrt : Variable, or list or tuple of them
-        Inputs, shared variables, or what was computed from them. All in one call share the work.
+        Inputs, shared variables, or variables computed from them. Several in one call share the
+        work.
     consider_constant : list of Variable
-        What not to differentiate through.
+        Variables not to differentiate through.
     disconnected_inputs : {"raise", "warn", "ignore"}
-        What to do if the cost doesn't depend on a variable of `wrt`. The gradient is then 0.
+        What to do if the cost doesn't depend on a variable of `wrt`. Unless an error is raised, its
+        gradient is 0.
     add_names, return_disconnected, null_gradients
         Accepted for Theano's sake; they have no effect.
 
     Returns
     -------
-    Variable, or list or tuple as `wrt` is one
-        Each in the shape of the variable, and in its dtype; of floatX with respect to integers.
+    Variable, or a list or tuple if `wrt` is one
+        Each has the shape and dtype of its variable; the dtype is floatX if that has integers.
 
     Raises
     ------
@@ -85,7 +87,7 @@ def grad(
 
 
 class Adjoints:
-    """The adjoints of one cost, derived when they are asked for, and kept.
+    """The adjoints of one cost, each derived when it is first needed, and kept.
 
     ``Adjoints(cost).grad(x)`` is ``grad(cost, x)``, and takes the same parameters. Asking it for
     gradients one at a time takes no more work than asking `grad` for all at once.
@@ -133,8 +135,8 @@ class Adjoints:
         return _like_asked(wrt, grads)
 
 
-# What an operation may ignore of an input. There the adjoint is 0, and must stay 0 even if the next
-# local derivative is infinite: the VJPs that follow are guarded.
+# What an operation may ignore of an input, as a switch ignores a branch. The adjoint is 0 there and
+# must stay 0 even if the next local derivative is infinite: the VJPs that follow are guarded.
 NOTHING, ELEMENTS, SLICES = range(3)
 
 
@@ -155,7 +157,7 @@ class Walk:
                 for i, x in enumerate(v.inputs):
                     if v.operation.connected(i):
                         self._users[x].append((v, i))
-        # None is the adjoint of what is connected to the cost only by derivatives that are 0.
+        # An adjoint of None stands for 0: all derivatives on the paths to the cost are 0.
         self._adjoint = {cost: Constant(1.0, dtype=cost.dtype) if cost.kind == "f" else None}
         self._ignored = dict.fromkeys(self._users, NOTHING)
         self.contributions = {}
@@ -168,13 +170,14 @@ class Walk:
             if x not in needed and x not in self._adjoint:
                 needed.add(x)
                 stack.extend([user for user, _ in self._users[x]])
-        for x in sorted(needed, key=lambda x: x.serial, reverse=True):  # users before inputs
+        # In reverse topological order: a variable is made after its inputs.
+        for x in sorted(needed, key=lambda x: x.serial, reverse=True):
             self._add_up(x)
         g = self._adjoint.get(v)
         return _zeros(v) if g is None and v in self._adjoint else g
 
     def _add_up(self, x):
-        """Enter the adjoint of `x`, unless the cost doesn't depend on it."""
+        """Sum the contributions to the adjoint of `x`, unless the cost doesn't depend on it."""
         edges = [edge for edge in self._users[x] if edge[0] in self._adjoint]
         found = {edge: g for edge in edges if (g := self._contribution(*edge)) is not None}
         self.contributions |= found
@@ -204,9 +207,9 @@ class Walk:
 
 
 def _ignored_by(operation, x):
-    """Return what `operation` may ignore of its input `x`.
+    """Return what `operation` may ignore of its input `x`: nothing, single elements, or slices.
 
-    ReLU counts as ignoring single elements, and so does picking a label from each row of a softmax.
+    ReLU ignores single elements, and so does picking one label from each row of a softmax.
     """
     if not operation.selects:
         return NOTHING
@@ -229,17 +232,17 @@ def _variables(name, values):
 
 
 def _like_asked(wrt, results):
-    """Return one result, a tuple or a list, whichever `wrt` is."""
+    """Return one result if `wrt` is one variable, else a tuple or list as `wrt` is."""
     if isinstance(wrt, Variable):
         return results[0]
     return tuple(results) if isinstance(wrt, tuple) else results
 
 
 def jacobian(expression, wrt, consider_constant=(), disconnected_inputs="raise"):
-    """Return the Jacobian of a vector, with one row per element; other parameters as in `grad`.
+    """Return the Jacobian of a vector, with one row per element; parameters are those of `grad`.
 
-    The length of the vector must be known when it is defined, since each element is differentiated
-    by itself; Theano used scan here.
+    Each element is differentiated by itself, so the length of the vector must be known when it is
+    defined. (Theano used scan here.)
     """
     if expression.ndim == 0:
         return grad(expression, wrt, consider_constant, disconnected_inputs)

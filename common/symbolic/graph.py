@@ -4,7 +4,7 @@ An expression is data. A variable knows the operation that computes it and the v
 operation takes; these know theirs, and so on down to the leaves: inputs, constants and shared
 variables. Nothing is computed here.
 
-Shapes are known in part. The size of an axis is an integer where it is known when the variable is
+Shapes may be known in part. The size of an axis is an integer if it is known when the variable is
 made, else a `Dim`, a symbolic dimension. As in Theano, only an axis of known size 1 broadcasts.
 """
 
@@ -40,9 +40,9 @@ class UnusedInputError(ValueError):
 
 
 class Dim:
-    """The size of an axis that isn't known yet. The same object means the same size.
+    """A symbolic dimension: an unknown size of an axis. The same object means the same size.
 
-    `of_leaf` tells whether it is that of an input or shared variable, known when a call begins.
+    `of_leaf` tells whether an input or shared variable has it, so that a call begins by knowing it.
     """
 
     def __init__(self, of_leaf=False):
@@ -69,7 +69,8 @@ class Operation:
     template : str
         The NumPy expression, with {0}, {1}, … for the inputs and {op} for the operation.
     n_values : int or None
-        How many inputs count by their values, before those that give only a shape; None for all.
+        How many inputs, from the first, the result depends on by their values. The others give
+        only a shape or an index, and no derivative passes to them. None for all.
     view : bool
         Whether the result may be a view of the first input, which shares its memory.
     differentiable : bool
@@ -120,7 +121,7 @@ class Operation:
         return g
 
     def guarded_vjp(self, i: int, out: "Variable", g: "Variable", *inputs: "Variable"):
-        """Return the VJP, but 0 where g is 0, even if `vjp` multiplies that by infinity."""
+        """Return the VJP, but 0 where g is 0, even if the local derivative is infinite there."""
         return self.vjp(i, out, g, *inputs)
 
     def code(self, *args: str) -> str:
@@ -151,7 +152,7 @@ class Variable:
     serial : int
         Larger for a variable that was made later.
     weak : bool
-        Whether it is a Python number, which takes the dtype of floats that it meets.
+        Whether it is a Python number, which takes the dtype of an array of floats beside it.
     """
 
     __array_ufunc__ = None  # ndarray + Variable calls Variable.__radd__
@@ -245,7 +246,7 @@ class Constant(Variable):
 class Shared(Variable):
     """A leaf with a value that functions can read and update: ``theano.shared(…)``.
 
-    It keeps its dtype and number of axes, and an axis of size 1 keeps this size, and can broadcast.
+    It keeps its dtype and number of axes. An axis of size 1 keeps this size, so it can broadcast.
 
     Parameters
     ----------
@@ -254,7 +255,7 @@ class Shared(Variable):
     strict : bool
         Whether `set_value` refuses arrays of another dtype that could be converted.
     borrow : bool
-        Whether an array is kept and not copied. Updates replace it, and never write into it.
+        Whether to keep the array itself, not a copy. Updates replace it and never write into it.
     broadcastable : sequence of bool, optional
         For each axis, whether its size stays 1; by default, whether it is 1.
     **ignored
@@ -263,7 +264,7 @@ class Shared(Variable):
     Attributes
     ----------
     default_update : Variable or None
-        What each function that uses the variable replaces its value by, unless its `updates` or
+        The update in each function that uses the variable, unless the function's `updates` or
         `no_default_updates` say otherwise.
     """
 
@@ -293,13 +294,13 @@ class Shared(Variable):
 
 shared = Shared
 
-# Names of kinds of variables, and which of their axes have size 1.
+# Names of types of variables, and which of their axes have size 1.
 AXES = {"scalar": (), "vector": (False,), "matrix": (False,) * 2, "row": (True, False)}
 AXES |= {"col": (False, True), "tensor3": (False,) * 3, "tensor4": (False,) * 4}
 
 
 class TensorType:
-    """A kind of variable: dtype and broadcastable axes. Call it to make one.
+    """A type of variable: dtype and broadcastable axes. Call it to make a variable.
 
     Parameters
     ----------
@@ -320,7 +321,7 @@ class TensorType:
         self.ndim = len(self.broadcastable)
 
     def __call__(self, name: str | None = None, dtype=None) -> Input:
-        """Return a new variable of this kind."""
+        """Return a new variable of this type."""
         if name is not None and not isinstance(name, str):
             raise TypeError(f"the name of a variable must be a string, got {name!r}")
         return Input(dtype or self.dtype, [1 if b else None for b in self.broadcastable], name)
@@ -347,7 +348,7 @@ class TensorType:
 
 
 def checked_dtype(dtype) -> str:
-    """Return the name of a dtype of numbers, or raise a TypeError; "floatX" is a name for one."""
+    """Return the name of a dtype of numbers, that of "floatX" too, or raise TypeError."""
     if isinstance(dtype, str) and (dtype in KINDS or dtype == "floatX"):
         return config.floatX if dtype == "floatX" else dtype
     with suppress(TypeError):
@@ -361,7 +362,7 @@ def checked_dtype(dtype) -> str:
 
 
 def as_variable(value, name: str | None = None) -> Variable:
-    """Return a variable as it is, numbers as a constant, and a list with variables as their stack.
+    """Return a variable as it is, numbers as a constant, and a list with variables stacked.
 
     Of anything else a TypeError is raised.
     """
@@ -403,12 +404,17 @@ def _numbers(message, value):
 
 
 def as_value(name: str, value, dtype: str, dims, downcast=False, strict=False) -> np.ndarray:
-    """Return `value` as an array that a variable can take, itself if it fits.
+    """Return `value` as an array of `dtype`: the same array if it has that dtype.
 
-    An array is converted only to a dtype that holds all that its own can; if `strict`, not even
-    then. Python numbers, lists and NumPy scalars go into a dtype that holds integers unchanged and
-    finite floats as finite ones. With `downcast` all real numbers go into any dtype. Else, or if a
-    known size is another one, a TypeError tells what is wrong with `name`.
+    An array is converted only to a dtype that holds all values of its own; if `strict`, not even
+    then. Python numbers, lists and NumPy scalars are converted if integers stay the same and finite
+    floats stay finite. With `downcast`, real numbers are converted to any dtype.
+
+    Raises
+    ------
+    TypeError
+        If `value` can't be converted, or its shape doesn't fit `dims`. The message begins with
+        `name`.
     """
     array = _numbers(f"{name}: expected numbers of {dtype}", value)
     sizes = zip(dims, array.shape, strict=False)
@@ -456,7 +462,7 @@ def ancestors(outputs: Iterable[Variable], known: Container = ()) -> list[Variab
 
 
 def rebuilt(variable: Variable, inputs: tuple[Variable, ...]) -> Variable:
-    """Return what the operation of `variable` computes from other inputs of the same dtypes."""
+    """Return `variable` made again by its operation, from other inputs of the same dtypes."""
     operation = variable.operation
     return Variable(operation, inputs, *operation.infer(*inputs), variable.name, variable.made_at)
 

@@ -1,4 +1,4 @@
-"""x[…] by slices, integers, integer arrays and masks; its derivative; parts that are replaced."""
+"""x[…] with slices, integers, integer arrays and masks; its VJP; and replacing a part of x."""
 
 import operator
 
@@ -44,7 +44,7 @@ class Index(Operation, name="index", fields=("pattern",), n_values=1, first=1, s
                     next(axes)
         dims += axes
         index_arrays = [Nonzero(0)(v) if v.kind == "b" else v for v in inputs if v.ndim]
-        if index_arrays:  # beside them an integer counts as one, too
+        if index_arrays:  # an integer beside an array counts as an array
             (first, start), (last, _) = places[0], places[-1]
             start = start if last - first == len(places) - 1 else 0
             dims[start:start] = ew.broadcast(self.name, *index_arrays)
@@ -105,7 +105,7 @@ def index(x: Variable, key) -> Variable:
     if all(part in (None, ALL) for part in pattern):
         return arrays.expand(x, [k for k, part in enumerate(pattern) if part is None])
     if isinstance(x.operation, arrays.MakeVector) and len(pattern) == 1 and not inputs:
-        [part], n = pattern, len(x.inputs)  # of scalars that were stacked, such as a shape
+        [part], n = pattern, len(x.inputs)  # x is a stack of scalars, such as a shape
         if isinstance(part, int):
             if not -n <= part < n:
                 raise IndexError(f"{x!r} has {n} elements, so it has no element {part}")
@@ -116,7 +116,7 @@ def index(x: Variable, key) -> Variable:
 
 
 def _parsed(x, key):
-    """Return the pattern of x[key], without an ellipsis that is needed no more, and its inputs."""
+    """Return the pattern of x[key], its ellipsis replaced, and the inputs that are indices."""
     inputs = []
 
     def parsed(part):
@@ -143,7 +143,7 @@ def _parsed(x, key):
         raise IndexError(f"{x!r} has {x.ndim} axes, but is indexed by {n_axes}")
     if pattern.count(Ellipsis) > 1:
         raise IndexError("an index can have only one ellipsis")
-    if Ellipsis in pattern:  # if it stands for no axes, it still separates arrays
+    if Ellipsis in pattern:  # one that stands for no axes stays where it separates arrays
         at, separates = pattern.index(Ellipsis), any(v.ndim for v in inputs)
         pattern[at : at + 1] = [ALL] * (x.ndim - n_axes) or [Ellipsis] * separates
     return tuple(pattern), inputs
@@ -168,7 +168,7 @@ def inc_subtensor(x, y) -> Variable:
 
 def _subtensor(name, x, y):
     operation, y = getattr(x, "operation", None), as_variable(y)
-    if isinstance(operation, arrays.ShapeOf):  # which stands for x.shape[i]
+    if isinstance(operation, arrays.ShapeOf):  # x is a part of a shape, y.shape[i]
         array, pattern, inputs = arrays.shape(x.inputs[0]), (operation.axis,), ()
     elif type(operation) is Index:
         (array, *inputs), pattern = x.inputs, operation.pattern

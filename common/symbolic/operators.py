@@ -1,6 +1,7 @@
-"""The operators and methods of variables: functions of the files above, as on NumPy's arrays.
+"""The operators and methods of variables, under the names that NumPy's arrays have for them.
 
-A comparison with == compares identity, as everywhere in Python; `eq` compares elements.
+Each is a function of elementwise, arrays, indexing or products. The operator == compares identity,
+as for any Python object, so that variables can be keys of a dict; `eq` compares elements.
 """
 
 from common.symbolic import arrays, indexing, products
@@ -9,7 +10,7 @@ from common.symbolic.graph import Operation, Variable, as_variable
 
 
 def _copy(x, name=None):
-    """Return a variable of the same value, with a name of its own."""
+    """Return a variable with the same value and another name."""
     result = arrays.Copy()(x)
     result.name = name
     return result
@@ -21,7 +22,7 @@ def _norm(x, L, axis=None, keepdims=False):
 
 
 def _listed(parts):
-    """Return axes or sizes, which are given one by one or in a list."""
+    """Return axes or sizes that were given one by one, or in a list."""
     return parts[0] if len(parts) == 1 and not isinstance(parts[0], int | str) else parts
 
 
@@ -51,7 +52,7 @@ METHODS = {
 
 
 def _method(operation):
-    """Return a function: Python binds functions to a variable, but not operations."""
+    """Return `operation` as a function, since Python makes methods of functions only."""
     return lambda *args, **kwargs: operation(*args, **kwargs)
 
 

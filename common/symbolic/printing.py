@@ -1,4 +1,4 @@
-"""Expressions as text: a formula, or a list of what is made from what."""
+"""Expressions as text: as a formula, or with one line per variable."""
 
 from itertools import count, product
 from string import ascii_uppercase
@@ -13,13 +13,13 @@ DEEPEST = 60  # indentation, in spaces; else a long chain would fill a square
 
 
 def pp(expression, longest: int = 2000) -> str:
-    """Return an expression as a formula, in parentheses wherever there may be doubt: pretty print.
+    """Return an expression as a formula ("pretty print"), with parentheses around each operator.
 
     Parameters
     ----------
     expression : Variable
     longest : int
-        A part with more characters than this is left out, and … stands for it.
+        A part with more characters than this is replaced by "…".
 
     Examples
     --------
@@ -37,9 +37,9 @@ def pp(expression, longest: int = 2000) -> str:
 
 
 def formula(variable: Variable) -> str:
-    """Return how a variable is made from others that have names."""
+    """Return the formula of a variable, in which others that have a name stand by their names."""
 
-    def text(v, depth):  # which is at most 4
+    def text(v, depth):  # recursion is limited: depth is at most 4
         if v.operation is None or (v.name and v is not variable):
             return repr(v)
         return "…" if depth == 0 else _text(v, [text(x, depth - 1) for x in v.inputs])
@@ -48,6 +48,7 @@ def formula(variable: Variable) -> str:
 
 
 def _text(v, args):
+    """Return the formula of `v`, given the formulas of its inputs."""
     operation, name = v.operation, v.operation.name
     program = "{0} ** {1}" if name == "pow" else getattr(operation, "program", "")
     if program.startswith(("{", "-{", "~{")):  # an operator

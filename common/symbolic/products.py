@@ -1,4 +1,4 @@
-"""Products that sum: matrix products and their kin; and softmax, which divides by a sum."""
+"""Matrix products, and the softmax family: softmax, its logarithm, and log Σ exp."""
 
 import math
 
@@ -26,37 +26,39 @@ class Dot(Operation, name="dot", template="{0} @ {1}"):
     def vjp(self, i, out, g, a, b):
         """Return g bᵀ or aᵀ g."""
         if i == 0:
-            return b * arrays.shape_padright(g) if b.ndim == 1 else Dot()(g, _turned(b))
-        return arrays.shape_padright(a, g.ndim) * g if a.ndim == 1 else Dot()(_turned(a), g)
+            return b * arrays.shape_padright(g) if b.ndim == 1 else Dot()(g, _transposed(b))
+        return arrays.shape_padright(a, g.ndim) * g if a.ndim == 1 else Dot()(_transposed(a), g)
 
     def guarded_vjp(self, i, out, g, a, b):
-        """Return g bᵀ or (gᵀ a)ᵀ."""
+        """Return g bᵀ or (gᵀ a)ᵀ: a product that leaves out terms where g, its left side, is 0."""
         if i == 0 and b.ndim == 1:
             return ew.zero_or_product(arrays.shape_padright(g), b)
         if i == 1 and a.ndim == 1:
             return ew.zero_or_product(g, arrays.shape_padright(a, g.ndim))
-        return ZeroOrDot()(g, _turned(b)) if i == 0 else _turned(ZeroOrDot()(_turned(g), a))
+        if i == 0:
+            return ZeroOrDot()(g, _transposed(b))
+        return _transposed(ZeroOrDot()(_transposed(g), a))
 
 
 class ZeroOrDot(Dot, name="zero_or_dot", template="zero_or_dot({0}, {1})", selects=True):
     """The product without the terms where all of a[…, k] is 0, even if b[k, …] is infinite."""
 
     def guarded_vjp(self, i, out, g, a, b):
-        """Return the VJP of the terms that are finite: others have been left out."""
+        """Return the VJP, with 0 for elements of b that aren't finite: they were left out."""
         return super().guarded_vjp(i, out, g, a, ew.switch(ew.isfinite(b), b, 0))
 
     vjp = guarded_vjp
 
 
-def _turned(x):
-    """Return the transpose of a matrix or of each in a batch; a vector as it is."""
+def _transposed(x):
+    """Return the transpose of a matrix, or of each matrix in a batch; a vector as it is."""
     return x if x.ndim == 1 else arrays.transpose(x, [*range(x.ndim - 2), -1, -2])
 
 
 def dot(a, b) -> Variable:
-    """Return the product of vectors or matrices; a scalar scales.
+    """Return the product of vectors or matrices; a scalar multiplies elementwise.
 
-    Of arrays with more axes the last one of `a` is summed with the last but one of `b`.
+    For arrays with more axes it sums over the last axis of `a` and the last but one of `b`.
 
     Raises
     ------
@@ -72,12 +74,12 @@ def dot(a, b) -> Variable:
 
 
 def outer(a, b) -> Variable:
-    """Return the product of each element of `a` with each one of `b`, a matrix."""
+    """Return the matrix of products of each element of `a` with each element of `b`."""
     return arrays.shape_padright(arrays.flatten(a)) * arrays.shape_padleft(arrays.flatten(b))
 
 
 def batched_dot(a, b) -> Variable:
-    """Return the products of a[i] and b[i], for all i."""
+    """Return the matrix product of a[i] and b[i] for each i."""
     a, b = as_variable(a), as_variable(b)
     left = arrays.shape_padaxis(a, 1) if a.ndim == 2 else a
     right = arrays.shape_padright(b) if b.ndim == 2 else b
@@ -91,7 +93,7 @@ def tensordot(a, b, axes=2) -> Variable:
     Parameters
     ----------
     axes : int, or two lists of int
-        The last axes of `a` and the first ones of `b`, or which axes of `a` and of `b`.
+        The number of last axes of `a` and first axes of `b`, or the axes of `a` and those of `b`.
     """
     a, b = as_variable(a), as_variable(b)
     if isinstance(axes, int):
@@ -116,10 +118,11 @@ class Softmax(Operation, name="softmax", template="{op.name}({0}, {op.axes})", f
     """exp(xₖ) / Σⱼ exp(xⱼ), where the sum goes over `axes`."""
 
     def vjp(self, i, y, g, x, times=ew.mul):
-        """Return y (g − Σ y g)."""
+        """Return y (g − Σ y g). `times` multiplies a local derivative by an adjoint."""
         return times(y, g - arrays.sum(times(y, g), self.axes, keepdims=True))
 
     def guarded_vjp(self, *args):
+        """Return the VJP, multiplied so that an adjoint of 0 gives 0."""
         return self.vjp(*args, times=lambda f, g: ew.zero_or_product(g, f))
 
 
@@ -143,7 +146,7 @@ class LogSumExp(Softmax, name="logsumexp"):
 
 
 def along_axis(operation, x) -> Variable:
-    """Return `operation` of the softmax family along the last axis; integers become floats."""
+    """Return an `operation` of the softmax family along the last axis; integers become floats."""
     x = as_variable(x)
     if x.ndim == 0 or x.kind == "c":
         raise TypeError(

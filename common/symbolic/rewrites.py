@@ -25,7 +25,7 @@ from common.symbolic.products import LogSoftmax, LogSumExp, Softmax
 
 __all__ = ["SHAPE_ONLY", "rewrite", "stabilized", "substitute"]
 
-LARGEST = 1000  # elements of constants that are computed, or compared
+LARGEST = 1000  # elements of a constant that is folded, or compared with others
 
 
 def _table(*equations):
@@ -116,7 +116,7 @@ def _equal(a, b, most=50):
 
 
 def _value(x):
-    """Return what tells variables with the same inputs apart."""
+    """Return a key that is equal for variables that are equal if their inputs are."""
     if x.operation is not None:
         return x.operation.key
     if isinstance(x, Constant) and x.value.size <= LARGEST and not x.name:

@@ -17,7 +17,7 @@ def zero_or_product(g, f):
 
 
 def zero_or_dot(g, f):
-    """Return g @ f, without the terms of which all of g is 0, even if f is infinite there."""
+    """Return g @ f without the terms where all of g is 0, even if f is infinite there."""
     used = g.any(axis=-2) if g.ndim > 1 else g != 0
     return g @ (f if used.all() else np.where(used[..., None], f, 0))
 
@@ -47,12 +47,12 @@ def logsumexp(x, axes):
 
 
 def inc_subtensor(x, index, y):
-    """Return a copy of `x` with `y` added at `index`, as often as an element is named."""
+    """Return a copy of `x` with `y` added at `index`, once per occurrence of an index."""
     return _add(np.array(x), index, y)
 
 
 def put(y, shape, index):
-    """Return zeros of `shape` with `y` added at `index`."""
+    """Return zeros of `shape` with `y` added at `index`, the VJP of x[index]."""
     return _add(np.zeros(shape, np.asarray(y).dtype), index, y)
 
 
@@ -74,7 +74,7 @@ def set_subtensor(x, index, y):
 def draw(method, dtype, stream, call, size, **given):
     """Return random numbers: always the same for one number of the stream and one of the call.
 
-    The generator is Philox, which is counter-based: `call` goes into its counter.
+    They come from Philox, a counter-based generator: `call` is a part of its counter.
     """
     bits = np.random.Philox(key=stream, counter=[0, 0, int(call), 0])
     rng = np.random.Generator(bits)
@@ -90,7 +90,7 @@ def show(x, message):
     return x
 
 
-# What programs can use: nothing else. NumPy imports parts of itself late, which needs __import__.
+# All that programs can use. NumPy imports parts of itself when it needs them, by __import__.
 NAMESPACE = {
     "np": np,
     "__builtins__": {"__import__": __import__, "AssertionError": AssertionError},

@@ -1,6 +1,6 @@
-"""A drawing of an expression: its computational graph, and the numbers that flow through it.
+"""Draw an expression as a computational graph, with the values and derivatives that flow in it.
 
-`numbers` computes what flows, `layout` gives everything its place, `painting` paints it.
+`numbers` computes values and derivatives, `layout` places nodes and edges, `painting` paints them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ def draw(
     expression : Variable, list of Variable, or Function
         Of a function the outputs are drawn, rewritten as it computes them.
     path : path, optional
-        Where to write the drawing; ``.png`` or ``.svg``.
+        File for the drawing, ``.png`` or ``.svg``.
     values : mapping of Variable to array_like, optional
         Values of the inputs. Above each edge then stands its value: a number, up to three elements,
         or the smallest and the largest. If the expression is a real scalar, its derivative with
@@ -53,7 +53,7 @@ def draw(
         and constants with a name, of real numbers.
     title : str, optional
     width : float
-        Inches that a row of the graph may take up, as far as that can be.
+        Width of a row of the graph in inches, where a single operation doesn't need more.
     most_nodes : int
         A larger graph isn't drawn.
 
@@ -66,8 +66,9 @@ def draw(
     Raises
     ------
     ValueError
-        If the graph is too large or empty, an input lacks a value, a value is of no input, there
-        are derivatives to follow but no values or no real number, or width or path aren't valid.
+        If the graph is too large or empty, an input has no value, or a value belongs to no input;
+        if `wrt` is given without values, or for an expression that isn't a real scalar; or if
+        `width` or `path` aren't valid.
     TypeError
         If the expression isn't made of variables, or a value doesn't fit its variable.
     OSError

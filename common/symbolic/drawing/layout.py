@@ -21,7 +21,7 @@ __all__ = ["LINE", "RADIUS", "SMALL", "cut", "lay_out", "text_width"]
 
 # Lengths are in inches, sizes of type in points.
 RADIUS = 0.17  # of an operation's circle
-SMALL, LINE = 9, 0.155  # what stands above and below: its size, and the height of a line of it
+SMALL, LINE = 9, 0.155  # of texts above and below: font size, height of a line
 BETWEEN, PORT, ROW_GAP = 0.1, 0.16, 0.25  # between nodes of a column, arrowheads, and rows
 SWEEPS = 12
 
@@ -65,9 +65,10 @@ class Node:
 
 @dataclass(eq=False)
 class Edge:
-    """An edge: the nodes it goes through, one per column, and how far below the middle it ends.
+    """An edge: the nodes that it goes through, one per column.
 
-    `mark` is the number of the operand, if the order matters.
+    It ends `port` below the centre of the last one. `mark` is the number of the operand, if the
+    order matters.
     """
 
     course: list
@@ -109,7 +110,7 @@ class _Graph:
                 self.layer[v] = 1 + max((self.layer.get(x, 0) for x in v.inputs), default=0)
             for x in v.inputs:
                 self.users[x].append(v)
-        for v in reversed(self.layer):  # later, if that makes edges no longer
+        for v in reversed(self.layer):  # in a later layer, if that doesn't make edges longer
             if v not in outputs and sum(x in self.layer for x in v.inputs) <= len(self.users[v]):
                 self.layer[v] = min(self.layer[user] for user in self.users[v]) - 1
 
@@ -271,7 +272,7 @@ def _choose_heights(columns, edges):
 def _spread(column, wish):
     """Give nodes the heights nearest to their wishes at which they keep apart.
 
-    This is isotonic regression: nodes that would come too close form a block.
+    This is isotonic regression: nodes that would overlap move as one block.
     """
     starts = [*accumulate((a.down + BETWEEN + b.up for a, b in pairwise(column)), initial=0)]
     blocks = []  # the mean of what is wished for the height of the first node, and how many wish

@@ -1,4 +1,4 @@
-"""The numbers of a drawing: the values that flow forward, the derivatives that flow back."""
+"""The numbers of a drawing: values that flow forward, derivatives that flow backward."""
 
 import re
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class Flow(NamedTuple):
 
 
 def flow_of(outputs, leaves, values, wrt):
-    """Return what flows through a graph. `leaves` tells what stands in it for an input."""
+    """Return what flows through a graph. `leaves` has the leaf that stands in it for an input."""
     if values is None:
         if wrt is not None:
             raise ValueError("wrt tells which derivatives to draw, and those need values")

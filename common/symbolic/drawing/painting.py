@@ -1,4 +1,4 @@
-"""Painting a drawing, when all has its place."""
+"""Paint a drawing whose nodes and edges have been placed, as a figure or the bytes of a file."""
 
 import io
 import re
@@ -103,7 +103,7 @@ def _legend(edges, nodes, cost):
 
 
 def _write(ax, x, y, text, size, color=BLACK, **style):
-    # Names are no formulas: a $ is a dollar.
+    # Names aren't TeX formulas: a $ is a dollar sign.
     style = {"ha": "center", "va": "center", "parse_math": False, "usetex": False} | style
     if text:
         ax.text(x, y, text, size=size, color=color, zorder=3, **style)

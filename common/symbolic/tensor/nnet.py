@@ -41,7 +41,7 @@ def softmax(x) -> Variable:
 
 
 def log_softmax(x) -> Variable:
-    """Return log softmax(x) along the last axis, accurate also where the softmax is 0."""
+    """Return log softmax(x) along the last axis, accurate even if the softmax rounds to 0."""
     return _products.along_axis(_products.LogSoftmax, x)
 
 

@@ -1,4 +1,4 @@
-"""Random numbers in expressions: streams that are seeded, and advance at each call of a function.
+"""Random numbers in expressions: seeded streams, which advance with each call of a function.
 
 Each draw has a shared variable that counts the calls by its default update. The numbers depend on
 seed, stream and count alone, so that a pickled program continues where it was.
@@ -14,8 +14,9 @@ from common.symbolic.graph import Variable, as_variable, checked_dtype, shared
 class Draw(arrays.Operation):
     """Random numbers of one stream, by a method of NumPy's generators.
 
-    Inputs are the number of the call, the sizes of `n_sizes` axes, and arguments of these `names`.
-    Outcomes of multinomial, and what is permuted, have an axis more: the last one of the arguments.
+    Inputs are the number of the call, the sizes of `n_sizes` axes, and the method's arguments, by
+    their `names`. The results of multinomial and permuted have one axis more, the last axis of the
+    last argument.
     """
 
     name = "draw"
@@ -58,7 +59,7 @@ class RandomStreams:
         self.seed(seed)
 
     def seed(self, seed=None):
-        """Begin anew with another seed: all streams made so far restart."""
+        """Restart all streams with another seed."""
         if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
             raise TypeError(f"seed must be an integer of 0 or more, got {seed!r}")
         start = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
@@ -83,15 +84,15 @@ class RandomStreams:
         return draw(counter, *sizes, *given.values())
 
     def uniform(self, size=None, low=0.0, high=1.0, ndim=None, dtype="floatX") -> Variable:
-        """Return numbers between `low` and `high`."""
+        """Return numbers that are uniformly distributed from `low` to `high`."""
         return self._draw("uniform", size, ndim, dtype, low=low, high=high)
 
     def normal(self, size=None, avg=0.0, std=1.0, ndim=None, dtype="floatX") -> Variable:
-        """Return normally distributed numbers."""
+        """Return normally distributed numbers with mean `avg` and standard deviation `std`."""
         return self._draw("normal", size, ndim, dtype, loc=avg, scale=std)
 
     def binomial(self, size=None, n=1, p=0.5, ndim=None, dtype="int64", prob=None) -> Variable:
-        """Return how many of `n` tries succeed, each with probability `p`."""
+        """Return how many of `n` trials succeed, each with probability `p`."""
         return self._draw("binomial", size, ndim, dtype, n=n, p=p if prob is None else prob)
 
     def random_integers(self, size=None, low=0, high=1, ndim=None, dtype="int64") -> Variable:
@@ -107,9 +108,9 @@ class RandomStreams:
         return self._draw("permuted", size or (), ndim, dtype, x=arrays.arange(n))
 
     def multinomial(self, size=None, n=1, pvals=(0.5, 0.5), ndim=None, dtype="int64") -> Variable:
-        """Return how often each outcome occurs in `n` tries, with the probabilities `pvals`."""
+        """Return how often each outcome occurs in `n` trials, with the probabilities `pvals`."""
         pvals = cast(pvals, "float64")
-        pvals = pvals / arrays.sum(pvals, -1, keepdims=True)  # 1 with all its digits
+        pvals = pvals / arrays.sum(pvals, -1, keepdims=True)  # so that the sum is 1 in float64
         size = pvals.shape[:-1] if size is None else size
         return self._draw("multinomial", size, ndim, dtype, n=n, pvals=pvals)
 

@@ -65,7 +65,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 @pytest.fixture(scope="session")
 def ref():
-    """Give this module: helpers and references that the tests beside it share."""
+    """Return this module: helpers and references that the tests in this folder share."""
     return sys.modules[__name__]
 
 
@@ -76,7 +76,7 @@ def _floatX():
 
 
 def assert_close(actual, expected, tolerance, scale=0.0):
-    """Relative to the largest entry, or to `scale` if that is larger, and of the same shape."""
+    """Check for equal shapes and errors relative to the largest element, or to a larger `scale`."""
     actual, expected = np.asarray(actual), np.asarray(expected)
     assert actual.shape == expected.shape
     scale = max(scale, np.abs(expected).max(initial=1e-30))
@@ -84,7 +84,7 @@ def assert_close(actual, expected, tolerance, scale=0.0):
 
 
 def central_difference(f, xs, direction, h=1e-3):
-    """The derivative of f(*xs) along `direction`, with an error of order h⁴."""
+    """Return the derivative of f(*xs) along `direction`, with an error of order h⁴."""
     values = [
         f(*(np.asarray(x + step * d) for x, d in zip(xs, direction, strict=True)))
         for step in (h, -h, 2 * h, -2 * h)
@@ -93,7 +93,7 @@ def central_difference(f, xs, direction, h=1e-3):
 
 
 def autograd_gradients(f):
-    """A function that returns the gradients of f(*xs) with respect to all xs."""
+    """Return a function that returns the gradients of f(*xs) with respect to all xs."""
 
     def gradients(*xs):
         with warnings.catch_warnings():

@@ -75,7 +75,7 @@ Edge = namedtuple("Edge", "source target value derivative mark dotted ys")
 
 
 class Read:
-    """What is to be read in a drawing: the nodes' names and boxes, the edges, and all texts."""
+    """What a drawing shows: the names and boxes of the nodes, the edges, and all texts."""
 
     def __init__(self, figure):
         [ax] = figure.axes

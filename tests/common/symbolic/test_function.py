@@ -107,7 +107,7 @@ def three_inputs():
     return function(ins, x + 10 * y + 100 * z, name="predict")
 
 
-def test_arguments_by_place_default_and_name():
+def test_arguments_by_position_default_and_name():
     f = three_inputs()
     assert [f(1), f(1, 5), f(1, 5, 7), f(x=1)] == [321, 351, 751, 321]
     assert f(depth=4, x=1) == f(1, depth=4) == 421
@@ -123,7 +123,7 @@ def test_arguments_by_place_default_and_name():
     [
         ((), {}, "; x missing"),
         ((1, 2, 3, 4), {}, ["3 inputs", "4"]),
-        ((1,), {"x": 1}, "1 by place, 'x'"),
+        ((1,), {"x": 1}, "1 by position, 'x'"),
         ((1,), {"w": 1}, "'w'"),
         ((1,), {"z": 1}, "'z'"),  # its name for keywords is another
         ((), {"y": 1}, "; x missing"),
@@ -432,7 +432,7 @@ def test_givens_of_wrong_types(givens, message):
     rejects(ValueError, "width", function, [], WIDTH, givens=[(WIDTH, 1), (WIDTH, 2)])
 
 
-# Shapes that don't fit, and other errors while a function runs.
+# Shapes that don't fit, and other errors during a call.
 
 W32 = shared(np.ones((3, 2)), name="weights")
 FAILING = [
@@ -501,7 +501,7 @@ def test_failing_call_changes_nothing_and_can_be_tried_again(second, message):
     equal(a.get_value(), np.ones(3))
 
 
-# A fresh interpreter: NumPy imports some of its own modules when they are needed first.
+# A fresh interpreter: NumPy imports some of its modules only when they are first needed.
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_gradients_jointly_and_in_turn(cost, wrt, expected):
         assert derived_by(lambda: [adjoints.grad(variable) for variable in wrt])[1] == 1
 
 
-def test_gradient_by_an_intermediate_can_be_computed_from_the_intermediate():
+def test_gradient_with_respect_to_an_intermediate_can_be_computed_from_it():
     h = T.exp(x)
     assert function([h], T.grad(h**3, h))(2) == 12
 
@@ -232,7 +232,7 @@ def test_ignored_zeros_have_the_size_of_a_shared_variable_at_the_call():
     assert f().shape == (5,)
 
 
-def test_derivative_by_an_integer_follows_float_x(monkeypatch):
+def test_derivative_with_respect_to_an_integer_has_floatX(monkeypatch):
     monkeypatch.setattr(theano.config, "floatX", "float32")
     assert value(T.grad(x, i, disconnected_inputs="ignore")).dtype == "float32"
 
@@ -246,7 +246,7 @@ def test_derivative_by_an_integer_follows_float_x(monkeypatch):
         *((v[iv].sum(), iv), (v.reshape((i, 1)).sum(), i)),
     ],
 )
-def test_shapes_and_places_do_not_connect(cost, variable):
+def test_shapes_and_indices_do_not_connect(cost, variable):
     with pytest.raises(DisconnectedInputError):
         T.grad(cost, variable)
 

@@ -16,7 +16,7 @@ PLAIN = (ast.Assert, ast.Assign, ast.AugAssign, ast.Expr, ast.Return)
 
 
 def node_by_node(inputs, outputs, values):
-    """Evaluate each operation by itself, in a new array of the dtype that was told."""
+    """Evaluate each operation by itself, in a new array of the dtype that it declares."""
     known = dict(zip(inputs, values, strict=True))
     for v in ancestors(outputs):
         if isinstance(v, Constant):
@@ -31,7 +31,7 @@ def node_by_node(inputs, outputs, values):
 
 
 def check(inputs, outputs, *values):
-    """Check a function: values, dtypes, memory, and that its source is a program by itself."""
+    """Check values, dtypes and memory of a function, and that its source runs by itself."""
     values = [np.array(value, x.dtype) for x, value in zip(inputs, values, strict=True)]
     before = [value.copy() for value in values]
     f = function(inputs, outputs, on_unused_input="ignore")
@@ -77,7 +77,7 @@ def test_every_kind_of_operation(make):
     check([x], make(x), np.random.default_rng(0).standard_normal((3, 2)))
 
 
-# Precedence: the text of one operation inside of another's.
+# Precedence: the text of one operation within that of another.
 
 BINARY = [
     *(operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv),
@@ -227,7 +227,7 @@ NAMES = [
 
 @pytest.fixture
 def canary(monkeypatch, tmp_path):
-    """Fails the test if a name was run: as Python it would set an attribute or make a file."""
+    """Fail the test if a name was executed: as Python it would set an attribute or make a file."""
     monkeypatch.chdir(tmp_path)
     yield
     assert not hasattr(np, CANARY)
@@ -253,7 +253,7 @@ def test_hostile_names_neither_run_nor_break_anything(name):
         f(np.ones(3), np.ones(2))
 
 
-# Values and names of hostile types want to be run, too.
+# Values and names whose types have hostile methods.
 
 
 class EvilText:

@@ -1,6 +1,6 @@
-"""Formulas that overflow as they are written, and are rewritten as others that don't.
+"""Formulas that overflow as they are written, and are rewritten in stable forms.
 
-What must come out is known in closed form: log σ(x) = −log(1 + exp(−x)) is NumPy's logaddexp.
+The right values are known in closed form: log σ(x) = −log(1 + exp(−x)) is NumPy's logaddexp.
 """
 
 import re
@@ -196,7 +196,7 @@ def test_a_python_number_in_place_of_a_product():
 
 
 def test_constants_that_overflow_alike_are_not_equal():
-    """Both powers are folded to [inf, 1], but the quotient isn't the softmax of one vector."""
+    """Both exponentials are folded to [inf, 1], but they aren't those of one vector: no softmax."""
     a, b = T.exp(np.array([1000.0, 0.0])), T.exp(np.array([2000.0, 0.0]))
     with np.errstate(all="ignore"):
         np.testing.assert_array_equal((a / T.sum(b)).eval(), [np.nan, 0])

@@ -352,7 +352,7 @@ def test_arange(args):
     np.testing.assert_array_equal(by_variables, np.arange(*args))
 
 
-# What has no derivative, or one by agreement.
+# What has no derivative, or one by convention.
 
 
 # Equal elements share the gradient, so it is halfway between the derivatives of both sides.

@@ -1,4 +1,4 @@
-"""Where Theano has the pooling of images; asking for it says what to take instead."""
+"""Where Theano has pooling. This package hasn't, and an error says what to use instead."""
 
 from common.symbolic.absent import absent_from
 
