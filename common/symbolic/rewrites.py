@@ -89,7 +89,14 @@ def _matches(pattern, x, look, found):
     y, moved = look(x)
     if y.operation is not pattern.operation:
         return False
-    inputs = [z if isinstance(z, Constant) and z.ndim == 0 else moved(z) for z in y.inputs]
+    inputs = []
+    for z in y.inputs:
+        if isinstance(z, Constant) and z.ndim == 0:
+            inputs.append(z)
+        elif y is x or z.broadcastable == y.broadcastable:
+            inputs.append(moved(z))
+        else:  # what is broadcast doesn't move as the result does
+            return False
     for order in (inputs, inputs[::-1]) if y.operation in (ew.add, ew.mul) else (inputs,):
         if all(_matches(p, z, look, found) for p, z in zip(pattern.inputs, order, strict=True)):
             return True

@@ -269,3 +269,16 @@ def test_a_quotient_by_sums_of_other_axes_is_no_softmax():
     for axis, total in ((1, powers.sum(1)), (0, powers.sum(0))):
         quotient = T.exp(m) / T.sum(T.exp(m), axis=axis)
         np.testing.assert_allclose(quotient.eval({m: at}), powers / total)
+
+
+@pytest.mark.parametrize("operation", ["add", "sub", "mul", "true_div", "pow"])
+def test_the_logarithm_of_moved_elements_of_what_was_broadcast(operation):
+    m, v, s = T.dmatrix(), T.dvector(), T.dscalar()
+    values = {m: np.array([[5.0, 6, 7], [8, 9, 10]]), v: np.array([1.5, 2, 3]), s: 0.5}
+    moves = [lambda x: x[0], lambda x: x[..., ::-1], lambda x: x.T, lambda x: x.reshape((-1,))]
+    for a, b in ((m, v), (m, s), (v, s), (m, v.dimshuffle("x", 0)), (m, 1 + s)):
+        expected = getattr(T, operation)(a, b).eval({x: values[x] for x in (m, v, s)})
+        for move in moves:
+            result = T.log(move(getattr(T, operation)(a, b)))
+            given = {x: values[x] for x in (m, v, s)}
+            np.testing.assert_allclose(result.eval(given), np.log(move(expected)))
