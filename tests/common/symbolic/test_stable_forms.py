@@ -282,3 +282,14 @@ def test_the_logarithm_of_moved_elements_of_what_was_broadcast(operation):
             result = T.log(move(getattr(T, operation)(a, b)))
             given = {x: values[x] for x in (m, v, s)}
             np.testing.assert_allclose(result.eval(given), np.log(move(expected)))
+
+
+@np.errstate(divide="ignore")
+def test_softmax_and_its_kin_along_an_axis_without_elements():
+    m, nothing = T.dmatrix("m"), np.zeros((2, 0))
+    powers = T.exp(m)
+    for y in (nnet.softmax(m), nnet.log_softmax(m), powers / T.sum(powers, axis=1, keepdims=True)):
+        assert y.eval({m: nothing}).shape == (2, 0)
+    total = T.log(T.sum(powers, axis=1))
+    np.testing.assert_array_equal(total.eval({m: nothing}), [-np.inf, -np.inf])
+    assert T.grad(T.sum(total), m).eval({m: nothing}).shape == (2, 0)
