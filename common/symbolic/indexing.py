@@ -145,6 +145,8 @@ def _parsed(x, key):
             return tuple(map(parsed, given))
         if isinstance(part, int | np.integer) and not isinstance(part, bool):
             return int(part)
+        if isinstance(part, list) and not part:
+            part = np.zeros(0, np.int64)
         part = as_variable(part)
         if part.kind not in "biu" or (part.kind == "b" and part.ndim == 0):
             raise TypeError(f"an index must be integers or a mask, got {part!r} of {part.dtype}")

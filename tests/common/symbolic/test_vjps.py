@@ -334,7 +334,7 @@ INDICES = [
     *(np.s_[0], np.s_[-1], np.s_[1:], np.s_[:-1], np.s_[::-1], np.s_[2:0:-1], np.s_[9:]),
     *(np.s_[::2, 1::2], np.s_[-3:-1, ::-2, 1:], np.s_[...], np.s_[:, 1], np.s_[1, 2, 0]),
     *(np.s_[None], np.s_[:, None, 1], np.s_[..., 0], np.s_[0, ..., None], np.s_[..., None]),
-    *(np.s_[[0, 2]], np.s_[[0, 2, 0]], np.s_[[-1, 2]], np.s_[[[0, 1], [2, 0]]]),
+    *(np.s_[[0, 2]], np.s_[[0, 2, 0]], np.s_[[-1, 2]], np.s_[[[0, 1], [2, 0]]], np.s_[:, []]),
     *(np.s_[[0, 1, 0], [1, 3, 1]], np.s_[[0, 1], [[1], [1]]], np.s_[:, [0, 0, 3]]),
     *(np.s_[..., [1, 1, 0]], np.s_[::-1, [3, 0]], np.s_[[2, 2], ::2], np.s_[[0], None, [1]]),
     # An array and a number, or two arrays, with a slice between them: their axes come first.
