@@ -121,8 +121,8 @@ def index(x: Variable, key) -> Variable:
     pattern, inputs = _parsed(x, key if isinstance(key, tuple) else (key,))
     if all(part in (None, ALL) for part in pattern):
         return arrays.expand(x, [k for k, part in enumerate(pattern) if part is None])
-    if isinstance(x.operation, arrays.MakeVector) and len(pattern) == 1 and not inputs:
-        [part], n = pattern, len(x.inputs)  # of scalars that were stacked, such as a shape
+    if arrays.is_shape(x) and len(pattern) == 1 and not inputs:
+        [part], n = pattern, len(x.inputs)
         if isinstance(part, int):
             if not -n <= part < n:
                 raise IndexError(f"{x!r} has {n} elements, so it has no element {part}")

@@ -371,6 +371,17 @@ def test_parts_of_a_shape():
     assert [r.tolist() for r in results] == [3, 4, 2, 3, 3, 4, [], [3, 2], [2, 5, 4]]
 
 
+def test_parts_of_what_was_stacked():
+    v, m = T.dvector("v"), T.dmatrix("m")
+    a, b = T.stack([v[2], v[0], T.sum(v)]), T.stack([m.shape[1], m.shape[0]])
+    parts = [a[1], a[-1], a[::-1], b[0], T.inc_subtensor(a[1], 10), T.set_subtensor(a[:2], 0)]
+    parts += [T.set_subtensor(b[0], 9), T.jacobian(a, v)[2]]
+    results = theano.function([v, m], parts)([1.0, 2, 3], np.zeros((4, 5)))
+    expected = [1, 6, [6, 1, 3], 5, [3, 11, 6], [0, 0, 6], [9, 4], [1, 1, 1]]
+    assert [r.tolist() for r in results] == expected
+    assert m.reshape(T.stack([1, m.size])).broadcastable == (True, False)
+
+
 BAD = {
     "has 2 axes": lambda x: x[0, 0, 0],
     "has no element 3": lambda x: x.shape[3],
