@@ -147,6 +147,17 @@ def shape(x) -> Variable:
     return stack(sizes) if sizes else Constant(np.zeros(0, np.int64))
 
 
+def is_shape(x: Variable) -> bool:
+    """Return whether `x` is what `shape` returns, or successive parts of it."""
+    sizes = x.inputs if isinstance(x.operation, MakeVector) else ()
+    return bool(sizes) and builtins.all(
+        type(n.operation) is ShapeOf
+        and n.inputs == sizes[0].inputs
+        and n.operation.axis == sizes[0].operation.axis + k
+        for k, n in enumerate(sizes)
+    )
+
+
 def size(x) -> Variable:
     """Return the number of elements of `x`, int64."""
     return prod(shape(x))
@@ -204,7 +215,8 @@ def sizes_of(shape, ndim=None) -> list[Variable]:
         n = ndim if isinstance(shape.dims[0], Dim) else shape.dims[0]
         if n is None:
             raise TypeError(f"reshape: the length of the shape {shape!r} isn't known; give ndim=")
-        return [shape[i] for i in range(n)]
+        stacked = isinstance(shape.operation, MakeVector)
+        return list(shape.inputs) if stacked else [shape[i] for i in range(n)]
     shape = shape.tolist() if isinstance(shape, np.ndarray) else shape
     return [as_variable(n) for n in (shape if isinstance(shape, tuple | list) else (shape,))]
 

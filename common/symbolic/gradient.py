@@ -253,7 +253,11 @@ def jacobian(expression, wrt, consider_constant=(), disconnected_inputs="raise")
             "need scan, which isn't part of this small Theano"
         )
     variables = _variables("wrt", wrt)
-    rows = [grad(row, variables, consider_constant, disconnected_inputs) for row in expression]
+    scalars = isinstance(expression.operation, arrays.MakeVector)
+    rows = [
+        grad(row, variables, consider_constant, disconnected_inputs)
+        for row in (expression.inputs if scalars else expression)
+    ]
     return _like_asked(wrt, [arrays.stack(list(grads)) for grads in zip(*rows, strict=True)])
 
 

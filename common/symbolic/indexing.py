@@ -104,8 +104,8 @@ def index(x: Variable, key) -> Variable:
     pattern, inputs = _parsed(x, key if isinstance(key, tuple) else (key,))
     if all(part in (None, ALL) for part in pattern):
         return arrays.expand(x, [k for k, part in enumerate(pattern) if part is None])
-    if isinstance(x.operation, arrays.MakeVector) and len(pattern) == 1 and not inputs:
-        [part], n = pattern, len(x.inputs)  # x is a stack of scalars, such as a shape
+    if arrays.is_shape(x) and len(pattern) == 1 and not inputs:
+        [part], n = pattern, len(x.inputs)
         if isinstance(part, int):
             if not -n <= part < n:
                 raise IndexError(f"{x!r} has {n} elements, so it has no element {part}")
@@ -126,6 +126,8 @@ def _parsed(x, key):
             bounds = (part.start, part.stop, part.step)
             bounds = [b if isinstance(b, Variable | None) else operator.index(b) for b in bounds]
             return tuple(map(parsed, bounds))
+        if isinstance(part, list) and not part:
+            part = np.zeros(0, np.int64)
         part = as_variable(part)
         if part.kind not in "biu" or (part.kind == "b" and part.ndim == 0):
             raise TypeError(f"an index must be integers or a mask, got {part!r} of {part.dtype}")

@@ -91,7 +91,10 @@ def _matches(pattern, x, seen, found):
         return False
     inputs = y.inputs
     if y is not x:
-        inputs = [z if isinstance(z, Constant) and z.ndim == 0 else moved(z) for z in inputs]
+        moving = [z for z in inputs if z.ndim or not isinstance(z, Constant)]
+        if any(z.broadcastable != y.broadcastable for z in moving):
+            return False  # what is broadcast doesn't move as the result does
+        inputs = [moved(z) if z in moving else z for z in inputs]
     for order in (inputs, inputs[::-1]) if y.operation in (ew.add, ew.mul) else (inputs,):
         if all(_matches(p, z, seen, found) for p, z in zip(pattern.inputs, order, strict=True)):
             return True

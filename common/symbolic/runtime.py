@@ -25,7 +25,7 @@ def zero_or_dot(g, f):
 def softmax(x, axes):
     """Return exp(xₖ) / Σⱼ exp(xⱼ), where the sum goes over `axes`."""
     x = np.asfortranarray(x)  # since NumPy is slow at reducing a short last axis
-    y = np.exp(x - x.max(axis=axes, keepdims=True))
+    y = np.exp(x - x.max(axis=axes, keepdims=True, initial=-np.inf))
     y /= y.sum(axis=axes, keepdims=True)
     return y
 
@@ -33,7 +33,7 @@ def softmax(x, axes):
 def log_softmax(x, axes):
     """Return xₖ − log Σⱼ exp(xⱼ), where the sum goes over `axes`."""
     x = np.asfortranarray(x)
-    y = x - x.max(axis=axes, keepdims=True)
+    y = x - x.max(axis=axes, keepdims=True, initial=-np.inf)
     y -= np.log(np.exp(y).sum(axis=axes, keepdims=True))
     return y
 
@@ -41,7 +41,7 @@ def log_softmax(x, axes):
 def logsumexp(x, axes):
     """Return log Σₖ exp(xₖ) over `axes`, without overflow."""
     x = np.asfortranarray(x)
-    largest = x.max(axis=axes, keepdims=True)
+    largest = x.max(axis=axes, keepdims=True, initial=-np.inf)
     largest = np.where(np.isfinite(largest), largest, 0)
     return largest.squeeze(axes) + np.log(np.exp(x - largest).sum(axis=axes))
 

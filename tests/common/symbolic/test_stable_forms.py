@@ -201,3 +201,27 @@ def test_constants_that_overflow_alike_are_not_equal():
     with np.errstate(all="ignore"):
         np.testing.assert_array_equal((a / T.sum(b)).eval(), [np.nan, 0])
         np.testing.assert_array_equal((a / T.sum(a)).eval(), [1, 0])
+
+
+@pytest.mark.parametrize("operation", ["add", "sub", "mul", "true_div", "pow"])
+def test_the_logarithm_of_moved_elements_of_what_was_broadcast(operation):
+    m, v, s = T.dmatrix(), T.dvector(), T.dscalar()
+    values = {m: np.array([[5.0, 6, 7], [8, 9, 10]]), v: np.array([1.5, 2, 3]), s: 0.5}
+    moves = [lambda x: x[0], lambda x: x[..., ::-1], lambda x: x.T, lambda x: x.reshape((-1,))]
+    for a, b in ((m, v), (m, s), (v, s), (m, v.dimshuffle("x", 0)), (m, 1 + s)):
+        expected = getattr(T, operation)(a, b).eval({x: values[x] for x in (m, v, s)})
+        for move in moves:
+            result = T.log(move(getattr(T, operation)(a, b)))
+            given = {x: values[x] for x in (m, v, s)}
+            np.testing.assert_allclose(result.eval(given), np.log(move(expected)))
+
+
+@np.errstate(divide="ignore")
+def test_softmax_and_its_kin_along_an_axis_without_elements():
+    m, nothing = T.dmatrix("m"), np.zeros((2, 0))
+    powers = T.exp(m)
+    for y in (nnet.softmax(m), nnet.log_softmax(m), powers / T.sum(powers, axis=1, keepdims=True)):
+        assert y.eval({m: nothing}).shape == (2, 0)
+    total = T.log(T.sum(powers, axis=1))
+    np.testing.assert_array_equal(total.eval({m: nothing}), [-np.inf, -np.inf])
+    assert T.grad(T.sum(total), m).eval({m: nothing}).shape == (2, 0)

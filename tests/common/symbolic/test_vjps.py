@@ -283,7 +283,7 @@ INDICES = [
     *(np.s_[0], np.s_[-1], np.s_[1:], np.s_[:-1], np.s_[::-1], np.s_[2:0:-1], np.s_[9:]),
     *(np.s_[::2, 1::2], np.s_[-3:-1, ::-2, 1:], np.s_[...], np.s_[:, 1], np.s_[1, 2, 0]),
     *(np.s_[None], np.s_[:, None, 1], np.s_[..., 0], np.s_[0, ..., None], np.s_[..., None]),
-    *(np.s_[[0, 2]], np.s_[[0, 2, 0]], np.s_[[-1, 2]], np.s_[[[0, 1], [2, 0]]]),
+    *(np.s_[[0, 2]], np.s_[[0, 2, 0]], np.s_[[-1, 2]], np.s_[[[0, 1], [2, 0]]], np.s_[:, []]),
     *(np.s_[[0, 1, 0], [1, 3, 1]], np.s_[[0, 1], [[1], [1]]], np.s_[:, [0, 0, 3]]),
     *(np.s_[..., [1, 1, 0]], np.s_[::-1, [3, 0]], np.s_[[2, 2], ::2], np.s_[[0], None, [1]]),
     # An array and a number, or two arrays, with a slice between them: their axes come first.
@@ -318,6 +318,17 @@ def test_parts_of_a_shape():
     vectors = [x.shape[9:], T.stack([n, n + 1])[[1, 0]], T.set_subtensor(x.shape[1], n + 3)]
     results = theano.function([x, n], [*parts, *vectors])(np.zeros((2, 3, 4)), 2)
     assert [r.tolist() for r in results] == [3, 4, 2, 3, 3, 4, [], [3, 2], [2, 5, 4]]
+
+
+def test_parts_of_what_was_stacked():
+    v, m = T.dvector("v"), T.dmatrix("m")
+    a, b = T.stack([v[2], v[0], T.sum(v)]), T.stack([m.shape[1], m.shape[0]])
+    parts = [a[1], a[-1], a[::-1], b[0], T.inc_subtensor(a[1], 10), T.set_subtensor(a[:2], 0)]
+    parts += [T.set_subtensor(b[0], 9), T.jacobian(a, v)[2]]
+    results = theano.function([v, m], parts)([1.0, 2, 3], np.zeros((4, 5)))
+    expected = [1, 6, [6, 1, 3], 5, [3, 11, 6], [0, 0, 6], [9, 4], [1, 1, 1]]
+    assert [r.tolist() for r in results] == expected
+    assert m.reshape(T.stack([1, m.size])).broadcastable == (True, False)
 
 
 BAD = {
