@@ -262,7 +262,8 @@ tanh = Elementwise("tanh", "np.tanh({0})", "float", lambda g, y, x: g * (1 - sqr
 
 sigmoid = Elementwise("sigmoid", "sigmoid({0})", "float", lambda g, y, x: g * (y - sqr(y)))
 softplus = Elementwise("softplus", "np.logaddexp({0}, 0)", "float", lambda g, y, x: g * sigmoid(x))
-relu = Elementwise("relu", "np.maximum({0}, 0)", None, lambda g, y, x: g * gt(y, 0), selects=True)
+relu = Elementwise("relu", "np.maximum({0}, 0)", None,
+    lambda g, y, x: switch(gt(y, 0), g, 0), selects=True)
 
 # Comparisons and logic. On integers & | ^ ~ are bitwise.
 

@@ -38,7 +38,7 @@ def test_the_tutorial_prints_what_its_docstring_says(capsys):
 def test_the_two_layer_network_prints_a_program_that_agrees_with_the_layers(capsys):
     symbolic_two_layer_net.main([])
     out = capsys.readouterr().out
-    assert "dW1 = x.T @ dhidden                       # ∂loss/∂W1" in out
+    assert "dW2 = hidden.T @ dscores                  # ∂loss/∂W2" in out
     difference = float(re.search(r"layers' gradient: (\S+)\.\n", out)[1])
     assert difference < 1e-16
 

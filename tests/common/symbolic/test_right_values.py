@@ -36,6 +36,7 @@ UNCHOSEN = [
     (lambda x: T.minimum(x, 99 - T.log(x - 5)), 5, 1),
     (lambda x: T.clip(T.exp(x), 0, 10) + x, 1000, 1),
     (lambda x: T.nnet.relu(T.log(x)), 0, 0),
+    (lambda x: T.sqrt(T.nnet.relu(x)), -1, 0),
     (lambda x: T.floor(T.sqrt(x)) * 3 + x, 0, 1),
     (lambda x: T.sgn(T.log(x)), 0, 0),
     (lambda x: T.sqrt(x**2) ** 2, 0, 0),
