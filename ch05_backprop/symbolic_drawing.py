@@ -54,7 +54,7 @@ def two_layer_net_rewritten(path=None) -> Figure:
     """Draw the loss of a two-layer network as the compiled function computes it."""
     loss, values = two_layer_loss()
     compiled = theano.function(list(values), loss)
-    title = "The same as it is computed: log and softmax have become one, and can't overflow"
+    title = "The same graph after rewriting: log and softmax have become one operation"
     return theano.draw(compiled, path, values=values, title=title)
 
 
