@@ -206,7 +206,7 @@ def _dim_of(n: Variable):
         [n] = n.inputs
     if isinstance(n, Constant):
         return int(n.value) if n.value >= 0 else Dim()
-    return n.inputs[0].dims[n.operation.axis] if isinstance(n.operation, ShapeOf) else Dim()
+    return n.inputs[0].dims[n.operation.axis] if type(n.operation) is ShapeOf else Dim()
 
 
 def sizes_of(shape, ndim=None) -> list[Variable]:

@@ -8,10 +8,10 @@ import numpy as np
 
 from common.symbolic import arrays
 from common.symbolic.elementwise import cast
-from common.symbolic.graph import Variable, as_variable, checked_dtype, shared
+from common.symbolic.graph import Operation, Variable, as_variable, checked_dtype, shared
 
 
-class Draw(arrays.Operation):
+class Draw(Operation):
     """Random numbers of one stream, by a method of NumPy's generators.
 
     Inputs are the number of the call, the sizes of `n_sizes` axes, and the method's arguments, by

@@ -11,12 +11,6 @@ from hypothesis import strategies as st
 import common.symbolic.tensor as T
 from common.symbolic import shared
 
-# NumPy by the names of common.symbolic.tensor, so that one lambda does for both.
-_SAME = ("exp", "dot", "minimum", "maximum", "clip", "concatenate", "zeros_like")
-N = SimpleNamespace(sqr=np.square, switch=np.where, cast=np.asarray)
-vars(N).update({name: getattr(np, name) for name in _SAME})
-
-
 # One expression in m is both of this library and of autograd's NumPy.
 
 
@@ -39,6 +33,7 @@ NUMPY = SimpleNamespace(
     | {
         "repeated": ROWS,
         "sqr": anp.square,
+        "cast": np.asarray,
         "sigmoid": lambda x: 1 / (1 + anp.exp(-x)),
         "softplus": lambda x: anp.log(1 + anp.exp(x)),
         "softmax": softmax,

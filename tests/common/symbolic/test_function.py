@@ -370,7 +370,7 @@ def test_updates_read_old_values_and_nothing_is_written_into(ref, program, i, j,
         for array in arrays:
             array.flags.writeable = False
         with np.errstate(over="ignore", invalid="ignore"):
-            expected = follow(ref.N, program, before)
+            expected = follow(ref.NUMPY, program, before)
             results = f(*arrays[:2])
         new = [a.get_value(borrow=True), b.get_value(borrow=True), *results]
         for k, result in zip(chosen, new, strict=True):

@@ -152,6 +152,14 @@ def test_labels_of_a_batch_may_ignore_slices(make, labels, ignored):
     np.testing.assert_array_equal(f(at, labels), expected)
 
 
+def test_labels_of_some_rows_ignore_the_others():
+    m, at = T.dmatrix("m"), np.array([[0.0, 0.0], [0.5, 2.0], [1.0, 3.0]])
+    log_p = T.nnet.log_softmax(T.log(m))
+    grad = T.grad(log_p[T.arange(1, 3), [0, 1]].sum(), m).eval({m: at})
+    rows = T.grad(log_p[T.arange(2), [0, 1]].sum(), m).eval({m: at[1:]})
+    np.testing.assert_array_equal(grad, [[0, 0], *rows])
+
+
 def test_an_ordinary_network_needs_no_guard():
     """ReLU and labels ignore single elements, and sums have no factor that may be infinite."""
     (X, W, V), b, t = T.dmatrices("X", "W", "V"), T.dvector("b"), T.lvector("t")
