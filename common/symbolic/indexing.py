@@ -176,11 +176,9 @@ def _subtensor(name, x, y):
         (array, *inputs), pattern = x.inputs, operation.pattern
     else:
         raise TypeError(f"{name}: the first argument must be an indexed variable, x[…], got {x!r}")
-    if not y.weak:
-        if np.result_type(array.dtype, y.dtype) != array.dtype:
-            raise TypeError(f"{name}: {y!r} of {y.dtype} doesn't fit into {x!r} of {array.dtype}")
-        y = ew.cast(y, array.dtype)
-    return SetAt(pattern, name)(array, y, *inputs)
+    if np.result_type(array.dtype, y.value.item() if y.weak else y.dtype) != array.dtype:
+        raise TypeError(f"{name}: {y!r} of {y.dtype} doesn't fit into {x!r} of {array.dtype}")
+    return SetAt(pattern, name)(array, y if y.weak else ew.cast(y, array.dtype), *inputs)
 
 
 class Nonzero(Operation, name="nonzero", template="np.nonzero({0})[{op.axis}]", fields=("axis",)):
