@@ -46,8 +46,8 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page():
-    """A page of the browser; what went wrong in it is in `page.trouble`."""
+def browser():
+    """Chromium or Chrome."""
     api = pytest.importorskip("playwright.sync_api", reason='needs pip install -e ".[browser]"')
     program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     with api.sync_playwright() as playwright:
@@ -56,13 +56,20 @@ def page():
             pytest.skip("needs Chromium or Chrome, on the PATH or where CHROMIUM says")
         root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=program, args=root)
-        page = browser.new_page(reduced_motion="reduce")
-        page.trouble = []
-        page.on("console", lambda m: page.trouble.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: page.trouble.append(str(error)))
-        page.on("request", lambda r: LOCAL.match(r.url) or page.trouble.append(r.url))
-        yield page
+        yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page of the browser; what went wrong in it is in `page.trouble`."""
+    page = browser.new_page(reduced_motion="reduce")
+    page.trouble = []
+    page.on("console", lambda m: page.trouble.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: page.trouble.append(str(error)))
+    page.on("request", lambda r: LOCAL.match(r.url) or page.trouble.append(r.url))
+    yield page
+    page.close()
 
 
 def problems(page, path):
@@ -99,11 +106,11 @@ def test_pages_lead_home_search_finds_momentum_and_links_lead_to_source(page, si
     page.goto((site / "index.html").as_uri())
     page.wait_for_url("**/docs/index.html")
     page.goto((site / "search.html").as_uri() + "?q=momentum")
-    page.wait_for_selector("ul.search li a")
-    assert "Optimizers" in page.inner_text("ul.search")
+    # Results come one by one, and a click returns before its page is read: each is waited for.
+    page.locator("ul.search li a", has_text="Optimizers").first.wait_for()
     page.goto((site / "docs/map.html").as_uri())
     page.locator("article a", has_text="common/optimizer.py").first.click()
-    assert page.locator(".highlight .nc", has_text="Momentum").count()
+    page.locator(".highlight .nc", has_text="Momentum").first.wait_for()
     assert not page.trouble
 
 
@@ -130,21 +137,23 @@ def test_a_player_goes_on_by_its_button_and_by_the_keyboard(page, tmp_path):
 
     path = tmp_path / "a.html"
     path.write_text(slider(draw, step=range(4), default=1).data, "utf-8")
+    page.clock.install(time=0)  # a clock that only `run_for` moves
     page.goto(path.as_uri())
+    page.clock.pause_at(10_000)
     click, press = page.locator("button").click, page.locator("input").press
-    for motion, act, shown in (
-        ("reduce", lambda: None, "▶ step = 1"),
-        ("reduce", click, "▶ step = 2"),  # with reduced motion it takes one step only
-        ("reduce", lambda: press("ArrowRight"), "▶ step = 3"),
-        ("reduce", click, "▶ step = 0"),  # from the end it returns to the start
-        ("no-preference", click, "⏸ step = 2"),
-        ("no-preference", click, "▶ step = 2"),  # it pauses
-        ("no-preference", click, "▶ step = 3"),  # it stops at the end
+    for motion, act, seconds, shown in (
+        ("reduce", lambda: None, 2, "▶ step = 1"),
+        ("reduce", click, 2, "▶ step = 2"),  # with reduced motion it takes one step only
+        ("reduce", lambda: press("ArrowRight"), 2, "▶ step = 3"),
+        ("reduce", click, 2, "▶ step = 0"),  # from the end it returns to the start
+        ("no-preference", click, 0, "⏸ step = 1"),
+        ("no-preference", lambda: None, 1, "⏸ step = 2"),
+        ("no-preference", click, 2, "▶ step = 2"),  # it pauses
+        ("no-preference", click, 2, "▶ step = 3"),  # it stops at the end
     ):
         page.emulate_media(reduced_motion=motion)
         act()
-        if shown.startswith("▶"):
-            page.wait_for_timeout(1200)  # longer than from frame to frame
+        page.clock.run_for(1000 * seconds)
         text = "document.querySelector('.player').innerText.trim().split(/\\s+/).join(' ')"
         page.wait_for_function(f"{text} === '{shown}'", timeout=5000)
     assert not page.trouble
