@@ -68,32 +68,36 @@ class Program:
     run : callable
         The compiled program. It takes the values of the inputs and returns those of the outputs in
         a tuple, as new arrays, none of which shares memory with another or with an input.
+    lines : list of (str, Variable or None, str or None)
+        The lines of the program: definitions, the head, statements. For each the variable that it
+        computes or guards, and, if a comment is to name that, its name.
+    texts : dict of Variable to str
+        How the program refers to a variable: by name, or, if it is inlined, as an expression.
     """
 
     def __init__(self, inputs: Sequence[Variable], outputs: Sequence[Variable], checked=()):
         order = ancestors(outputs)
         self._plan(order, outputs)
         self._taken, self._counters = {*NAMESPACE, "program"}, {}
-        self._texts = {x: self._new_name(x.name, "x") for x in inputs}
-        # Lines: definitions, the head, statements. For each what it computes, and its name in full.
-        self._lines = [(f"def program({', '.join(self._texts[x] for x in inputs)}):", None, None)]
+        self.texts = {x: self._new_name(x.name, "x") for x in inputs}
+        self.lines = [(f"def program({', '.join(self.texts[x] for x in inputs)}):", None, None)]
         self._data = {}
-        sizes = ((n, f"{self._texts[x]}.shape[{i}]") for x in inputs for i, n in enumerate(x.dims))
+        sizes = ((n, f"{self.texts[x]}.shape[{i}]") for x in inputs for i, n in enumerate(x.dims))
         self._sizes, self._asserted = dict(sizes), set()
         for x in checked or order:
             self._guard(x, inputs_only=True)
         for x in order:
             if isinstance(x, Constant):
-                self._texts[x] = self._constant(x)
+                self.texts[x] = self._constant(x)
             elif x.operation is not None:
                 self._guard(x)
                 if x in self._inlined:
-                    self._texts[x] = self._expression(x)
+                    self.texts[x] = self._expression(x)
                 else:
                     self._add(self._statement(x), x, x.name)
         self._return(outputs)
 
-        lines = [f"{line}\n" for line, *_ in self._lines]
+        lines = [f"{line}\n" for line, *_ in self.lines]
         file, space = f"<compiled program {next(_numbers)}>", NAMESPACE | self._data
         exec(compile("".join(lines), file, "exec", optimize=0), space)  # asserts, even if python -O
         self.run = space.pop("program")
@@ -103,15 +107,7 @@ class Program:
     @property
     def source(self) -> str:
         """The program, with comments that name what a statement computes."""
-        return "".join([f"{_commented(*line)}\n" for line in self._lines])
-
-    def variable_at(self, line: int) -> Variable | None:
-        """Return the variable that a line of the source computes, counted from 1, or None."""
-        return self._lines[line - 1][1]
-
-    def text(self, x: Variable) -> str:
-        """Return how the program refers to `x`: by name, or, if it is inlined, as an expression."""
-        return self._texts[x]
+        return "".join([f"{_commented(*line)}\n" for line in self.lines])
 
     def _plan(self, order, outputs):
         """Find out what is inlined, which arrays a variable refers to, and what reads them last.
@@ -144,7 +140,7 @@ class Program:
     # Statements
 
     def _add(self, code, x, name=None):
-        self._lines.append((f"    {code}", x, name))
+        self.lines.append((f"    {code}", x, name))
 
     def _guard(self, x, inputs_only=False):
         """Assert that axes have the same size where NumPy would broadcast, unless that is known."""
@@ -158,29 +154,29 @@ class Program:
     def _size(self, x, axis):
         n = x.dims[axis]
         text = str(n) if isinstance(n, int) else self._sizes.get(n)
-        return text or f"{self._texts.get(x) or self._expression(x)}.shape[{axis}]"
+        return text or f"{self.texts.get(x) or self._expression(x)}.shape[{axis}]"
 
     def _expression(self, x):
-        code, program = x.operation.code(*self._arguments(x)), getattr(x.operation, "program", None)
-        is_operator = x.operation.name == "dot" or (program and _as_call(program) != program)
-        return f"({code})" if is_operator else code
+        code, operation = x.operation.code(*self._arguments(x)), x.operation
+        is_call = _as_call(operation.template) == operation.template
+        return f"({code})" if isinstance(operation, Elementwise | Dot) and not is_call else code
 
     def _arguments(self, x):
         """Return the texts of the inputs of `x`; those of an elementwise operation in its dtype."""
-        texts = [self._texts[y] for y in x.inputs]
-        if not isinstance(x.operation, Elementwise):
+        texts, operation = [self.texts[y] for y in x.inputs], x.operation
+        if not isinstance(operation, Elementwise):
             return texts
-        operands, program = x.inputs[x.operation.name == "switch" :], x.operation.program
+        call, operands = _as_call(operation.template), x.inputs[operation.name == "switch" :]
         beside = [y.dtype for y in operands if not isinstance(y, Constant)]
         for i, y in enumerate(x.inputs):
             if isinstance(y, Constant):
                 # Beside an array of its dtype it can be a Python scalar, but not in -2.0 ** x.
                 plain = y.ndim == 0 and y.name is None and y.dtype == x.dtype in beside
-                texts[i] = (plain and _as_call(program) and _literal(y)) or texts[i]
+                texts[i] = (plain and call and _literal(y)) or texts[i]
             elif y.operation is not None and y.operation.name == "size":
                 # NumPy's shapes hold Python integers; in arithmetic they must be int64.
                 texts[i] = f"np.int64({texts[i]})"
-        return list(map(without_parentheses, texts)) if _as_call(program) == program else texts
+        return list(map(without_parentheses, texts)) if call == operation.template else texts
 
     def _statement(self, x):
         """Return the statement that computes `x`, if possible in the memory of an input.
@@ -189,33 +185,31 @@ class Program:
         statement may also read a view of it, as in t - t.T, since NumPy's functions copy what
         overlaps with their output.
         """
-        args, program = self._arguments(x), getattr(x.operation, "program", "")
-        call, free = _as_call(program) or "", []
+        args, template = self._arguments(x), x.operation.template
+        call, free = _as_call(template) or "", []
         if x.dims and call.partition("(")[0] in WITH_OUT:
             last_read = [y for y in x.inputs if self._last.get(y) is x and y.dtype == x.dtype]
-            free = [y for y in last_read if y.broadcastable == x.broadcastable]
-        buffer = self._texts[free[0]] if free else None
+            free = [self.texts[y] for y in last_read if y.broadcastable == x.broadcastable]
         is_new = not free or (x.name and _identifier(x.name))
-        name = self._texts[x] = self._new_name(x.name) if is_new else buffer
+        name = self.texts[x] = self._new_name(x.name) if is_new else free[0]
         if not free:
             return f"{name} = {x.operation.code(*args)}"
-        if program in AS_CALL:
-            args = list(map(without_parentheses, args))
-            if x.operation.name in ("add", "mul") and name == args[1]:
-                args.reverse()
-            if name == args[0] and len(args) == 2:
-                return f"{name} {program.split()[1]}= {args[1]}"
-        call = f"{call.format(*args)[:-1]}, out={buffer})"
-        return call if name == buffer else f"{name} = {call}"
+        args = list(map(without_parentheses, args))
+        if x.operation.name in ("add", "mul") and name == args[1]:
+            args.reverse()
+        if name == args[0] and template.startswith("{0} "):
+            return f"{name} {template.split()[1]}= {args[1]}"
+        call = f"{call.format(*args)[:-1]}, out={free[0]})"
+        return call if name == free[0] else f"{name} = {call}"
 
     def _return(self, outputs):
         """Add the return statement, and before it a copy of each output that isn't a new array."""
         texts = []
         for x in outputs:
-            text = self._texts[x]
+            text = self.texts[x]
             if self._memory[x] != [x] or text in texts:
                 text = self._new_name("result")
-                self._add(f"{text} = np.array({self._texts[x]})", x)
+                self._add(f"{text} = np.array({self.texts[x]})", x)
             texts.append(text)
         self._add(f"return ({', '.join(texts)}{',' if len(texts) == 1 else ''})", None)
 
@@ -242,7 +236,7 @@ class Program:
             return text
         name = self._new_name(x.name, "constant")
         about = f"# {name}: a constant array of {x.dtype}, shape {x.value.shape}"
-        self._lines.insert(len(self._data), (f"{name} = {text}" if text else about, None, None))
+        self.lines.insert(len(self._data), (f"{name} = {text}" if text else about, None, None))
         self._data[name] = x.value.item() if x.weak else x.value[()]
         return name
 
@@ -270,10 +264,11 @@ def _guarded_axes(x):
 
 
 @cache
-def _as_call(program):
-    """Return an elementwise NumPy expression as the call of one function, or None."""
-    program = AS_CALL.get(program, program)
-    return program if re.fullmatch(r"[\w.]+\([\w.{}, ]*\)", program) else None
+def _as_call(template):
+    """Return the template of an operation as the call of one function with its inputs, or None."""
+    template, argument = AS_CALL.get(template, template), r"({\d}|[\w.]+)"
+    is_call = re.fullmatch(rf"[\w.]+\({argument}(, {argument})*\)", template)
+    return template if is_call else None
 
 
 # Text

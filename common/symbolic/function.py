@@ -6,7 +6,6 @@ replaces the values of shared variables that have updates.
 """
 
 import copy
-import linecache
 import threading
 import traceback
 import warnings
@@ -304,10 +303,10 @@ class Function:
         kind = next(k for k in _EXPLAINED if isinstance(error, k))
         code, steps = self.program.run.__code__, traceback.walk_tb(error.__traceback__)
         frame, line = next((f, n) for f, n in steps if f.f_code is code)
-        variable = self.program.variable_at(line)
-        texts, problem = map(self.program.text, variable.inputs), str(error)
+        statement, variable, _ = self.program.lines[line - 1]
+        texts, problem = map(self.program.texts.get, variable.inputs), str(error)
         if kind is AssertionError:  # a shape guard
-            kind, guard = ValueError, linecache.getline(code.co_filename, line).strip()
+            kind, guard = ValueError, statement.strip()
             sides = guard.removeprefix("assert ").split(" == ")
             texts = [side.rpartition(".shape[")[0] for side in sides]
             problem = (
