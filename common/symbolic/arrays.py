@@ -114,6 +114,15 @@ class Copy(Operation, name="copy", template="{0}", view=True):
     """The same value as a variable of its own."""
 
 
+class AddBroadcast(Copy, name="addbroadcast", fields=("axes",)):
+    """The same value, whose `axes` have size 1, which the program asserts."""
+
+    def infer(self, x):
+        if builtins.any(isinstance(x.dims[a], int) and x.dims[a] != 1 for a in self.axes):
+            raise ValueError(f"addbroadcast: axes {self.axes} of {x!r} {x.dims} must have size 1")
+        return x.dtype, tuple([1 if a in self.axes else n for a, n in enumerate(x.dims)])
+
+
 class Print(Copy, name="print", template="show({0}, {op.message!a})", fields=("message",)):
     """The input; when it is computed, its value is printed after `message`."""
 
@@ -239,8 +248,7 @@ def flatten(x, ndim=1) -> Variable:
 def addbroadcast(x, *axes) -> Variable:
     """Declare that axes have size 1, so that they broadcast; a call with another size fails."""
     x = as_variable(x)
-    axes = as_axes("addbroadcast", x, axes)
-    return reshape(x, [1 if a in axes else ShapeOf(a)(x) for a in range(x.ndim)])
+    return AddBroadcast(as_axes("addbroadcast", x, axes))(x)
 
 
 def broadcast_like(g: Variable, x: Variable) -> Variable:

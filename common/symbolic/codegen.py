@@ -22,6 +22,7 @@ from functools import cache
 
 import numpy as np
 
+from common.symbolic.arrays import AddBroadcast
 from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Constant, Variable, ancestors
 from common.symbolic.indexing import Index, SetAt
@@ -253,6 +254,9 @@ def _guarded_axes(x):
             return
     elif isinstance(operation, Dot) and x.ndim == 3:
         yield (inputs[0], 0), (inputs[1], 0)
+        return
+    elif isinstance(operation, AddBroadcast):
+        yield from (((inputs[0], axis), (x, axis)) for axis in operation.axes)
         return
     elif not isinstance(operation, Elementwise):
         return

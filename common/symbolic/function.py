@@ -17,6 +17,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from common.symbolic.arrays import addbroadcast
 from common.symbolic.codegen import Program
 from common.symbolic.elementwise import cast
 from common.symbolic.gradient import cost_of
@@ -238,7 +239,9 @@ class Function:
         """
         ins, outputs, updates, returns, _ = self._made_from
         swap = _pairs("swap", swap, (Shared,), "shared variables")
-        swap = {s: _fitted(f"what is swapped for {s!r}", s, new) for s, new in swap.items()}
+        for s, new in swap.items():
+            if not isinstance(new, Shared) or new.type != s.type:
+                raise TypeError(f"swap must replace {s!r} by another shared {s.type}, got {new!r}")
         new = substitute([*outputs, *updates.values()], swap)
         pairs = zip([swap.get(s, s) for s in updates], new[len(outputs) :], strict=True)
         updates = {} if delete_updates else _pairs("swap", pairs, (Shared,), "shared variables")
@@ -271,12 +274,6 @@ class Function:
                 raise self._explained(error) from error
             arrays = list(map(np.asarray, results))
             outputs, new = arrays[: len(self.outputs)], arrays[len(self.outputs) :]
-            for s, value in zip(self._updated, new, strict=True):
-                if any(n == 1 != size for n, size in zip(s.dims, value.shape, strict=True)):
-                    raise ValueError(
-                        f"{self._title}: the update of {s!r} must have shape {s.dims}, "
-                        f"since axes of size 1 keep it, got {value.shape}"
-                    )
             # And replaced in one step, so that neither Ctrl-C nor a thread comes between.
             list(map(setattr, self._updated, repeat("_value"), new))
         if self._returns == "one":
@@ -349,19 +346,21 @@ def _pairs(name, pairs, kinds, expected):
 
 
 def _fitted(what, old, new):
-    """Return `new` in the dtype of `old`, which it must fit into."""
+    """Return `new` in dtype and broadcastable axes of `old`, which it must fit into."""
     new = as_variable(new)
     if isinstance(new, Constant):
         value = new.value.item() if new.weak else new.value
         return Constant(as_value(what, value, old.dtype, old.dims), new.name)
-    sizes = zip(old.dims, new.dims, strict=False)
-    grows = any(n == 1 and isinstance(m, int) and m != 1 for n, m in sizes)
+    sizes = enumerate(zip(old.dims, new.dims, strict=False))
+    narrowed = {axis: m for axis, (n, m) in sizes if n == 1 != m}
+    grows = any(isinstance(m, int) for m in narrowed.values())
     if new.ndim != old.ndim or grows or not np.can_cast(new.dtype, old.dtype, "safe"):
         raise TypeError(
             f"{what} must be {old.dtype} of shape {old.dims}, got {new.dtype} of "
             f"shape {new.dims}: {described(new)}; T.cast converts dtypes"
         )
-    return cast(new, old.dtype)
+    new = cast(new, old.dtype)
+    return addbroadcast(new, *narrowed) if narrowed else new
 
 
 def _update(s, new):

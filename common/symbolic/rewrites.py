@@ -135,7 +135,7 @@ def _name(x):
 # place of a variable: what a constant was computed from, or nothing.
 
 MOVES = {"index", "dimshuffle", "reshape", "reshape_like", "broadcast", "copy", "cast"}
-MOVES |= {"disconnected_grad", "zero_grad"}
+MOVES |= {"disconnected_grad", "zero_grad", "addbroadcast"}
 NOTHING = Constant(0)
 
 

@@ -410,6 +410,11 @@ def test_givens_of_intermediates_constants_and_shared_variables():
     batch = function([i], v.sum(), givens={v: data[i * 2 : (i + 1) * 2]})
     assert [float(batch(k)) for k in range(3)] == [1, 5, 9]
     assert function([], v.sum(), givens={v: np.arange(4.0)})() == 6
+    row, m, n = T.drow("row"), T.dmatrix("m"), T.dmatrix("n")
+    f = function([m, n], row + n, givens={row: m})
+    equal(f(np.ones((1, 3)), np.ones((2, 3))), np.full((2, 3), 2))
+    for shape in ((2, 3), (0, 3)):
+        rejects(ValueError, "m of shape .*assert m.shape.0. == 1", f, *map(np.ones, [shape] * 2))
 
 
 @pytest.mark.parametrize(
@@ -469,6 +474,7 @@ def test_sizes_known_beforehand_are_checked_when_the_expression_is_made():
     for make, shape in ((T.add, (4,)), (T.dot, (4, 2))):
         parts = map(re.escape, ["(2, 3)", str(shape)])
         rejects(ValueError, parts, make, T.constant(np.ones((2, 3))), np.ones(shape))
+    rejects(ValueError, r"\(2, 3\) must have size 1", T.addbroadcast, np.ones((2, 3)), 0)
 
 
 @pytest.mark.parametrize(
@@ -482,7 +488,7 @@ def test_sizes_known_beforehand_are_checked_when_the_expression_is_made():
         (lambda b, v, i: b / (v.sum() - 2), "true_div failed for"),
         (
             lambda b, v, i: T.ones((4 - v.shape[0], 3)),
-            "^the function: the update of b must",
+            "addbroadcast failed for t.* of shape .2, 3.: assert t.*.shape.0. == 1: .* new b",
         ),
     ],
 )

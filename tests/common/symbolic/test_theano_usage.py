@@ -127,8 +127,9 @@ def test_copies_of_a_function():
     null = accumulator.copy(delete_updates=True)
     assert [int(f(5)) for f in (null, null, accumulator.copy(), null)] == [10, 10, 10, 20]
     for wrong in ({state: 1}, {state: inc}, {state: theano.shared(1.5)}, {inc: state}, 3):
-        with pytest.raises(TypeError, match="swap"):
-            accumulator.copy(swap=wrong)
+        for f in (accumulator, theano.function([], state)):
+            with pytest.raises(TypeError, match="swap"):
+                f.copy(swap=wrong)
 
 
 def test_logistic_regression_by_updates():
