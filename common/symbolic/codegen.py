@@ -126,7 +126,8 @@ class Program:
                 self._memory[x] = []
                 continue
             shape_only = SHAPE_ONLY.get(operation.name)
-            read = [m for i, y in enumerate(x.inputs) if i != shape_only for m in self._memory[y]]
+            used = [y for i, y in enumerate(x.inputs) if i != shape_only or y in self._inlined]
+            read = [m for y in used for m in self._memory[y]]
             n_inlined = 1 + sum([self._inlined.get(y, 0) for y in x.inputs])
             cheap = operation.view or x.ndim == 0 or x.dtype == "bool"
             once = times[x] == 1 and x.name is None and operation.name != "print"

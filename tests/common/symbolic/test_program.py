@@ -198,6 +198,13 @@ def test_results_share_memory_with_nothing():
     np.testing.assert_array_equal(old, np.ones((2, 2)))
 
 
+def test_shapes_that_depend_on_values_are_taken_before_these_are_overwritten():
+    x = T.dvector("x")
+    t = T.exp(x)
+    for make in (T.zeros_like, lambda part: part.shape[0] * 2, lambda part: T.grad(part.sum(), x)):
+        check([x], [-t, make(x[: T.argmax(t)])], [1.0, 2.0, 5.0, 3.0])
+
+
 def test_what_was_printed_is_not_written_into(capsys):
     x = T.dvector("x")
     t = T.exp(x)
