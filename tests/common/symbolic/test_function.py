@@ -292,7 +292,7 @@ ALIASES = (
     "T.ones_like(M); W; W.T; W[1]; C; C[1:]; T.constant(2.0); H; H.T; H.reshape((-1,)); H[0]; "
     "T.maximum(M, M); T.concatenate([M]); T.sum(M[0, 0]); M * 1; M + 0; T.neg(-M); "
     "T.grad(M.sum(), M); T.grad((M.T * 2).sum(), M); T.grad(M[0].sum(), M); "
-    "T.switch(M > -100, M, 0); T.clip(M, -100, 100)"
+    "T.switch(M > -100, M, 0); T.clip(M, -100, 100); T.Print('m')(M); T.Print('h')(H)"
 )
 
 

@@ -186,18 +186,6 @@ def test_names_and_formulas_of_the_user_appear():
     assert "# loss = sum(sqr(hidden))" in f.source
 
 
-def test_results_share_memory_with_nothing():
-    x, w = T.dmatrix("x"), shared(np.ones((2, 2)), name="w")
-    t = T.exp(x)
-    outputs = [x, x.T, t, t, t.T, t[0], w, w[:1], T.grad((x * w).sum(), x)]
-    f = function([x], [*outputs, printing.Print("x")(x)], updates={w: w - w.T * x})
-    value, old = np.zeros((2, 2)), w.get_value(borrow=True)
-    arrays = [value, old, w.get_value(borrow=True), *f(value)]
-    arrays[2] = w.get_value(borrow=True)
-    assert not any(itertools.starmap(np.shares_memory, itertools.combinations(arrays, 2)))
-    np.testing.assert_array_equal(old, np.ones((2, 2)))
-
-
 def test_shapes_that_depend_on_values_are_taken_before_these_are_overwritten():
     x = T.dvector("x")
     t = T.exp(x)
