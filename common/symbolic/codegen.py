@@ -244,21 +244,19 @@ class Program:
 
 
 def _guarded_axes(x):
-    """Yield pairs of (input, axis) that must have the same size, but that NumPy may broadcast."""
+    """Yield pairs of (variable, axis) that must have one size, where NumPy might broadcast."""
     inputs, operation = x.inputs, x.operation
+    if isinstance(operation, AddBroadcast):
+        yield from (((inputs[0], axis), (x, axis)) for axis in operation.axes)
+    elif isinstance(operation, Dot) and x.ndim == 3:
+        yield (inputs[0], 0), (inputs[1], 0)
     if isinstance(operation, SetAt):
         array, y, *rest = inputs
-        inputs = [y, Index(*operation.parameters[:-1])(array, *rest)]
-    elif operation is not None and operation.name == "index":
+        inputs = [y, Index(operation.pattern)(array, *rest)]
+    elif type(operation) is Index:
         inputs = [y for y in inputs[1:] if y.ndim]
         if any(y.kind == "b" for y in inputs):  # a mask: how many elements it selects isn't known
             return
-    elif isinstance(operation, Dot) and x.ndim == 3:
-        yield (inputs[0], 0), (inputs[1], 0)
-        return
-    elif isinstance(operation, AddBroadcast):
-        yield from (((inputs[0], axis), (x, axis)) for axis in operation.axes)
-        return
     elif not isinstance(operation, Elementwise):
         return
     if len({y.dims for y in inputs}) < 2:

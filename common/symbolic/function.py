@@ -352,8 +352,8 @@ def _fitted(what, old, new):
         value = new.value.item() if new.weak else new.value
         return Constant(as_value(what, value, old.dtype, old.dims), new.name)
     sizes = enumerate(zip(old.dims, new.dims, strict=False))
-    narrowed = {axis: m for axis, (n, m) in sizes if n == 1 != m}
-    grows = any(isinstance(m, int) for m in narrowed.values())
+    narrowed = [axis for axis, (n, m) in sizes if n == 1 != m]
+    grows = any(isinstance(new.dims[axis], int) for axis in narrowed)
     if new.ndim != old.ndim or grows or not np.can_cast(new.dtype, old.dtype, "safe"):
         raise TypeError(
             f"{what} must be {old.dtype} of shape {old.dims}, got {new.dtype} of "
