@@ -189,7 +189,7 @@ class Program:
         """
         args, template = self._arguments(x), x.operation.template
         call, free = _as_call(template) or "", []
-        if x.dims and call.partition("(")[0] in WITH_OUT:
+        if isinstance(x.operation, Elementwise) and x.dims and call.partition("(")[0] in WITH_OUT:
             last_read = [y for y in x.inputs if self._last.get(y) is x and y.dtype == x.dtype]
             free = [self.texts[y] for y in last_read if y.broadcastable == x.broadcastable]
         is_new = not free or (x.name and _identifier(x.name))
@@ -268,7 +268,7 @@ def _guarded_axes(x):
 
 @cache
 def _as_call(template):
-    """Return the template of an operation as the call of one function with its inputs, or None."""
+    """Return a template as the call of one function, whose arguments are inputs, or None."""
     template, argument = AS_CALL.get(template, template), r"({\d}|[\w.]+)"
     is_call = re.fullmatch(rf"[\w.]+\({argument}(, {argument})*\)", template)
     return template if is_call else None

@@ -235,7 +235,8 @@ class Function:
     def copy(self, share_memory=False, swap=None, delete_updates=False, name=None, profile=None):
         """Return a function with other shared variables (`swap`: old to new), or without updates.
 
-        It is named `name`. `share_memory` and `profile` have no effect.
+        The new ones have the old ones' types, else a TypeError tells. The function is named `name`.
+        `share_memory` and `profile` have no effect.
         """
         ins, outputs, updates, returns, _ = self._made_from
         swap = _pairs("swap", swap, (Shared,), "shared variables")

@@ -8,7 +8,7 @@ import pytest
 import common.symbolic.tensor as T
 from common.symbolic import function, printing, runtime, shared
 from common.symbolic.elementwise import Elementwise
-from common.symbolic.graph import Constant, Shared, ancestors
+from common.symbolic.graph import Constant, Operation, Shared, ancestors
 from common.symbolic.tensor.shared_randomstreams import RandomStreams
 
 ALONE = {k: v for k, v in runtime.NAMESPACE.items() if k != "__builtins__"}
@@ -360,7 +360,7 @@ def test_a_constant_beside_a_condition_keeps_its_dtype():
 
 TEMPLATES = [
     *("{0} / (1 + np.abs({0}))", "np.exp(-{0}) + np.sin({0})", "np.exp(-{0})", "np.sinc({0})"),
-    *("(1 + {0}) * (2 + {0})", "np.heaviside({0}, 0.5)"),
+    *("(1 + {0}) * (2 + {0})", "np.heaviside({0}, 0.5)", "np.exp({0}.real)"),
 ]
 
 
@@ -371,6 +371,18 @@ def test_a_new_operation_may_be_any_expression(template):
     outputs = [2 / new(s + 1), new(2 * v), 3 - new(v + 1) ** 2, new(s) ** new(v)]
     powers = [power(np.float64(-2.0), s), power(-2.0, s), power(s, -2.0), -power(s, s)]
     check([s, v], outputs + powers, 2.0, [-1.5, 0.25, 2.0])
+
+
+class Product(Operation, name="product", template="np.matmul({0}, {1})"):
+    """The matrix product, as a reader may write it."""
+
+    def infer(self, a, b):
+        return a.dtype, (a.dims[0], b.dims[1])
+
+
+def test_only_elementwise_operations_write_into_an_input():
+    a, b = T.dmatrices("a", "b")
+    check([a, b], [Product()(T.exp(a), b)], np.ones((2, 3)), np.ones((3, 4)))
 
 
 def test_the_program_of_a_new_operation_must_name_its_inputs():
