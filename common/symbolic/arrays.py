@@ -307,11 +307,26 @@ def eye(n, m=None, k=0, dtype=None) -> Variable:
 # Reductions: they combine the elements along some axes, and drop these axes.
 
 
+class Recurrence(Operation, name="recurrence", template="recurrence({0}, {1})"):
+    """y₀ = 0, yₖ₊₁ = xₖ yₖ + bₖ along the last axis."""
+
+    def vjp(self, i, y, g, x, *b):
+        """Return hₖ yₖ for x, hₖ for b, where hₖ = ∂cost/∂yₖ₊₁.
+
+        That is a recurrence from the end: the last one is 0, and hₖ₋₁ = xₖ hₖ + gₖ.
+        """
+        h = Recurrence()(x[..., ::-1], g[..., ::-1])[..., ::-1]
+        return h if i == 1 else ew.zero_or_product(h, y)
+
+
+class ProductBefore(Recurrence, name="product_before", template="product_before({0})"):
+    """y₀ = 1, yₖ₊₁ = xₖ yₖ along the last axis: for each element the product of those before it."""
+
+
 def _to_factors(g, y, x, axes):
-    """Return g times the product of the other factors, right even where some are 0."""
-    [axis] = axes
-    itself = shape_padright(eye(ShapeOf(axis)(x), dtype="bool"), x.ndim - axis - 1)
-    return ew.zero_or_product(g, prod(ew.switch(itself, 1, expand(x, axes)), axis + 1))
+    """Return g times the product of the other factors, those before and those after each one."""
+    after = ProductBefore()(x[..., ::-1])[..., ::-1]
+    return ew.zero_or_product(g, ProductBefore()(x) * after)
 
 
 def _to_largest(g, y, x, axes):
@@ -332,7 +347,7 @@ REDUCTION_VJPS = {
 
 
 class Reduction(Operation, fields=("name", "axes")):
-    """NumPy's method of this name, over some axes; prod, argmax and argmin take only one."""
+    """NumPy's method of this name, over some axes; for prod, argmax and argmin over the last."""
 
     def __init__(self, name: str, axes: tuple[int, ...]):
         super().__init__(name, axes)
@@ -352,20 +367,16 @@ class Reduction(Operation, fields=("name", "axes")):
 
 
 def _reduced(name, x, axis, keepdims, dtype=None):
-    """Return a reduction over any axes: prod takes them one by one, argmax flattens them before."""
+    """Return a reduction over any axes. Of prod, argmax and argmin they become one, the last."""
     x = as_variable(x)
     x = result = ew.cast(x, dtype or x.dtype)
-    axes = as_axes(name, x, axis)
-    groups = [axes] if axes else []
-    if name == "prod":
-        groups = [(a,) for a in axes[::-1]]
-    elif name in ("argmax", "argmin"):
+    axes = over = as_axes(name, x, axis)
+    if name in ("prod", "argmax", "argmin"):
         rest = [a for a in range(x.ndim) if a not in axes]
-        together = transpose(x, [*rest, *axes])
-        result = flatten(together, len(rest) + 1) if axes else shape_padright(x)
-        groups = [(len(rest),)]
-    for group in groups:
-        result = Reduction(name, group)(result)
+        result = transpose(x, [*rest, *axes])
+        result = flatten(result, len(rest) + 1) if axes else shape_padright(x)
+        over = (len(rest),)
+    result = Reduction(name, over)(result) if over else result
     result = ew.cast(result, dtype or Reduction(name, axes).infer(x)[0])
     return expand(result, axes) if keepdims else result
 
@@ -376,7 +387,7 @@ def sum(x, axis=None, dtype=None, keepdims=False) -> Variable:
 
 
 def prod(x, axis=None, dtype=None, keepdims=False) -> Variable:
-    """Return the product over `axis`. The gradient takes n² memory along an axis of n elements."""
+    """Return the product over `axis`."""
     return _reduced("prod", x, axis, keepdims, dtype)
 
 

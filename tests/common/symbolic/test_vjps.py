@@ -271,6 +271,16 @@ def test_product_at_zeros(ref, n, seed):
     check(ref, rng, lambda x: T.grad(T.sum(T.prod(x, axis=1)), x), numpy, values)
 
 
+def test_gradient_of_a_long_product(ref):
+    """In an array of n², or for the second derivative n³ elements, it wouldn't fit into memory."""
+    x, n = T.dvector("x"), 3000
+    at, d = np.random.default_rng(0).uniform([[0.99], [-1]], [[1.01], [1]], (2, n))
+    g = T.grad(T.prod(x), x)
+    first, second = theano.function([x], [g, T.grad(T.sum(d * g), x)])(at)
+    ref.assert_close(first, at.prod() / at, 1e-12)
+    ref.assert_close(second, first * ((d / at).sum() - d / at), 1e-12)
+
+
 @pytest.mark.parametrize("axis", [(0, 0), (1, -1), 2, -3, True, 0.5], ids=str)
 def test_axes_that_are_not_there_or_named_twice(axis):
     with pytest.raises((TypeError, ValueError), match=r"sum.* axis|axis.* `sum"):
