@@ -6,7 +6,8 @@ broadcasting uses one element many times, so its VJP sums.
 
 import builtins
 import operator
-from itertools import zip_longest
+import weakref
+from itertools import accumulate, zip_longest
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -433,6 +434,10 @@ def std(x, axis=None, keepdims=False) -> Variable:
 
 # Joining and counting
 
+# Where the parts of a concatenation start, and where the last one stops: kept, since adding up
+# the sizes before each part would take quadratic time.
+_starts = weakref.WeakKeyDictionary()
+
 
 class Join(Operation, name="concatenate", fields=("axis",)):
     """Arrays one after the other along an axis."""
@@ -452,9 +457,11 @@ class Join(Operation, name="concatenate", fields=("axis",)):
         return np.result_type(*(x.dtype for x in xs)).name, tuple(dims)
 
     def vjp(self, i, out, g, *xs):
-        sizes = [ShapeOf(self.axis)(x) for x in xs[: i + 1]]
-        start = builtins.sum(sizes[:i], start=as_variable(np.int64(0)))
-        return ReshapeLike()(at(g, self.axis, slice(start, start + sizes[i])), xs[i])
+        if out not in _starts:
+            sizes = [ShapeOf(self.axis)(x) for x in xs]
+            _starts[out] = list(accumulate(sizes, initial=as_variable(np.int64(0))))
+        start, stop = _starts[out][i : i + 2]
+        return ReshapeLike()(at(g, self.axis, slice(start, stop)), xs[i])
 
     def code(self, *xs):
         return f"np.concatenate([{', '.join(xs)}], axis={self.axis})"

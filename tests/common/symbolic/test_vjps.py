@@ -18,6 +18,7 @@ from hypothesis.extra.numpy import array_shapes, mutually_broadcastable_shapes
 import common.symbolic.tensor as T
 from common import symbolic as theano
 from common.symbolic.elementwise import ELEMENTWISE
+from common.symbolic.graph import ancestors
 
 seeds = st.integers(0, 2**32 - 1)
 few = settings(max_examples=10, deadline=None, database=None, derandomize=True)
@@ -320,6 +321,16 @@ def test_indices(ref, key, dtype):
         lambda x: anp.sin(x[key]) * anp.sum(x**2),
         [rng.normal(size=(3, 4, 2))],
     )
+
+
+def test_gradient_of_many_joined_parts():
+    """It grows with their number, not with its square."""
+
+    def n_variables(n):
+        xs = T.dvectors(n)
+        return len(ancestors(T.grad(T.sum(T.concatenate(xs) ** 2), xs)))
+
+    assert n_variables(40) - n_variables(20) == n_variables(60) - n_variables(40)
 
 
 def test_parts_of_a_shape():
