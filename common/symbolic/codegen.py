@@ -22,6 +22,7 @@ from functools import cache
 
 import numpy as np
 
+from common.symbolic.arrays import Dimshuffle
 from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Constant, Variable, ancestors
 from common.symbolic.indexing import Index, SetAt
@@ -168,6 +169,10 @@ class Program:
     def _arguments(self, x):
         """Return the texts of the inputs of `x`; those of an elementwise operation in its dtype."""
         texts = [self._texts[y] for y in x.inputs]
+        if isinstance(x.operation, Elementwise | Dimshuffle):
+            # NumPy's shapes hold Python integers; as operands they must be int64.
+            sizes = [y.operation is not None and y.operation.name == "size" for y in x.inputs]
+            texts = [f"np.int64({t})" if s else t for t, s in zip(texts, sizes, strict=True)]
         if not isinstance(x.operation, Elementwise):
             return texts
         operands, program = x.inputs[x.operation.name == "switch" :], x.operation.program
@@ -177,9 +182,6 @@ class Program:
                 # Beside an array of its dtype it can be a Python scalar, but not in -2.0 ** x.
                 plain = y.ndim == 0 and y.name is None and y.dtype == x.dtype in beside
                 texts[i] = (plain and _as_call(program) and _literal(y)) or texts[i]
-            elif y.operation is not None and y.operation.name == "size":
-                # NumPy's shapes hold Python integers; in arithmetic they must be int64.
-                texts[i] = f"np.int64({texts[i]})"
         return list(map(without_parentheses, texts)) if _as_call(program) == program else texts
 
     def _statement(self, x):
