@@ -44,8 +44,13 @@ class Dimshuffle(Operation, name="dimshuffle", view=True, fields=("pattern", "nd
         place = {a: k for k, a in enumerate(self.pattern)}
         return dimshuffle(g, [place.get(a, "x") for a in range(x.ndim)])
 
+    @property
+    def kept(self):
+        """The axes of the input that the output has, in its order."""
+        return [a for a in self.pattern if a != "x"]
+
     def code(self, x):
-        kept = [a for a in self.pattern if a != "x"]
+        kept = self.kept
         dropped = tuple(a for a in range(self.ndim) if a not in kept)
         if dropped:
             x = f"{x}.squeeze({_axis_text(dropped)})"

@@ -103,7 +103,9 @@ def index(x: Variable, key) -> Variable:
     """
     pattern, inputs = _parsed(x, key if isinstance(key, tuple) else (key,))
     if all(part in (None, ALL) for part in pattern):
-        return arrays.expand(x, [k for k, part in enumerate(pattern) if part is None])
+        new = [k for k, part in enumerate(pattern) if part is None]
+        # x[:] isn't x: the part that set_subtensor replaces
+        return arrays.expand(x, new) if new else arrays.Dimshuffle(tuple(range(x.ndim)), x.ndim)(x)
     if arrays.is_shape(x) and len(pattern) == 1 and not inputs:
         [part], n = pattern, len(x.inputs)
         if isinstance(part, int):
@@ -174,6 +176,9 @@ def _subtensor(name, x, y):
         array, pattern, inputs = arrays.shape(x.inputs[0]), (operation.axis,), ()
     elif type(operation) is Index:
         (array, *inputs), pattern = x.inputs, operation.pattern
+    elif isinstance(operation, arrays.Dimshuffle) and operation.kept == [*range(operation.ndim)]:
+        [array], inputs = x.inputs, ()  # x is y[:], y[None] or the like
+        pattern = tuple(None if a == "x" else ALL for a in operation.pattern) or (Ellipsis,)
     else:
         raise TypeError(f"{name}: the first argument must be an indexed variable, x[…], got {x!r}")
     if np.result_type(array.dtype, y.value.item() if y.weak else y.dtype) != array.dtype:

@@ -323,6 +323,24 @@ def test_indices(ref, key, dtype):
     )
 
 
+@pytest.mark.parametrize("key", [*INDICES, (), np.s_[:, :], np.s_[..., None, :]], ids=str)
+def test_replacing_a_part(key):
+    rng = np.random.default_rng(0)
+    at, weight = rng.normal(size=(2, 3, 4, 2))
+    part = rng.normal(size=at[key].shape)
+    x, y = variable(at), variable(part, known=False)
+    results = [f(x[key], y) for f in (T.set_subtensor, T.inc_subtensor)]
+    gradients = [T.grad(T.sum(weight * result), x) for result in results]
+    gradients.append(T.grad(T.sum(weight * results[1]), y))
+    f = theano.function([x, y], [*results, *gradients])
+    replaced, increased, unchanged = at.copy(), at.copy(), np.ones_like(at)
+    replaced[key], unchanged[key] = part, 0
+    np.add.at(increased, key, part)
+    expected = [replaced, increased, weight * unchanged, weight, weight[key]]
+    for result, e in zip(f(at, part), expected, strict=True):
+        np.testing.assert_array_equal(result, e)
+
+
 def test_gradient_of_many_joined_parts():
     """It grows with their number, not with its square."""
 
