@@ -140,10 +140,10 @@ class ShapeOf(Operation, name="size", fields=("axis",), dtype="int64", n_values=
 
 
 class Count(ShapeOf, name="count", fields=("axes", "dtype")):
-    """The number of elements along some axes, which a mean divides by."""
+    """The number of elements along some axes."""
 
     def code(self, x):
-        return f"np.{self.dtype}({' * '.join(f'{x}.shape[{a}]' for a in self.axes)})"
+        return f"np.{self.dtype}({' * '.join(f'{x}.shape[{a}]' for a in self.axes) or 1})"
 
 
 def shape(x) -> Variable:
@@ -166,7 +166,8 @@ def is_shape(x: Variable) -> bool:
 
 def size(x) -> Variable:
     """Return the number of elements of `x`, int64."""
-    return prod(shape(x))
+    x = as_variable(x)
+    return Count(tuple(range(x.ndim)), "int64")(x)
 
 
 class Reshape(Operation, name="reshape", template="np.reshape({0}, ({1}))", view=True, n_values=1):
@@ -239,7 +240,10 @@ def flatten(x, ndim=1) -> Variable:
         return x
     if not 1 <= ndim <= builtins.max(x.ndim, 1):
         raise ValueError(f"flatten: ndim must lie between 1 and {x.ndim}, got {ndim}")
-    return reshape(x, [*(ShapeOf(a)(x) for a in range(ndim - 1)), -1])
+    if ndim == 1:
+        return reshape(x, -1)
+    last = Count(tuple(range(ndim - 1, x.ndim)), "int64")(x)  # −1 doesn't do beside a size of 0
+    return reshape(x, [*(ShapeOf(a)(x) for a in range(ndim - 1)), last])
 
 
 def addbroadcast(x, *axes) -> Variable:
@@ -329,35 +333,13 @@ class ProductBefore(Recurrence, name="product_before", template="product_before(
     """y₀ = 1, yₖ₊₁ = xₖ yₖ along the last axis: for each element the product of those before it."""
 
 
-def _to_factors(g, y, x, axes):
-    """Return g times the product of the other factors, those before and those after each one."""
-    after = ProductBefore()(x[..., ::-1])[..., ::-1]
-    return ew.zero_or_product(g, ProductBefore()(x) * after)
-
-
-def _to_largest(g, y, x, axes):
-    """Return g at the element that was found, 0 elsewhere. Equal elements share g."""
-    found = ew.eq(x, y)
-    count = ew.cast(sum(found, axes, keepdims=True), g.dtype)
-    return ew.switch(found, g / count, 0)
-
-
-# The VJP: a function of g, of the result (both with axes of size 1 where it was reduced), of the
-# input and the axes. Other reductions give integers or booleans.
-REDUCTION_VJPS = {
-    "sum": lambda g, y, x, axes: broadcast_like(g, x),
-    "prod": _to_factors,
-    "max": _to_largest,
-    "min": _to_largest,
-}
-
-
 class Reduction(Operation, fields=("name", "axes")):
     """NumPy's method of this name, over some axes; for prod, argmax and argmin over the last."""
 
-    def __init__(self, name: str, axes: tuple[int, ...]):
-        super().__init__(name, axes)
-        self.selects = name in ("max", "min")
+    @property
+    def selects(self):
+        """Whether it ignores elements: all but the largest or smallest."""
+        return self.name in ("max", "min")
 
     def infer(self, x):
         self._over_all = len(self.axes) == x.ndim
@@ -365,8 +347,20 @@ class Reduction(Operation, fields=("name", "axes")):
         return ew.dtype_of(f"{{0}}.{self.name}()", (x.dtype,)), dims
 
     def vjp(self, i, out, g, x):
-        vjp, axes = REDUCTION_VJPS[self.name], self.axes
-        return vjp(expand(g, axes), expand(out, axes), x, axes)
+        """Return the VJP of sum, prod, max or min. Others give integers or booleans.
+
+        A factor gets g times the product of those before it and those after it. Equal elements that
+        are the largest or smallest share g.
+        """
+        g = expand(g, self.axes)
+        if self.name == "sum":
+            return broadcast_like(g, x)
+        if self.name == "prod":
+            after = ProductBefore()(x[..., ::-1])[..., ::-1]
+            return ew.zero_or_product(g, ProductBefore()(x) * after)
+        found = ew.eq(x, expand(out, self.axes))
+        count = ew.cast(sum(found, self.axes, keepdims=True), g.dtype)
+        return ew.switch(found, g / count, 0)
 
     def code(self, x):
         return f"{x}.{self.name}({'' if self._over_all else f'axis={_axis_text(self.axes)}'})"
@@ -375,14 +369,15 @@ class Reduction(Operation, fields=("name", "axes")):
 def _reduced(name, x, axis, keepdims, dtype=None):
     """Return a reduction over any axes. Of prod, argmax and argmin they become one, the last."""
     x = as_variable(x)
-    x = result = ew.cast(x, dtype or x.dtype)
-    axes = over = as_axes(name, x, axis)
+    x = ew.cast(x, dtype or x.dtype)
+    axes = as_axes(name, x, axis)
     if name in ("prod", "argmax", "argmin"):
         rest = [a for a in range(x.ndim) if a not in axes]
-        result = transpose(x, [*rest, *axes])
-        result = flatten(result, len(rest) + 1) if axes else shape_padright(x)
-        over = (len(rest),)
-    result = Reduction(name, over)(result) if over else result
+        together = transpose(x, [*rest, *axes])
+        together = flatten(together, len(rest) + 1) if axes else shape_padright(x)
+        result = Reduction(name, (len(rest),))(together)
+    else:
+        result = Reduction(name, axes)(x) if axes else x
     result = ew.cast(result, dtype or Reduction(name, axes).infer(x)[0])
     return expand(result, axes) if keepdims else result
 

@@ -272,6 +272,13 @@ def test_product_at_zeros(ref, n, seed):
     check(ref, rng, lambda x: T.grad(T.sum(T.prod(x, axis=1)), x), numpy, values)
 
 
+def test_empty_rows():
+    x = T.dtensor3("x")
+    results = [T.flatten(x, 2), T.prod(x, axis=(1, 2)), T.grad(T.prod(x), x), x.size]
+    f = theano.function([x], results)
+    assert [r.shape for r in f(np.ones((0, 3, 4)))] == [(0, 12), (0,), (0, 3, 4), ()]
+
+
 def test_gradient_of_a_long_product(ref):
     """In an array of n², or for the second derivative n³ elements, it wouldn't fit into memory."""
     x, n = T.dvector("x"), 3000
