@@ -161,7 +161,10 @@ def _sliced(n, bounds):
 
 
 def set_subtensor(x, y) -> Variable:
-    """Return the array that `x` is a part of, with that part replaced by `y`."""
+    """Return the array that `x` is a part of, with that part replaced by `y`.
+
+    If an index is repeated, it isn't defined which value stays.
+    """
     return _subtensor("set_subtensor", x, y)
 
 
