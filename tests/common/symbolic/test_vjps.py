@@ -347,6 +347,12 @@ def test_replacing_a_part(ref, key):
         )
 
 
+def test_all_of_a_number():
+    s = T.dscalar("s")
+    results = [T.set_subtensor(s[...], 3.0), T.inc_subtensor(s[()], 3.0), s.size]
+    assert theano.function([s], results)(1.0) == [3, 4, 1]
+
+
 def test_gradient_of_many_joined_parts():
     """It grows with their number, not with its square."""
 
