@@ -170,8 +170,24 @@ def size(x) -> Variable:
     return Count(tuple(range(x.ndim)), "int64")(x)
 
 
-class Reshape(Operation, name="reshape", template="np.reshape({0}, ({1}))", view=True, n_values=1):
-    """The elements of the first input in a shape given by the other inputs; a size of −1 fits."""
+class BroadcastLike(Operation, name="broadcast", template="np.broadcast_to({0}, {1}.shape)"):
+    """The first input, broadcast to the shape of the second."""
+
+    view, n_values = True, 1
+
+    def infer(self, x, like):
+        return x.dtype, like.dims
+
+
+class ReshapeLike(BroadcastLike, name="reshape_like", template="{0}.reshape({1}.shape)"):
+    """The elements of the first input in the shape of the second."""
+
+    def vjp(self, i, out, g, x, *rest):
+        return ReshapeLike()(g, x)
+
+
+class Alloc(Operation, name="alloc", template="np.full(({1}), {0})", n_values=1):
+    """A new array of a shape given by the other inputs, filled with the first one."""
 
     def infer(self, x, *sizes):
         for n in sizes:
@@ -179,32 +195,14 @@ class Reshape(Operation, name="reshape", template="np.reshape({0}, ({1}))", view
                 raise TypeError(f"{self.name}: sizes must be integers, got {n!r} of {n.dtype}")
         return x.dtype, tuple([_dim_of(n) for n in sizes])
 
-    def vjp(self, i, out, g, x, *sizes):
-        return ReshapeLike()(g, x)
-
     def code(self, x, *sizes):
         return self.template.format(x, ", ".join(sizes) + "," * (len(sizes) == 1))
 
 
-class Alloc(Reshape, name="alloc", template="np.full(({1}), {0})", view=False):
-    """A new array of a shape given by the other inputs, filled with the first one."""
+class Reshape(Alloc, name="reshape", template="np.reshape({0}, ({1}))", view=True):
+    """The elements of the first input in a shape given by the other inputs; a size of −1 fits."""
 
-    vjp = Operation.vjp
-
-
-class ReshapeLike(Reshape, name="reshape_like", template="{0}.reshape({1}.shape)"):
-    """The elements of the first input in the shape of the second."""
-
-    code = Operation.code
-
-    def infer(self, x, like):
-        return x.dtype, like.dims
-
-
-class BroadcastLike(ReshapeLike, name="broadcast", template="np.broadcast_to({0}, {1}.shape)"):
-    """The first input, broadcast to the shape of the second."""
-
-    vjp = Operation.vjp
+    vjp = ReshapeLike.vjp
 
 
 def _dim_of(n: Variable):
