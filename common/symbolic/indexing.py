@@ -102,11 +102,7 @@ def index(x: Variable, key) -> Variable:
         If a part isn't a slice, an integer, an array of integers or booleans, None or an ellipsis.
     """
     pattern, inputs = _parsed(x, key if isinstance(key, tuple) else (key,))
-    if all(part in (None, ALL) for part in pattern):
-        new = [k for k, part in enumerate(pattern) if part is None]
-        # x[:] isn't x: the part that set_subtensor replaces
-        return arrays.expand(x, new) if new else arrays.Dimshuffle(tuple(range(x.ndim)), x.ndim)(x)
-    if arrays.is_shape(x) and len(pattern) == 1 and not inputs:
+    if arrays.is_shape(x) and len(pattern) == 1 and not inputs and pattern != (None,):
         [part], n = pattern, len(x.inputs)
         if isinstance(part, int):
             if not -n <= part < n:
@@ -114,6 +110,10 @@ def index(x: Variable, key) -> Variable:
             return x.inputs[part]
         if x.inputs[slice(*part)]:
             return arrays.stack(x.inputs[slice(*part)])
+    if all(part in (None, ALL) for part in pattern):
+        new = [k for k, part in enumerate(pattern) if part is None]
+        # x[:] isn't x, but a part of it, which set_subtensor can replace.
+        return arrays.expand(x, new) if new else arrays.Dimshuffle(tuple(range(x.ndim)), x.ndim)(x)
     return Index(pattern)(x, *inputs)
 
 

@@ -367,9 +367,28 @@ def test_parts_of_a_shape():
     x, n = T.dtensor3("x"), T.lscalar("n")
     parts = [x.shape[1], x.shape[-1], *x.shape[:2], x.shape[1:n].sum(), x.shape[n:].sum()]
     parts += [x.shape[2][None], T.argmax(x.shape[1])]
-    vectors = [x.shape[9:], T.stack([n, n + 1])[[1, 0]], T.set_subtensor(x.shape[1], n + 3)]
+    assert T.zeros(T.drow().shape[:]).broadcastable == (True, False)
+    vectors = [
+        x.shape[9:],
+        x.shape[None, 1:][0],
+        T.stack([n, n + 1])[[1, 0]],
+        T.set_subtensor(x.shape[1], n + 3),
+    ]
     results = theano.function([x, n], [*parts, *vectors])(np.zeros((2, 3, 4)), 2)
-    assert [r.tolist() for r in results] == [3, 4, 2, 3, 3, 4, [4], 0, [], [3, 2], [2, 5, 4]]
+    assert [r.tolist() for r in results] == [
+        3,
+        4,
+        2,
+        3,
+        3,
+        4,
+        [4],
+        0,
+        [],
+        [3, 4],
+        [3, 2],
+        [2, 5, 4],
+    ]
 
 
 def test_parts_of_what_was_stacked():
