@@ -169,19 +169,18 @@ class Program:
     def _arguments(self, x):
         """Return the texts of the inputs of `x`; those of an elementwise operation in its dtype."""
         texts = [self._texts[y] for y in x.inputs]
-        if isinstance(x.operation, Elementwise | Dimshuffle):
-            # NumPy's shapes hold Python integers; as operands they must be int64.
-            sizes = [y.operation is not None and y.operation.name == "size" for y in x.inputs]
-            texts = [f"np.int64({t})" if s else t for t, s in zip(texts, sizes, strict=True)]
-        if not isinstance(x.operation, Elementwise):
+        if not isinstance(x.operation, Elementwise | Dimshuffle):
             return texts
-        operands, program = x.inputs[x.operation.name == "switch" :], x.operation.program
+        operands, program = x.inputs[x.operation.name == "switch" :], x.operation.template
         beside = [y.dtype for y in operands if not isinstance(y, Constant)]
         for i, y in enumerate(x.inputs):
             if isinstance(y, Constant):
                 # Beside an array of its dtype it can be a Python scalar, but not in -2.0 ** x.
                 plain = y.ndim == 0 and y.name is None and y.dtype == x.dtype in beside
                 texts[i] = (plain and _as_call(program) and _literal(y)) or texts[i]
+            elif y.operation is not None and y.operation.name == "size":
+                # NumPy's shapes hold Python integers; as operands they must be int64.
+                texts[i] = f"np.int64({texts[i]})"
         return list(map(without_parentheses, texts)) if _as_call(program) == program else texts
 
     def _statement(self, x):
