@@ -6,7 +6,8 @@ broadcasting uses one element many times, so its VJP sums.
 
 import builtins
 import operator
-from itertools import zip_longest
+import weakref
+from itertools import accumulate, zip_longest
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
@@ -43,8 +44,13 @@ class Dimshuffle(Operation, name="dimshuffle", view=True, fields=("pattern", "nd
         place = {a: k for k, a in enumerate(self.pattern)}
         return dimshuffle(g, [place.get(a, "x") for a in range(x.ndim)])
 
+    @property
+    def kept(self):
+        """The axes of the input that the output has, in its order."""
+        return [a for a in self.pattern if a != "x"]
+
     def code(self, x):
-        kept = [a for a in self.pattern if a != "x"]
+        kept = self.kept
         dropped = tuple(a for a in range(self.ndim) if a not in kept)
         if dropped:
             x = f"{x}.squeeze({_axis_text(dropped)})"
@@ -143,10 +149,10 @@ class ShapeOf(Operation, name="size", fields=("axis",), dtype="int64", n_values=
 
 
 class Count(ShapeOf, name="count", fields=("axes", "dtype")):
-    """The number of elements along some axes, which a mean divides by."""
+    """The number of elements along some axes."""
 
     def code(self, x):
-        return f"np.{self.dtype}({' * '.join(f'{x}.shape[{a}]' for a in self.axes)})"
+        return f"np.{self.dtype}({' * '.join(f'{x}.shape[{a}]' for a in self.axes) or 1})"
 
 
 def shape(x) -> Variable:
@@ -169,11 +175,28 @@ def is_shape(x: Variable) -> bool:
 
 def size(x) -> Variable:
     """Return the number of elements of `x`, int64."""
-    return prod(shape(x))
+    x = as_variable(x)
+    return Count(tuple(range(x.ndim)), "int64")(x)
 
 
-class Reshape(Operation, name="reshape", template="np.reshape({0}, ({1}))", view=True, n_values=1):
-    """The elements of the first input in a shape given by the other inputs; a size of −1 fits."""
+class BroadcastLike(Operation, name="broadcast", template="np.broadcast_to({0}, {1}.shape)"):
+    """The first input, broadcast to the shape of the second."""
+
+    view, n_values = True, 1
+
+    def infer(self, x, like):
+        return x.dtype, like.dims
+
+
+class ReshapeLike(BroadcastLike, name="reshape_like", template="{0}.reshape({1}.shape)"):
+    """The elements of the first input in the shape of the second."""
+
+    def vjp(self, i, out, g, x, *rest):
+        return ReshapeLike()(g, x)
+
+
+class Alloc(Operation, name="alloc", template="np.full(({1}), {0})", n_values=1):
+    """A new array of a shape given by the other inputs, filled with the first one."""
 
     def infer(self, x, *sizes):
         for n in sizes:
@@ -181,32 +204,14 @@ class Reshape(Operation, name="reshape", template="np.reshape({0}, ({1}))", view
                 raise TypeError(f"{self.name}: sizes must be integers, got {n!r} of {n.dtype}")
         return x.dtype, tuple([_dim_of(n) for n in sizes])
 
-    def vjp(self, i, out, g, x, *sizes):
-        return ReshapeLike()(g, x)
-
     def code(self, x, *sizes):
         return self.template.format(x, ", ".join(sizes) + "," * (len(sizes) == 1))
 
 
-class Alloc(Reshape, name="alloc", template="np.full(({1}), {0})", view=False):
-    """A new array of a shape given by the other inputs, filled with the first one."""
+class Reshape(Alloc, name="reshape", template="np.reshape({0}, ({1}))", view=True):
+    """The elements of the first input in a shape given by the other inputs; a size of −1 fits."""
 
-    vjp = Operation.vjp
-
-
-class ReshapeLike(Reshape, name="reshape_like", template="{0}.reshape({1}.shape)"):
-    """The elements of the first input in the shape of the second."""
-
-    code = Operation.code
-
-    def infer(self, x, like):
-        return x.dtype, like.dims
-
-
-class BroadcastLike(ReshapeLike, name="broadcast", template="np.broadcast_to({0}, {1}.shape)"):
-    """The first input, broadcast to the shape of the second."""
-
-    vjp = Operation.vjp
+    vjp = ReshapeLike.vjp
 
 
 def _dim_of(n: Variable):
@@ -242,7 +247,10 @@ def flatten(x, ndim=1) -> Variable:
         return x
     if not 1 <= ndim <= builtins.max(x.ndim, 1):
         raise ValueError(f"flatten: ndim must lie between 1 and {x.ndim}, got {ndim}")
-    return reshape(x, [*(ShapeOf(a)(x) for a in range(ndim - 1)), -1])
+    if ndim == 1:
+        return reshape(x, -1)
+    last = Count(tuple(range(ndim - 1, x.ndim)), "int64")(x)  # −1 doesn't do beside a size of 0
+    return reshape(x, [*(ShapeOf(a)(x) for a in range(ndim - 1)), last])
 
 
 def addbroadcast(x, *axes) -> Variable:
@@ -315,36 +323,29 @@ def eye(n, m=None, k=0, dtype=None) -> Variable:
 # Reductions: they combine the elements along some axes, and drop these axes.
 
 
-def _to_factors(g, y, x, axes):
-    """Return g times the product of the other factors, right even where some are 0."""
-    [axis] = axes
-    itself = shape_padright(eye(ShapeOf(axis)(x), dtype="bool"), x.ndim - axis - 1)
-    return ew.zero_or_product(g, prod(ew.switch(itself, 1, expand(x, axes)), axis + 1))
+class Recurrence(Operation, name="recurrence", template="recurrence({0}, {1})"):
+    """y₀ = 0, yₖ₊₁ = xₖ yₖ + bₖ along the last axis."""
+
+    def vjp(self, i, y, g, x, *b):
+        """Return hₖ yₖ for x, hₖ for b, where hₖ = ∂cost/∂yₖ₊₁.
+
+        That is a recurrence from the end: the last one is 0, and hₖ₋₁ = xₖ hₖ + gₖ.
+        """
+        h = Recurrence()(x[..., ::-1], g[..., ::-1])[..., ::-1]
+        return h if i == 1 else ew.zero_or_product(h, y)
 
 
-def _to_largest(g, y, x, axes):
-    """Return g at the element that was found, 0 elsewhere. Equal elements share g."""
-    found = ew.eq(x, y)
-    count = ew.cast(sum(found, axes, keepdims=True), g.dtype)
-    return ew.switch(found, g / count, 0)
-
-
-# The VJP: a function of g, of the result (both with axes of size 1 where it was reduced), of the
-# input and the axes. Other reductions give integers or booleans.
-REDUCTION_VJPS = {
-    "sum": lambda g, y, x, axes: broadcast_like(g, x),
-    "prod": _to_factors,
-    "max": _to_largest,
-    "min": _to_largest,
-}
+class ProductBefore(Recurrence, name="product_before", template="product_before({0})"):
+    """y₀ = 1, yₖ₊₁ = xₖ yₖ along the last axis: for each element the product of those before it."""
 
 
 class Reduction(Operation, fields=("name", "axes")):
-    """NumPy's method of this name, over some axes; prod, argmax and argmin take only one."""
+    """NumPy's method of this name, over some axes; for prod, argmax and argmin over the last."""
 
-    def __init__(self, name: str, axes: tuple[int, ...]):
-        super().__init__(name, axes)
-        self.selects = name in ("max", "min")
+    @property
+    def selects(self):
+        """Whether it ignores elements: all but the largest or smallest."""
+        return self.name in ("max", "min")
 
     def infer(self, x):
         self._over_all = len(self.axes) == x.ndim
@@ -352,28 +353,37 @@ class Reduction(Operation, fields=("name", "axes")):
         return ew.dtype_of(f"{{0}}.{self.name}()", (x.dtype,)), dims
 
     def vjp(self, i, out, g, x):
-        vjp, axes = REDUCTION_VJPS[self.name], self.axes
-        return vjp(expand(g, axes), expand(out, axes), x, axes)
+        """Return the VJP of sum, prod, max or min. Others give integers or booleans.
+
+        A factor gets g times the product of those before it and those after it. Equal elements that
+        are the largest or smallest share g.
+        """
+        g = expand(g, self.axes)
+        if self.name == "sum":
+            return broadcast_like(g, x)
+        if self.name == "prod":
+            after = ProductBefore()(x[..., ::-1])[..., ::-1]
+            return ew.zero_or_product(g, ProductBefore()(x) * after)
+        found = ew.eq(x, expand(out, self.axes))
+        count = ew.cast(sum(found, self.axes, keepdims=True), g.dtype)
+        return ew.switch(found, g / count, 0)
 
     def code(self, x):
         return f"{x}.{self.name}({'' if self._over_all else f'axis={_axis_text(self.axes)}'})"
 
 
 def _reduced(name, x, axis, keepdims, dtype=None):
-    """Return a reduction over any axes: prod takes them one by one, argmax flattens them before."""
+    """Return a reduction over any axes. Of prod, argmax and argmin they become one, the last."""
     x = as_variable(x)
-    x = result = ew.cast(x, dtype or x.dtype)
+    x = ew.cast(x, dtype or x.dtype)
     axes = as_axes(name, x, axis)
-    groups = [axes] if axes else []
-    if name == "prod":
-        groups = [(a,) for a in axes[::-1]]
-    elif name in ("argmax", "argmin"):
+    if name in ("prod", "argmax", "argmin"):
         rest = [a for a in range(x.ndim) if a not in axes]
         together = transpose(x, [*rest, *axes])
-        result = flatten(together, len(rest) + 1) if axes else shape_padright(x)
-        groups = [(len(rest),)]
-    for group in groups:
-        result = Reduction(name, group)(result)
+        together = flatten(together, len(rest) + 1) if axes else shape_padright(x)
+        result = Reduction(name, (len(rest),))(together)
+    else:
+        result = Reduction(name, axes)(x) if axes else x
     result = ew.cast(result, dtype or Reduction(name, axes).infer(x)[0])
     return expand(result, axes) if keepdims else result
 
@@ -384,7 +394,7 @@ def sum(x, axis=None, dtype=None, keepdims=False) -> Variable:
 
 
 def prod(x, axis=None, dtype=None, keepdims=False) -> Variable:
-    """Return the product over `axis`. The gradient takes n² memory along an axis of n elements."""
+    """Return the product over `axis`."""
     return _reduced("prod", x, axis, keepdims, dtype)
 
 
@@ -430,6 +440,10 @@ def std(x, axis=None, keepdims=False) -> Variable:
 
 # Joining and counting
 
+# Where the parts of a concatenation start, and where the last one stops: kept, since adding up
+# the sizes before each part would take quadratic time.
+_starts = weakref.WeakKeyDictionary()
+
 
 class Join(Operation, name="concatenate", fields=("axis",)):
     """Arrays one after the other along an axis."""
@@ -449,9 +463,11 @@ class Join(Operation, name="concatenate", fields=("axis",)):
         return np.result_type(*(x.dtype for x in xs)).name, tuple(dims)
 
     def vjp(self, i, out, g, *xs):
-        sizes = [ShapeOf(self.axis)(x) for x in xs[: i + 1]]
-        start = builtins.sum(sizes[:i], start=as_variable(np.int64(0)))
-        return ReshapeLike()(at(g, self.axis, slice(start, start + sizes[i])), xs[i])
+        if out not in _starts:
+            sizes = [ShapeOf(self.axis)(x) for x in xs]
+            _starts[out] = list(accumulate(sizes, initial=as_variable(np.int64(0))))
+        start, stop = _starts[out][i : i + 2]
+        return ReshapeLike()(at(g, self.axis, slice(start, stop)), xs[i])
 
     def code(self, *xs):
         return f"np.concatenate([{', '.join(xs)}], axis={self.axis})"

@@ -22,7 +22,7 @@ from functools import cache
 
 import numpy as np
 
-from common.symbolic.arrays import AddBroadcast
+from common.symbolic.arrays import AddBroadcast, Dimshuffle
 from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Constant, Variable, ancestors
 from common.symbolic.indexing import Index, SetAt
@@ -166,7 +166,7 @@ class Program:
     def _arguments(self, x):
         """Return the texts of the inputs of `x`; those of an elementwise operation in its dtype."""
         texts, operation = [self.texts[y] for y in x.inputs], x.operation
-        if not isinstance(operation, Elementwise):
+        if not isinstance(operation, Elementwise | Dimshuffle):
             return texts
         call, operands = _as_call(operation.template), x.inputs[operation.name == "switch" :]
         beside = [y.dtype for y in operands if not isinstance(y, Constant)]
@@ -176,7 +176,7 @@ class Program:
                 plain = y.ndim == 0 and y.name is None and y.dtype == x.dtype in beside
                 texts[i] = (plain and call and _literal(y)) or texts[i]
             elif y.operation is not None and y.operation.name == "size":
-                # NumPy's shapes hold Python integers; in arithmetic they must be int64.
+                # NumPy's shapes hold Python integers; as operands they must be int64.
                 texts[i] = f"np.int64({texts[i]})"
         return list(map(without_parentheses, texts)) if call == operation.template else texts
 

@@ -102,9 +102,7 @@ def index(x: Variable, key) -> Variable:
         If a part isn't a slice, an integer, an array of integers or booleans, None or an ellipsis.
     """
     pattern, inputs = _parsed(x, key if isinstance(key, tuple) else (key,))
-    if all(part in (None, ALL) for part in pattern):
-        return arrays.expand(x, [k for k, part in enumerate(pattern) if part is None])
-    if arrays.is_shape(x) and len(pattern) == 1 and not inputs:
+    if arrays.is_shape(x) and len(pattern) == 1 and not inputs and pattern != (None,):
         [part], n = pattern, len(x.inputs)
         if isinstance(part, int):
             if not -n <= part < n:
@@ -112,6 +110,10 @@ def index(x: Variable, key) -> Variable:
             return x.inputs[part]
         if x.inputs[slice(*part)]:
             return arrays.stack(x.inputs[slice(*part)])
+    if all(part in (None, ALL) for part in pattern):
+        new = [k for k, part in enumerate(pattern) if part is None]
+        # x[:] isn't x, but a part of it, which set_subtensor can replace.
+        return arrays.expand(x, new) if new else arrays.Dimshuffle(tuple(range(x.ndim)), x.ndim)(x)
     return Index(pattern)(x, *inputs)
 
 
@@ -159,7 +161,10 @@ def _sliced(n, bounds):
 
 
 def set_subtensor(x, y) -> Variable:
-    """Return the array that `x` is a part of, with that part replaced by `y`."""
+    """Return the array that `x` is a part of, with that part replaced by `y`.
+
+    If an index is repeated, it isn't defined which value stays.
+    """
     return _subtensor("set_subtensor", x, y)
 
 
@@ -174,6 +179,9 @@ def _subtensor(name, x, y):
         array, pattern, inputs = arrays.shape(x.inputs[0]), (operation.axis,), ()
     elif type(operation) is Index:
         (array, *inputs), pattern = x.inputs, operation.pattern
+    elif isinstance(operation, arrays.Dimshuffle) and operation.kept == [*range(operation.ndim)]:
+        [array], inputs = x.inputs, ()  # x is y[:], y[None] or the like
+        pattern = tuple(None if a == "x" else ALL for a in operation.pattern) or (Ellipsis,)
     else:
         raise TypeError(f"{name}: the first argument must be an indexed variable, x[…], got {x!r}")
     if np.result_type(array.dtype, y.value.item() if y.weak else y.dtype) != array.dtype:

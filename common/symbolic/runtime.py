@@ -22,6 +22,21 @@ def zero_or_dot(g, f):
     return g @ (f if used.all() else np.where(used[..., None], f, 0))
 
 
+def product_before(x):
+    """Return y₀ = 1, yₖ₊₁ = xₖ yₖ along the last axis."""
+    y = np.ones_like(x)
+    np.cumprod(x[..., :-1], axis=-1, out=y[..., 1:])
+    return y
+
+
+def recurrence(x, b):
+    """Return y₀ = 0, yₖ₊₁ = xₖ yₖ + bₖ along the last axis, where xₖ · 0 is 0 even if xₖ = ∞."""
+    y = np.zeros_like(b)
+    for k in range(b.shape[-1] - 1):
+        y[..., k + 1] = zero_or_product(y[..., k], x[..., k]) + b[..., k]
+    return y
+
+
 def softmax(x, axes):
     """Return exp(xₖ) / Σⱼ exp(xⱼ), where the sum goes over `axes`."""
     x = np.asfortranarray(x)  # since NumPy is slow at reducing a short last axis
