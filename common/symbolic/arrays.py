@@ -482,8 +482,8 @@ def stack(*tensors, axis=0) -> Variable:
     if not tensors:
         raise TypeError("stack takes a list of arrays, got none")
     xs = [as_variable(x) for x in tensors]
-    dtype = np.result_type(*(x.dtype for x in xs)).name
     if builtins.all(x.ndim == 0 for x in xs):
+        dtype = ew.common_dtype(xs)
         return MakeVector()(*(ew.cast(x, dtype) for x in xs))
     return concatenate([shape_padaxis(x, axis) for x in xs], axis)
 
@@ -511,10 +511,8 @@ def arange(start, stop=None, step=1, dtype=None) -> Variable:
     start, stop = (0, start) if stop is None else (start, stop)
     numbers = [stop] if (start, step) == (0, 1) else [start, stop, step]
     numbers = [as_variable(n) for n in numbers]
-    strong = [n.dtype for n in numbers if not n.weak]
-    weak = ["float64" if n.kind == "f" else "int64" for n in numbers]
-    natural = np.result_type(*(strong or weak))
-    dtype = dtype or ("int64" if natural.kind in "biu" else natural.name)
+    is_float = builtins.any(n.kind in "fc" for n in numbers)
+    dtype = dtype or (ew.common_dtype(numbers) if is_float else "int64")
     return Arange(checked_dtype(dtype))(*numbers)
 
 

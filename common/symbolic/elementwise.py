@@ -7,10 +7,11 @@ the gradient walk sums the VJP to the input's shape, so no row needs to.
 The dtype rule is Theano's:
 
 - arrays combine as NumPy's do: int8 and int32 give int32, int32 and float32 give float64;
-- a Python integer has the smallest integer dtype that holds it (int64 if there is no array beside
-  it), a Python float has floatX; beside an array of floats both take that array's dtype;
-- real functions of 8 and 16 bit integers and booleans give float32, of larger ones float64; the
-  quotient of integers has floatX;
+- a Python float has floatX, a Python integer the smallest integer dtype that holds it; beside
+  floats an integer takes their dtype, and beside an array of floats a Python float does so, too;
+- what is computed of Python integers alone is int64, unless it only chooses one, as `switch` does;
+- real functions of 8 and 16 bit integers and booleans give float32, of larger ones float64; those
+  of Python integers, and quotients of integers, give floatX;
 - sums and products of integers are int64 (unsigned: uint64); float16 is refused.
 """
 
@@ -21,7 +22,6 @@ from itertools import zip_longest
 
 import numpy as np
 
-from common.symbolic.config import config
 from common.symbolic.graph import KINDS, Constant, Operation, Variable, as_variable, checked_dtype
 from common.symbolic.runtime import NAMESPACE
 
@@ -72,29 +72,16 @@ class Elementwise(Operation):
         self.is_comparison = kind == "bool"
         self.differentiable = bool(vjps)
 
-    def __call__(self, *inputs) -> Variable:
-        """Return the variable that this operation computes from `inputs`."""
+    def converted(self, *inputs):
+        """Return the inputs in dtypes from which NumPy arrives at that of the rule."""
         if len(inputs) != self.n_inputs:
             raise TypeError(f"{self.name} takes {self.n_inputs} inputs, got {len(inputs)}")
-        inputs = [as_variable(x) for x in inputs]
-        operands = inputs[self.name == "switch" :]  # the dtype doesn't depend on a condition
-        arrays = [x.dtype for x in operands if not x.weak]
-        if not any(KINDS[dtype] in "fc" for dtype in arrays):
-            inputs = [self._settled(x, arrays) if x.weak else x for x in inputs]
         if self.kind == "float" and not any(x.kind in "fc" for x in inputs):
-            real = np.result_type(inputs[0].dtype, "float32")
-            dtype = config.floatX if len(inputs) > 1 else real
-            inputs = [x if x.weak else cast(x, dtype) for x in inputs]
-        return super().__call__(*inputs)
-
-    def _settled(self, number, dtypes):
-        """Return a Python number, cast to the rule's dtype unless NumPy arrives at that by itself.
-
-        `dtypes` are those of the arrays beside it.
-        """
-        dtype = "int64" if number.kind == "i" and not (dtypes or self.selects) else number.dtype
-        by_numpy, by_rule = (np.result_type(x, *dtypes) for x in (number.value.item(), dtype))
-        return number if dtypes and by_numpy == by_rule else cast(number, dtype)
+            one_array = len(inputs) == 1 and not inputs[0].weak
+            dtype = np.result_type(inputs[0].dtype, "float32") if one_array else "floatX"
+            return [cast(x, dtype) for x in inputs]
+        first = 1 if self.name == "switch" else 0  # the dtype doesn't depend on a condition
+        return [*inputs[:first], *settled(inputs[first:], self.selects)]
 
     def infer(self, *inputs):
         dtypes = tuple([type(x.value.item()) if x.weak else x.dtype for x in inputs])
@@ -137,6 +124,31 @@ def _one(dtype):
     return Constant(1.0, dtype=dtype)
 
 
+def settled(operands, selects=True):
+    """Return `operands` with the Python numbers among them in the dtypes that the rule gives them.
+
+    They stay as they are where NumPy arrives at the same dtype by itself. `selects` tells whether
+    the numbers are only chosen among, not computed with.
+    """
+    arrays = [x.dtype for x in operands if not x.weak]
+    floats = [x for x in operands if x.kind in "fc"]
+
+    def in_dtype(number):
+        dtype = "int64" if number.kind == "i" and not (arrays or selects) else number.dtype
+        by_numpy, by_rule = (np.result_type(x, *arrays) for x in (number.value.item(), dtype))
+        return number if arrays and by_numpy == by_rule else cast(number, dtype)
+
+    if not all(x.weak for x in floats):
+        return operands
+    return [in_dtype(x) if x.weak and x in (floats or operands) else x for x in operands]
+
+
+def common_dtype(operands) -> str:
+    """Return the dtype that the rule gives to several variables together."""
+    seen = [x.value.item() if x.weak else x.dtype for x in settled(operands)]
+    return np.result_type(*seen).name
+
+
 @cache
 def dtype_of(program, dtypes):
     """Return the dtype that NumPy gives the result; a type in `dtypes` is that of a number."""
@@ -165,8 +177,6 @@ class Cast(Operation, name="cast", view=True, fields=("dtype",)):
     """The same numbers in another dtype."""
 
     def infer(self, x):
-        if x.kind == "c" and KINDS[self.dtype] != "c":
-            raise TypeError(f"cast: {x!r} is complex, so it can't be cast to {self.dtype}")
         return self.dtype, x.dims
 
     def code(self, x):
@@ -182,8 +192,10 @@ def cast(x, dtype) -> Variable:
         If there is no such dtype of numbers, or `x` is complex and the dtype isn't.
     """
     x, dtype = as_variable(x), checked_dtype(dtype)
+    if x.kind == "c" and KINDS[dtype] != "c":
+        raise TypeError(f"cast: {x!r} is complex, so it can't be cast to {dtype}")
     if x.weak:
-        return Constant(x.value.astype(dtype), x.name)
+        return Constant(x.value, x.name, dtype=dtype)
     return x if x.dtype == dtype else Cast(dtype)(x)
 
 

@@ -102,8 +102,15 @@ class Operation:
 
     def __call__(self, *inputs) -> "Variable":
         """Return the variable that this operation computes from `inputs`."""
-        inputs = tuple([as_variable(x) for x in inputs])
+        inputs = tuple(self.converted(*[as_variable(x) for x in inputs]))
         return Variable(self, inputs, *self.infer(*inputs))
+
+    def converted(self, *inputs: "Variable"):
+        """Return the inputs as the operation takes them: a Python number becomes an array."""
+        first, *rest = inputs
+        if first.weak and self.connected(0):
+            first = Constant(first.value, first.name, dtype=first.dtype)
+        return first, *rest
 
     def infer(self, *inputs: "Variable") -> tuple[str, tuple]:
         """Return dtype and shape of the output, or raise what is wrong with the inputs."""
@@ -233,7 +240,7 @@ class Constant(Variable):
     """A leaf whose `value` never changes: a read-only copy of the array that was given."""
 
     def __init__(self, value, name: str | None = None, *, dtype=None, weak=False):
-        self.value = np.array(value)
+        self.value = np.array(value, None if weak else dtype)
         self.value.setflags(write=False)
         self.weak = weak
         super().__init__(None, (), checked_dtype(dtype or self.value.dtype), self.value.shape, name)
