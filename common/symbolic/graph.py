@@ -205,9 +205,9 @@ class Variable:
         return map(self.__getitem__, range(self.dims[0]))
 
     def __bool__(self):
-        if getattr(self.operation, "is_comparison", False):
+        if self.kind == "b" and self.operation is not None:
             raise TypeError(
-                f"the comparison {self!r} has no value yet, so it is neither true nor false; "
+                f"the condition {self!r} has no value yet, so it is neither true nor false; "
                 "choose with switch of common.symbolic.tensor"
             )
         return True  # so that `if W:` tells a variable from None
@@ -393,11 +393,9 @@ def _has_variable(value):
 def _dtype_of_number(value):
     if type(value) is not int:
         return config.floatX if type(value) is float else "complex128"
-    for dtype, n in (("int8", 2**7), ("int16", 2**15), ("int32", 2**31), ("int64", 2**63)):
-        if -n <= value < n:
+    for dtype in ("int8", "int16", "int32", "int64", "uint64"):
+        if np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
             return dtype
-    if 0 <= value < 2**64:
-        return "uint64"
     raise TypeError(f"an integer must fit into 64 bits, got {value}")
 
 
