@@ -161,16 +161,16 @@ class Program:
         return text or f"{self._texts.get(x) or self._expression(x)}.shape[{axis}]"
 
     def _expression(self, x):
-        code, program = x.operation.code(*self._arguments(x)), getattr(x.operation, "program", None)
-        is_operator = x.operation.name == "dot" or (program and _as_call(program) != program)
-        return f"({code})" if is_operator else code
+        code, operation = x.operation.code(*self._arguments(x)), x.operation
+        is_call = _as_call(operation.template) == operation.template
+        return f"({code})" if isinstance(operation, Elementwise | Dot) and not is_call else code
 
     def _arguments(self, x):
         """Return the texts of the inputs of `x`; those of an elementwise operation in its dtype."""
         texts = [self._texts[y] for y in x.inputs]
         if not isinstance(x.operation, Elementwise):
             return texts
-        operands, program = x.inputs[x.operation.name == "switch" :], x.operation.program
+        operands, program = x.inputs[x.operation.name == "switch" :], x.operation.template
         beside = [y.dtype for y in operands if not isinstance(y, Constant)]
         for i, y in enumerate(x.inputs):
             if isinstance(y, Constant):
@@ -189,7 +189,7 @@ class Program:
         statement may also read a view of it, as in t - t.T, since NumPy's functions copy what
         overlaps with their output.
         """
-        args, program = self._arguments(x), getattr(x.operation, "program", "")
+        args, program = self._arguments(x), x.operation.template
         call, free = _as_call(program) or "", []
         if x.dims and call.partition("(")[0] in WITH_OUT:
             last_read = [y for y in x.inputs if self._last.get(y) is x and y.dtype == x.dtype]

@@ -5,6 +5,7 @@ from string import ascii_uppercase
 
 from common.symbolic.absent import absent_from
 from common.symbolic.arrays import Print  # noqa: F401 (theano.printing.Print)
+from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Variable, ancestors, as_variable
 
 __getattr__ = absent_from(__name__)
@@ -50,9 +51,9 @@ def formula(variable: Variable) -> str:
 def _text(v, args):
     """Return the formula of `v`, given the formulas of its inputs."""
     operation, name = v.operation, v.operation.name
-    program = "{0} ** {1}" if name == "pow" else getattr(operation, "program", "")
-    if program.startswith(("{", "-{", "~{")):  # an operator
-        return f"({program.format(*args)})"
+    template = "{0} ** {1}" if name == "pow" else operation.template
+    if isinstance(operation, Elementwise) and template.startswith(("{", "-{", "~{")):  # an operator
+        return f"({template.format(*args)})"
     if name in ("index", "dimshuffle", "size"):
         return operation.code(*args)
     axes = (operation.axis,) if name == "concatenate" else getattr(operation, "axes", ())
