@@ -75,7 +75,7 @@ def dimshuffle(x, pattern) -> Variable:
         )
     if pattern == tuple(range(x.ndim)):
         return x
-    return Dimshuffle(pattern, x.ndim)(ew.cast(x, x.dtype))  # a Python number has no axes
+    return Dimshuffle(pattern, x.ndim)(x)
 
 
 def transpose(x, axes=None) -> Variable:
@@ -264,17 +264,17 @@ def alloc(value, *shape) -> Variable:
     value = as_variable(value)
     if value.ndim:
         return fill(alloc(ew.cast(0, value.dtype), *shape), value)
-    return Alloc()(ew.cast(value, value.dtype), *sizes) if sizes else value
+    return Alloc()(value, *sizes) if sizes else value
 
 
 def zeros(shape, dtype=None) -> Variable:
     """Return zeros of `shape`, of numbers or variables, by default of floatX."""
-    return alloc(ew.cast(0, dtype or "floatX"), shape)
+    return alloc(ew.cast(0, dtype), shape)
 
 
 def ones(shape, dtype=None) -> Variable:
     """Return ones of `shape`, of numbers or variables, by default of floatX."""
-    return alloc(ew.cast(1, dtype or "floatX"), shape)
+    return alloc(ew.cast(1, dtype), shape)
 
 
 def fill(x, value) -> Variable:
@@ -301,7 +301,7 @@ def ones_like(x, dtype=None) -> Variable:
 def eye(n, m=None, k=0, dtype=None) -> Variable:
     """Return ones on the diagonal `k` of a matrix of n rows and m columns, zeros elsewhere."""
     rows, columns = arange(n), arange(n if m is None else m)
-    return ew.cast(ew.eq(expand(rows, (1,)) + k, columns), dtype or "floatX")
+    return ew.cast(ew.eq(expand(rows, (1,)) + k, columns), dtype)
 
 
 # Reductions: they combine the elements along some axes, and drop these axes.

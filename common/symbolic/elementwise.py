@@ -11,8 +11,8 @@ The dtype rule is Theano's:
   floats an integer takes their dtype, and beside an array of floats a Python float does so, too;
 - what is computed of Python integers alone is int64;
 - real functions of 8 and 16 bit integers and booleans give float32, of larger ones float64; those
-  of Python integers, and quotients of integers, give floatX;
-- sums and products of integers are int64 (unsigned: uint64); float16 is refused.
+  of Python integers, and the quotient and softmax of integers, have floatX;
+- sums and products of integers are int64 (unsigned: uint64), means float64; float16 is refused.
 """
 
 import math
@@ -79,8 +79,8 @@ class Elementwise(Operation):
             one_array = len(inputs) == 1 and not inputs[0].weak
             dtype = np.result_type(inputs[0].dtype, "float32") if one_array else "floatX"
             return [cast(x, dtype) for x in inputs]
-        if self.name == "switch":
-            inputs = cast(inputs[0], "bool"), *inputs[1:]  # the dtype doesn't depend on it
+        if self.name == "switch":  # whose dtype doesn't depend on that of the condition
+            inputs = cast(inputs[0], "bool"), *inputs[1:]
         return settled(inputs)
 
     def infer(self, *inputs):
@@ -129,12 +129,13 @@ def settled(operands):
     if not all(x.weak for x in floats):
         return operands
 
-    def in_dtype(number):
+    def in_own_dtype(number):
         dtype = "int64" if number.kind == "i" and not arrays else number.dtype
         by_numpy, by_rule = (np.result_type(x, *arrays) for x in (number.value.item(), dtype))
         return number if arrays and by_numpy == by_rule else cast(number, dtype)
 
-    return [in_dtype(x) if x.weak and x in (floats or operands) else x for x in operands]
+    decisive = floats or [x for x in operands if x.weak]
+    return [in_own_dtype(x) if x in decisive else x for x in operands]
 
 
 def common_dtype(operands) -> str:
@@ -177,7 +178,7 @@ class Cast(Operation, name="cast", view=True, fields=("dtype",)):
 
 
 def cast(x, dtype) -> Variable:
-    """Return `x` in another dtype, by name; "floatX" is that of the configuration.
+    """Return `x` in another dtype, as NumPy has them; None and "floatX" are the configuration's.
 
     Raises
     ------

@@ -106,7 +106,10 @@ class Operation:
         return Variable(self, inputs, *self.infer(*inputs))
 
     def converted(self, *inputs: "Variable"):
-        """Return the inputs as the operation takes them: a Python number becomes an array."""
+        """Return the inputs as the operation takes them: the first one as an array, if it counts.
+
+        Sizes, bounds and indices may be Python numbers.
+        """
         first, *rest = inputs
         if first.weak and self.connected(0):
             first = Constant(first.value, first.name, dtype=first.dtype)
@@ -323,7 +326,7 @@ class TensorType:
     """
 
     def __init__(self, dtype, broadcastable, name=None):
-        self.dtype = "floatX" if dtype in (None, "floatX") else checked_dtype(dtype)
+        self.dtype = "floatX" if _is_floatX(dtype) else checked_dtype(dtype)
         self.broadcastable = tuple(map(bool, broadcastable))
         self.ndim = len(self.broadcastable)
 
@@ -354,12 +357,16 @@ class TensorType:
 # Values
 
 
+def _is_floatX(dtype):
+    return dtype is None or (isinstance(dtype, str) and dtype == "floatX")
+
+
 def checked_dtype(dtype) -> str:
-    """Return the name of a dtype of numbers, that of "floatX" too, or raise TypeError."""
-    if isinstance(dtype, str) and (dtype in KINDS or dtype == "floatX"):
-        return config.floatX if dtype == "floatX" else dtype
+    """Return the name of a dtype of numbers, floatX for None or "floatX", or raise TypeError."""
+    if _is_floatX(dtype):
+        return config.floatX
     with suppress(TypeError):
-        name = np.dtype(dtype).name
+        name = dtype if dtype in KINDS else np.dtype(dtype).name
         if name in KINDS:
             return name
     raise TypeError(
