@@ -378,7 +378,7 @@ def test_a_new_operation_may_be_any_expression(template):
     check([s, v], outputs + powers, 2.0, [-1.5, 0.25, 2.0])
 
 
-def test_the_template_of_a_new_operation_must_name_its_inputs():
+def test_the_program_of_a_new_operation_must_name_its_inputs():
     with pytest.raises(ValueError, match=r"its first input \{0\}, got 'x \+ 1'"):
         Elementwise("new", "x + 1", "float")
 
