@@ -134,8 +134,9 @@ def settled(operands):
         by_numpy, by_rule = (np.result_type(x, *arrays) for x in (number.value.item(), dtype))
         return number if arrays and by_numpy == by_rule else cast(number, dtype)
 
-    decisive = floats or [x for x in operands if x.weak]
-    return [in_own_dtype(x) if x in decisive else x for x in operands]
+    # An integer beside a Python float takes the dtype of that.
+    numbers = floats or [x for x in operands if x.weak]
+    return [in_own_dtype(x) if x in numbers else x for x in operands]
 
 
 def common_dtype(operands) -> str:
