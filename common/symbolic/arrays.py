@@ -81,7 +81,7 @@ def dimshuffle(x, pattern) -> Variable:
         )
     if pattern == tuple(range(x.ndim)):
         return x
-    return Dimshuffle(pattern, x.ndim)(ew.cast(x, x.dtype))  # a Python number has no axes
+    return Dimshuffle(pattern, x.ndim)(x)
 
 
 def transpose(x, axes=None) -> Variable:
@@ -280,17 +280,17 @@ def alloc(value, *shape) -> Variable:
     value = as_variable(value)
     if value.ndim:
         return fill(alloc(ew.cast(0, value.dtype), *shape), value)
-    return Alloc()(ew.cast(value, value.dtype), *sizes) if sizes else value
+    return Alloc()(value, *sizes) if sizes else value
 
 
 def zeros(shape, dtype=None) -> Variable:
     """Return zeros of `shape`, of numbers or variables, by default of floatX."""
-    return alloc(ew.cast(0, dtype or "floatX"), shape)
+    return alloc(ew.cast(0, dtype), shape)
 
 
 def ones(shape, dtype=None) -> Variable:
     """Return ones of `shape`, of numbers or variables, by default of floatX."""
-    return alloc(ew.cast(1, dtype or "floatX"), shape)
+    return alloc(ew.cast(1, dtype), shape)
 
 
 def fill(x, value) -> Variable:
@@ -317,7 +317,7 @@ def ones_like(x, dtype=None) -> Variable:
 def eye(n, m=None, k=0, dtype=None) -> Variable:
     """Return ones on the diagonal `k` of a matrix of n rows and m columns, zeros elsewhere."""
     rows, columns = arange(n), arange(n if m is None else m)
-    return ew.cast(ew.eq(expand(rows, (1,)) + k, columns), dtype or "floatX")
+    return ew.cast(ew.eq(expand(rows, (1,)) + k, columns), dtype)
 
 
 # Reductions: they combine the elements along some axes, and drop these axes.
@@ -506,8 +506,8 @@ def stack(*tensors, axis=0) -> Variable:
     if not tensors:
         raise TypeError("stack takes a list of arrays, got none")
     xs = [as_variable(x) for x in tensors]
-    dtype = np.result_type(*(x.dtype for x in xs)).name
     if builtins.all(x.ndim == 0 for x in xs):
+        dtype = ew.common_dtype(xs)
         return MakeVector()(*(ew.cast(x, dtype) for x in xs))
     return concatenate([shape_padaxis(x, axis) for x in xs], axis)
 
@@ -535,10 +535,8 @@ def arange(start, stop=None, step=1, dtype=None) -> Variable:
     start, stop = (0, start) if stop is None else (start, stop)
     numbers = [stop] if (start, step) == (0, 1) else [start, stop, step]
     numbers = [as_variable(n) for n in numbers]
-    strong = [n.dtype for n in numbers if not n.weak]
-    weak = ["float64" if n.kind == "f" else "int64" for n in numbers]
-    natural = np.result_type(*(strong or weak))
-    dtype = dtype or ("int64" if natural.kind in "biu" else natural.name)
+    is_float = builtins.any(n.kind in "fc" for n in numbers)
+    dtype = dtype or (ew.common_dtype(numbers) if is_float else "int64")
     return Arange(checked_dtype(dtype))(*numbers)
 
 

@@ -1,4 +1,4 @@
-"""Elementwise operations: a table with NumPy program, kind of dtype and derivatives in each row.
+"""Elementwise operations: a table with NumPy code, kind of dtype and derivatives in each row.
 
 A row ends with one vector-Jacobian product (VJP) per input: a function of the upstream gradient
 g = ∂cost/∂y, of the result y, and of all inputs. None stands for 0. Where an input was broadcast,
@@ -7,11 +7,12 @@ the gradient walk sums the VJP to the input's shape, so no row needs to.
 The dtype rule is Theano's:
 
 - arrays combine as NumPy's do: int8 and int32 give int32, int32 and float32 give float64;
-- a Python integer has the smallest integer dtype that holds it (int64 if there is no array beside
-  it), a Python float has floatX; beside an array of floats both take that array's dtype;
-- real functions of 8 and 16 bit integers and booleans give float32, of larger ones float64; the
-  quotient of integers has floatX;
-- sums and products of integers are int64 (unsigned: uint64); float16 is refused.
+- a Python float has floatX, a Python integer the smallest integer dtype that holds it; beside
+  floats an integer takes their dtype, and beside an array of floats a Python float does so, too;
+- what is computed of Python integers alone is int64;
+- real functions of 8 and 16 bit integers and booleans give float32, of larger ones float64; those
+  of Python integers, and the quotient and softmax of integers, have floatX;
+- sums and products of integers are int64 (unsigned: uint64), means float64; float16 is refused.
 """
 
 import math
@@ -21,7 +22,6 @@ from itertools import zip_longest
 
 import numpy as np
 
-from common.symbolic.config import config
 from common.symbolic.graph import KINDS, Constant, Operation, Variable, as_variable, checked_dtype
 from common.symbolic.runtime import NAMESPACE
 
@@ -32,7 +32,7 @@ class Elementwise(Operation):
     Parameters
     ----------
     name : str
-    program : str
+    template : str
         The NumPy expression, with {0}, {1}, … for the inputs.
     kind : {None, "float", "bool"}
         The dtype of the result. None: the one that NumPy gives it. "float": the same, after
@@ -47,7 +47,7 @@ class Elementwise(Operation):
     Raises
     ------
     ValueError
-        If `program` names no input, or `kind` is none of these.
+        If `template` names no input, or `kind` is none of these.
 
     Examples
     --------
@@ -60,46 +60,33 @@ class Elementwise(Operation):
     array(-0.25)
     """
 
-    def __init__(self, name: str, program: str, kind: str | None, *vjps, selects: bool = False):
-        self.n_inputs = len(set(re.findall(r"\{\d\}", program)))
+    fields = ("name", "template", "kind", "vjps", "selects")
+
+    def __init__(self, name: str, template: str, kind: str | None, *vjps, selects: bool = False):
+        super().__init__(name, template, kind, vjps, selects)
+        self.n_inputs = len(set(re.findall(r"\{\d\}", template)))
+        self.differentiable = bool(vjps)
         if not self.n_inputs:
-            raise ValueError(f"program must name its first input {{0}}, got {program!r}")
+            raise ValueError(f"template must name its first input {{0}}, got {template!r}")
         if kind not in (None, "float", "bool"):
             raise ValueError(f"kind must be None, 'float' or 'bool', got {kind!r}")
-        self.name, self.program, self.template, self.kind = name, program, program, kind
-        self.vjps, self.selects = vjps, selects
-        self.parameters = (program, vjps)
-        self.is_comparison = kind == "bool"
-        self.differentiable = bool(vjps)
 
-    def __call__(self, *inputs) -> Variable:
-        """Return the variable that this operation computes from `inputs`."""
+    def converted(self, *inputs):
+        """Return the inputs in dtypes from which NumPy arrives at that of the rule."""
         if len(inputs) != self.n_inputs:
             raise TypeError(f"{self.name} takes {self.n_inputs} inputs, got {len(inputs)}")
-        inputs = [as_variable(x) for x in inputs]
-        operands = inputs[self.name == "switch" :]  # the dtype doesn't depend on a condition
-        arrays = [x.dtype for x in operands if not x.weak]
-        if not any(KINDS[dtype] in "fc" for dtype in arrays):
-            inputs = [self._settled(x, arrays) if x.weak else x for x in inputs]
         if self.kind == "float" and not any(x.kind in "fc" for x in inputs):
-            real = np.result_type(inputs[0].dtype, "float32")
-            dtype = config.floatX if len(inputs) > 1 else real
-            inputs = [x if x.weak else cast(x, dtype) for x in inputs]
-        return super().__call__(*inputs)
-
-    def _settled(self, number, dtypes):
-        """Return a Python number, cast to the rule's dtype unless NumPy arrives at that by itself.
-
-        `dtypes` are those of the arrays beside it.
-        """
-        dtype = "int64" if number.kind == "i" and not (dtypes or self.selects) else number.dtype
-        by_numpy, by_rule = (np.result_type(x, *dtypes) for x in (number.value.item(), dtype))
-        return number if dtypes and by_numpy == by_rule else cast(number, dtype)
+            one_array = len(inputs) == 1 and not inputs[0].weak
+            dtype = np.result_type(inputs[0].dtype, "float32") if one_array else "floatX"
+            return [cast(x, dtype) for x in inputs]
+        if self.name == "switch":  # whose dtype doesn't depend on that of the condition
+            inputs = cast(inputs[0], "bool"), *inputs[1:]
+        return settled(inputs)
 
     def infer(self, *inputs):
         dtypes = tuple([type(x.value.item()) if x.weak else x.dtype for x in inputs])
         try:
-            dtype = dtype_of(self.program, dtypes)
+            dtype = dtype_of(self.template, dtypes)
         except TypeError as error:
             given = ", ".join(f"{x!r} of {x.dtype}" for x in inputs)
             raise TypeError(f"{self.name} isn't defined for {given}: {error}") from error
@@ -114,7 +101,7 @@ class Elementwise(Operation):
         """Return g times the local derivative, which is the VJP of 1."""
         if self.selects:
             return self.vjp(i, out, g, *inputs)
-        one = _one(g.dtype)
+        one = Constant(1.0, dtype=g.dtype)
         local = self.vjp(i, out, one, *inputs)
         if local is one:
             return g
@@ -132,17 +119,38 @@ class Elementwise(Operation):
         return self.name  # which pickle finds in this module
 
 
-@cache
-def _one(dtype):
-    return Constant(1.0, dtype=dtype)
+def settled(operands):
+    """Return `operands` with the Python numbers among them in the dtypes that the rule gives them.
+
+    They stay as they are where NumPy arrives at the same dtype by itself.
+    """
+    arrays = [x.dtype for x in operands if not x.weak]
+    floats = [x for x in operands if x.kind in "fc"]
+    if not all(x.weak for x in floats):
+        return operands
+
+    def in_own_dtype(number):
+        dtype = "int64" if number.kind == "i" and not arrays else number.dtype
+        by_numpy, by_rule = (np.result_type(x, *arrays) for x in (number.value.item(), dtype))
+        return number if arrays and by_numpy == by_rule else cast(number, dtype)
+
+    # An integer beside a Python float takes the dtype of that.
+    numbers = floats or [x for x in operands if x.weak]
+    return [in_own_dtype(x) if x in numbers else x for x in operands]
+
+
+def common_dtype(operands) -> str:
+    """Return the dtype that the rule gives to several variables together."""
+    seen = [x.value.item() if x.weak else x.dtype for x in settled(operands)]
+    return np.result_type(*seen).name
 
 
 @cache
-def dtype_of(program, dtypes):
+def dtype_of(template, dtypes):
     """Return the dtype that NumPy gives the result; a type in `dtypes` is that of a number."""
     names = {f"x{i}": np.ones(1, d) if type(d) is str else d(1) for i, d in enumerate(dtypes)}
     with np.errstate(all="ignore"):
-        return checked_dtype(eval(program.format(*names), NAMESPACE | names).dtype)
+        return checked_dtype(eval(template.format(*names), NAMESPACE | names).dtype)
 
 
 def broadcast(name, *inputs):
@@ -164,17 +172,14 @@ def broadcast(name, *inputs):
 class Cast(Operation, name="cast", view=True, fields=("dtype",)):
     """The same numbers in another dtype."""
 
-    def infer(self, x):
-        if x.kind == "c" and KINDS[self.dtype] != "c":
-            raise TypeError(f"cast: {x!r} is complex, so it can't be cast to {self.dtype}")
-        return self.dtype, x.dims
+    template = "np.asarray({0}, np.{op.dtype})"
 
-    def code(self, x):
-        return f"np.asarray({x}, np.{self.dtype})"
+    def infer(self, x):
+        return self.dtype, x.dims
 
 
 def cast(x, dtype) -> Variable:
-    """Return `x` in another dtype, by name; "floatX" is that of the configuration.
+    """Return `x` in another dtype, as NumPy has them; None and "floatX" are the configuration's.
 
     Raises
     ------
@@ -182,8 +187,10 @@ def cast(x, dtype) -> Variable:
         If there is no such dtype of numbers, or `x` is complex and the dtype isn't.
     """
     x, dtype = as_variable(x), checked_dtype(dtype)
+    if x.kind == "c" and KINDS[dtype] != "c":
+        raise TypeError(f"cast: {x!r} is complex, so it can't be cast to {dtype}")
     if x.weak:
-        return Constant(x.value.astype(dtype), x.name)
+        return Constant(x.value, x.name, dtype=dtype)
     return x if x.dtype == dtype else Cast(dtype)(x)
 
 

@@ -102,8 +102,18 @@ class Operation:
 
     def __call__(self, *inputs) -> "Variable":
         """Return the variable that this operation computes from `inputs`."""
-        inputs = tuple([as_variable(x) for x in inputs])
+        inputs = tuple(self.converted(*[as_variable(x) for x in inputs]))
         return Variable(self, inputs, *self.infer(*inputs))
+
+    def converted(self, *inputs: "Variable"):
+        """Return the inputs as the operation takes them: the first one as an array, if it counts.
+
+        Sizes, bounds and indices may be Python numbers.
+        """
+        first, *rest = inputs
+        if first.weak and self.connected(0):
+            first = Constant(first.value, first.name, dtype=first.dtype)
+        return first, *rest
 
     def infer(self, *inputs: "Variable") -> tuple[str, tuple]:
         """Return dtype and shape of the output, or raise what is wrong with the inputs."""
@@ -198,9 +208,9 @@ class Variable:
         return map(self.__getitem__, range(self.dims[0]))
 
     def __bool__(self):
-        if getattr(self.operation, "is_comparison", False):
+        if self.kind == "b" and self.operation is not None:
             raise TypeError(
-                f"the comparison {self!r} has no value yet, so it is neither true nor false; "
+                f"the condition {self!r} has no value yet, so it is neither true nor false; "
                 "choose with switch of common.symbolic.tensor"
             )
         return True  # so that `if W:` tells a variable from None
@@ -233,7 +243,7 @@ class Constant(Variable):
     """A leaf whose `value` never changes: a read-only copy of the array that was given."""
 
     def __init__(self, value, name: str | None = None, *, dtype=None, weak=False):
-        self.value = np.array(value)
+        self.value = np.array(value, None if weak else dtype)
         self.value.setflags(write=False)
         self.weak = weak
         super().__init__(None, (), checked_dtype(dtype or self.value.dtype), self.value.shape, name)
@@ -316,7 +326,7 @@ class TensorType:
     """
 
     def __init__(self, dtype, broadcastable, name=None):
-        self.dtype = "floatX" if dtype in (None, "floatX") else checked_dtype(dtype)
+        self.dtype = "floatX" if _is_floatX(dtype) else checked_dtype(dtype)
         self.broadcastable = tuple(map(bool, broadcastable))
         self.ndim = len(self.broadcastable)
 
@@ -347,12 +357,16 @@ class TensorType:
 # Values
 
 
+def _is_floatX(dtype):
+    return dtype is None or (isinstance(dtype, str) and dtype == "floatX")
+
+
 def checked_dtype(dtype) -> str:
-    """Return the name of a dtype of numbers, that of "floatX" too, or raise TypeError."""
-    if isinstance(dtype, str) and (dtype in KINDS or dtype == "floatX"):
-        return config.floatX if dtype == "floatX" else dtype
+    """Return the name of a dtype of numbers, floatX for None or "floatX", or raise TypeError."""
+    if _is_floatX(dtype):
+        return config.floatX
     with suppress(TypeError):
-        name = np.dtype(dtype).name
+        name = dtype if dtype in KINDS else np.dtype(dtype).name
         if name in KINDS:
             return name
     raise TypeError(
@@ -386,11 +400,9 @@ def _has_variable(value):
 def _dtype_of_number(value):
     if type(value) is not int:
         return config.floatX if type(value) is float else "complex128"
-    for dtype, n in (("int8", 2**7), ("int16", 2**15), ("int32", 2**31), ("int64", 2**63)):
-        if -n <= value < n:
+    for dtype in ("int8", "int16", "int32", "int64", "uint64"):
+        if np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
             return dtype
-    if 0 <= value < 2**64:
-        return "uint64"
     raise TypeError(f"an integer must fit into 64 bits, got {value}")
 
 

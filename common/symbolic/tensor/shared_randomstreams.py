@@ -11,17 +11,15 @@ from common.symbolic.elementwise import cast
 from common.symbolic.graph import Operation, Variable, as_variable, checked_dtype, shared
 
 
-class Draw(Operation):
+class Draw(
+    Operation, name="draw", fields=("method", "dtype", "stream", "n_sizes", "names"), n_values=0
+):
     """Random numbers of one stream, by a method of NumPy's generators.
 
     Inputs are the number of the call, the sizes of `n_sizes` axes, and the method's arguments, by
     their `names`. The results of multinomial and permuted have one axis more, the last axis of the
     last argument.
     """
-
-    name = "draw"
-    fields = ("method", "dtype", "stream", "n_sizes", "names")
-    n_values = 0
 
     def infer(self, call, *inputs):
         last = inputs[-1].dims[-1:] if self.method in ("multinomial", "permuted") else ()

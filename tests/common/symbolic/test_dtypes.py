@@ -8,7 +8,7 @@ import pytest
 import common.symbolic.tensor as T
 from common import symbolic as theano
 from common.symbolic.elementwise import ELEMENTWISE, Elementwise
-from common.symbolic.graph import Variable
+from common.symbolic.graph import Input, Variable, ancestors
 
 DTYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "float32", "float64", "complex64"]
 NUMBERS = [2, 300, -1, 0.5, 2**40]
@@ -37,17 +37,31 @@ def test_operations_return_the_dtype_that_they_declare(name, floatX):
             assert expression.eval(values).dtype.name == expression.dtype
 
 
+# Expressions by their dtype. One or two numbers stand for every operation that takes them.
 RULE = {
-    "bool": "eq(ivector(), 1); eq(ivector(), 1) + eq(ivector(), 1)",
-    "int8": "switch(bvector(), 1, 0)",
-    "int16": "bvector() + 300",
-    "int64": "ivector() + 2**40; constant(2) * 3; imatrix().sum(); imatrix().sum(axis=[]); "
-    "arange(iscalar(), iscalar(), iscalar()); dmatrix().shape[0]; fmatrix().argmax()",
+    "bool": "eq(ivector(), 1); eq(ivector(), 1) + eq(ivector(), 1); eq(2, 0.5)",
+    "int8": "bvector() + 1; switch(bvector(), 1, 0); switch(fvector(), 1, 0); switch(2, 1, 0); "
+    "constant(2); fill(dvector(), 2); flatten(2); Print()(2)",
+    "int16": "bvector() + 300; switch(fvector(), bvector(), 300); stack([bscalar(), 300])",
+    "int64": "ivector() + 2**40; constant(2) * 3; -constant(2); maximum(1, 2); stack([1, 2]); "
+    "imatrix().sum(); imatrix().sum(axis=[]); arange(iscalar(), iscalar(), iscalar()); arange(2); "
+    "dmatrix().shape[0]; fmatrix().argmax()",
+    "uint64": "abs(constant(2**63)); tensor('uint8', [False]).sum()",
     "float32": "fvector() * 0.1; fvector() * 100_000; exp(bvector()); exp(wvector()); "
-    "fmatrix().mean(); arange(fscalar())",
-    "float64": "ivector() * 0.5; fvector() + ivector(); exp(ivector()); exp(2); imatrix().mean(); "
-    "fmatrix().mean(dtype='float64')",
-    "floatX": "bvector() * 0.5; exp(2.0); ivector() / ivector(); matrix(dtype='floatX')",
+    "fmatrix().mean(); arange(fscalar()); arange(0, fscalar(), 0.5); "
+    "stack([fscalar(), 0.1, 2**40])",
+    "float64": "ivector() * 0.5; ivector() / 0.5; fvector() + ivector(); exp(ivector()); "
+    "imatrix().mean(); fmatrix().mean(dtype='float64'); arange(0, iscalar(), 0.5); "
+    "stack([iscalar(), 0.5]); dvector() * 0.1",
+    "floatX": "bvector() * 0.5; bvector() / 0.5; ivector() / ivector(); ivector() / 2; exp(2.0); "
+    "exp(2); floor(2); inv(2); constant(1) / 2; constant(100_000) * 0.5; 0.5 - constant(100_000); "
+    "constant(2) ** 0.5; constant(7) // 0.5; maximum(100_000, 0.5); "
+    "switch(bvector(), 100_000, 0.5); switch(fvector(), 1, 0.5); "
+    "nnet.hard_sigmoid(2); nnet.elu(2); nnet.softmax(ivector()); "
+    "stack([100_000, 0.5]); arange(0, 1, 0.1); arange(0, bscalar(), 0.5); matrix(dtype='floatX'); "
+    "fill(dvector(), 0.5); repeat(0.5, 2); outer(2, 0.5)",
+    "complex64": "fvector() * 1j",
+    "complex128": "ivector() * 1j; constant(2) * 1j; 0.5 + constant(1j)",
 }
 
 
@@ -57,23 +71,32 @@ RULE = {
 )
 def test_the_rule(text, expected, floatX):
     T.config.floatX = floatX
-    dtype = eval(text, dict(vars(T))).dtype
-    assert type(dtype) is str  # so that dtype.startswith("int") works
-    assert dtype == (floatX if expected == "floatX" else expected)
+    expression = eval(text, dict(vars(T)))
+    assert type(expression.dtype) is str  # so that dtype.startswith("int") works
+    assert expression.dtype == (floatX if expected == "floatX" else expected)
+    inputs = [v for v in ancestors([expression]) if isinstance(v, Input)]
+    assert (
+        expression.eval({v: np.ones((2,) * v.ndim, v.dtype) for v in inputs}).dtype
+        == expression.dtype
+    )
 
 
 def test_small_integers_neither_overflow_nor_lose_accuracy():
     x, b, i = T.dscalar("x"), T.bscalar("b"), T.ivector("i")
     assert (b + 300).eval({b: 1}) == 301
     assert (i + 2**40).eval({i: [1]}) == 2**40 + 1
+    assert T.cast(300, "int8").eval() == 44  # modulo 2⁸, as NumPy casts arrays
     assert T.grad(2**x, x).eval({x: 0.0}) == np.log(2)
     assert T.grad(b**x, x).eval({x: 0.0, b: 100}) == np.log(100)
 
 
-def test_float16_and_unknown_kinds_are_refused():
+def test_dtypes_and_kinds_that_are_refused():
     for make in (T.matrix, lambda dtype: T.cast(2, dtype), lambda dtype: T.zeros((3,), dtype)):
         with pytest.raises(TypeError, match="float16 isn't supported"):
             make(dtype="float16")
+    for x in (1j, T.zscalar()):
+        with pytest.raises(TypeError, match="is complex, so it can't be cast to float32"):
+            T.cast(x, "float32")
     with pytest.raises(TypeError, match="float16 isn't supported"):
         theano.shared(np.ones(3, "float16"))
     with pytest.raises(ValueError, match="kind must be None, 'float' or 'bool', got 'int'"):

@@ -337,8 +337,10 @@ def test_names_of_T_are_what_a_user_types():
         assert not public.keys() & {"expand", "Sum", "as_axes", "sum_to", "Input", "checked_dtype"}
 
 
-def test_a_plain_variable_is_true_and_a_comparison_is_not_known():
+def test_a_plain_variable_is_true_and_a_condition_is_not_known():
     a, b = T.scalars("ab")
     assert T.matrix()
-    with pytest.raises(TypeError, match="neither true nor false"):
-        bool(a < b)
+    assert T.tensor("bool")
+    for condition in (a < b, (a < b) | (b < a), T.isnan(a), T.any(T.vector()), (a < b).copy()):
+        with pytest.raises(TypeError, match="neither true nor false"):
+            bool(condition)

@@ -91,6 +91,10 @@ def test_constructors_follow_floatX():
     theano.config.floatX = "float32"
     assert T.vector().dtype == T.matrix(dtype="floatX").dtype == "float32"
     assert T.vector("v", dtype="float64").dtype == T.dvector().dtype == "float64"
+    for float64 in ("float64", "f8", float, np.float64, np.dtype("float64")):
+        assert T.tensor(float64).dtype == T.cast(2, float64).dtype == "float64"
+    for default in ("floatX", None):
+        assert T.tensor(default).dtype == T.cast(2, default).dtype == "float32"
     with pytest.raises(ValueError, match="floatX"):
         theano.config.floatX = "float16"
     with pytest.raises(AttributeError, match="flaotX"):
