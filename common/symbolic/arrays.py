@@ -427,15 +427,19 @@ def mean(x, axis=None, dtype=None, keepdims=False) -> Variable:
     return expand(result, axes) if keepdims else result
 
 
-def var(x, axis=None, keepdims=False) -> Variable:
-    """Return the variance over `axis`: of N numbers, Σ (xᵢ − mean)² / N."""
+def var(x, axis=None, ddof=0, keepdims=False) -> Variable:
+    """Return the variance over `axis`: of N numbers, Σ (xᵢ − mean)² / (N − ddof)."""
     x = as_variable(x)
-    return mean(ew.sqr(x - mean(x, axis, keepdims=True)), axis, keepdims=keepdims)
+    result = mean(ew.sqr(x - mean(x, axis, keepdims=True)), axis, keepdims=keepdims)
+    if not ddof:
+        return result
+    n = Count(as_axes("var", x, axis), result.dtype)(x)
+    return result * (n / (n - ddof))
 
 
-def std(x, axis=None, keepdims=False) -> Variable:
+def std(x, axis=None, ddof=0, keepdims=False) -> Variable:
     """Return the standard deviation over `axis`, √var."""
-    return ew.sqrt(var(x, axis, keepdims))
+    return ew.sqrt(var(x, axis, ddof, keepdims))
 
 
 # Joining and counting

@@ -101,6 +101,18 @@ def test_constructors_follow_floatX():
         theano.config.flaotX = "float32"
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+@pytest.mark.parametrize("given", [(), (0,), (1, 1), (None, 2, True)])
+def test_variances_count_degrees_of_freedom(given, dtype):
+    m, at = T.matrix("m", dtype), np.array([[1, 5, 2], [7, 0, 4]], dtype)
+    named = dict(zip(("axis", "ddof", "keepdims"), given, strict=False))
+    expected = np.var(at, **named)
+    for y in (m.var(*given), T.var(m, **named), T.sqr(m.std(*given)), T.std(m, **named) ** 2):
+        result = y.eval({m: at})
+        assert result.dtype == y.dtype == expected.dtype
+        close(result, expected, rtol=1e-6)
+
+
 # More examples.
 
 
