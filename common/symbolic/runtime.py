@@ -19,7 +19,7 @@ def zero_or_product(g, f):
 def zero_or_dot(g, f):
     """Return g @ f without the terms where all of g is 0, even if f is infinite there."""
     used = g.any(axis=-2) if g.ndim > 1 else g != 0
-    return g @ (f if used.all() else np.where(used[..., None], f, 0))
+    return g @ (f if used.all() else np.where(used[..., None], f, f.dtype.type(0)))
 
 
 def product_before(x):

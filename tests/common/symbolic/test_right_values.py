@@ -135,6 +135,14 @@ def test_rows_that_are_not_chosen(name, rows):
             np.testing.assert_array_equal(result, e)
 
 
+def test_rows_of_a_mask_that_are_not_chosen_keep_the_dtype():
+    W, mask = T.fmatrix("W"), T.TensorType("bool", [False, False])("mask")
+    f = theano.function([W, mask], T.grad(T.sum(T.dot(mask, W)[1:]), W))
+    result = f(np.ones((2, 3), "f"), [[True, True], [True, False], [True, False]])
+    assert result.dtype == "float32"
+    np.testing.assert_array_equal(result, [[2, 2, 2], [0, 0, 0]])
+
+
 @pytest.mark.parametrize(
     ("make", "labels", "ignored"),
     [
