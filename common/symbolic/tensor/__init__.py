@@ -29,7 +29,6 @@ from common.symbolic.graph import Constant as TensorConstant
 from common.symbolic.graph import Shared as TensorSharedVariable
 from common.symbolic.graph import Variable as TensorVariable
 from common.symbolic.graph import as_variable as as_tensor_variable
-from common.symbolic.graph import as_variable as constant
 from common.symbolic.indexing import diag, inc_subtensor, nonzero, set_subtensor, take
 from common.symbolic.products import batched_dot, dot, outer, tensordot
 from common.symbolic.tensor import nnet, shared_randomstreams, signal
@@ -47,6 +46,12 @@ __getattr__ = _absent_from(__name__)
 def tensor(dtype="floatX", broadcastable=(), name=None) -> TensorVariable:
     """Return a variable of this dtype, with an axis for each element of `broadcastable`."""
     return TensorType(dtype, broadcastable)(name)
+
+
+def constant(x, name=None, dtype=None) -> TensorConstant:
+    """Return a number, or an array of numbers, as a variable, in another dtype if one is given."""
+    x = as_tensor_variable(x, name)
+    return x if dtype is None else TensorConstant(cast(x, dtype).eval(), name)
 
 
 def _types(dtype):

@@ -113,6 +113,32 @@ def test_variances_count_degrees_of_freedom(given, dtype):
         close(result, expected, rtol=1e-6)
 
 
+def test_all_of_an_array_is_a_part_of_it():
+    m, v, at = T.dmatrix("m"), T.dvector("v"), np.arange(6.0).reshape(2, 3)
+    for whole in (m[:], m[...], m[:, :]):
+        f = function([m, v], [T.set_subtensor(whole, v), T.inc_subtensor(whole, 2 * whole)])
+        replaced, added = f(at, [7, 8, 9])
+        equal(replaced, [[7, 8, 9], [7, 8, 9]])
+        equal(added, 3 * at)
+        g = T.grad((T.sqr(whole) + m).sum(), [whole, m])
+        equal(function([m], g)(at), [2 * at, 2 * at + 1])
+        assert function([m], T.exp(whole)).source == function([m], T.exp(m)).source
+        assert "put" not in function([m], g).source
+
+
+def test_constants_of_a_dtype():
+    for x, dtype in ((3, "int8"), (3, "float32"), (2.5, "int64"), ([1, 2.5], "float32")):
+        c = T.constant(x, name="c", dtype=dtype)
+        assert (type(c), c.dtype, c.name) == (T.TensorConstant, dtype, "c")
+        result = (c + T.zeros_like(c)).eval()
+        equal(result, np.asarray(x, dtype))
+        assert result.dtype == dtype
+    assert (T.fvector("v") * T.constant(0.1)).dtype == "float32"
+    assert (T.fvector("v") * T.constant(0.1, dtype="float64")).dtype == "float64"
+    with pytest.raises(TypeError, match="dtypes .* got 'flaot'"):
+        T.constant(1, dtype="flaot")
+
+
 # More examples.
 
 
