@@ -240,9 +240,12 @@ def reshape(x, shape, ndim=None) -> Variable:
     return Reshape()(x, *sizes_of(shape, ndim))
 
 
-def flatten(x, ndim=1) -> Variable:
-    """Return the elements of `x` with `ndim` axes, of which all but the last stay as they are."""
-    x = as_variable(x)
+def flatten(x, ndim=1, outdim=None) -> Variable:
+    """Return the elements of `x` with `ndim` axes, of which all but the last stay as they are.
+
+    `outdim` is an older name for `ndim`.
+    """
+    x, ndim = as_variable(x), ndim if outdim is None else outdim
     if ndim == x.ndim:
         return x
     if not 1 <= ndim <= builtins.max(x.ndim, 1):
@@ -490,11 +493,11 @@ class MakeVector(Operation, name="stack"):
         return f"np.array([{', '.join(xs)}])"
 
 
-def concatenate(tensors, axis=0) -> Variable:
+def concatenate(tensor_list, axis=0) -> Variable:
     """Return the arrays of a list one after the other along `axis`."""
-    if not isinstance(tensors, list | tuple) or not tensors:
-        raise TypeError(f"concatenate takes a list of arrays, got {tensors!r}")
-    xs = [as_variable(x) for x in tensors]
+    if not isinstance(tensor_list, list | tuple) or not tensor_list:
+        raise TypeError(f"concatenate takes a list of arrays, got {tensor_list!r}")
+    xs = [as_variable(x) for x in tensor_list]
     return Join(*as_axes("concatenate", xs[0], axis))(*xs)
 
 

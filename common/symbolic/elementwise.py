@@ -194,9 +194,9 @@ def cast(x, dtype) -> Variable:
     return x if x.dtype == dtype else Cast(dtype)(x)
 
 
-def clip(x, low, high) -> Variable:
-    """Return the elements of `x`, limited to the range from `low` to `high`."""
-    return minimum(maximum(x, low), high)
+def clip(x, a_min, a_max) -> Variable:
+    """Return the elements of `x`, limited to the range from `a_min` to `a_max`."""
+    return minimum(maximum(x, a_min), a_max)
 
 
 def _unless_0(g, f):

@@ -46,10 +46,10 @@ class In:
     Parameters
     ----------
     variable : Variable
-    value : array_like, optional
-        The default value, if a call doesn't give one. With an update, the initial value.
     name : str, optional
         For keyword arguments; by default the variable's.
+    value : array_like, optional
+        The default value, if a call doesn't give one. With an update, the initial value.
     update : Variable, optional
         Makes the input a state, which isn't an argument: each call computes its value for the next
         one. ``f[variable]`` returns it.
@@ -57,7 +57,7 @@ class In:
         Whether precision may be lost: float64 to float32, floats to integers.
     """
 
-    def __init__(self, variable, value=None, name=None, update=None, allow_downcast=None, **rest):
+    def __init__(self, variable, name=None, value=None, update=None, allow_downcast=None, **rest):
         self.variable, self.value, self.update = variable, value, update
         self.name = name or getattr(variable, "name", None)
         self.downcast = allow_downcast

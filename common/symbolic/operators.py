@@ -41,7 +41,7 @@ METHODS = {
     "__getitem__": indexing.index, "take": indexing.take, "nonzero": indexing.nonzero,
     "diagonal": indexing.diag, "dot": products.dot, "norm": _norm, "copy": _copy,
     "clip": ew.clip, "round": ew.round, "astype": ew.cast, "ravel": arrays.flatten,
-    "flatten": lambda x, ndim=1, *, outdim=None: arrays.flatten(x, outdim or ndim),
+    "flatten": arrays.flatten,
     "reshape": lambda x, *shape, ndim=None: arrays.reshape(x, _listed(shape), ndim),
     "transpose": lambda x, *axes: arrays.transpose(x, _listed(axes) if axes else None),
     "dimshuffle": lambda x, *pattern: arrays.dimshuffle(x, _listed(pattern)),
