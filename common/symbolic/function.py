@@ -334,7 +334,8 @@ def _with_shape(text, frame):
 def _pairs(name, pairs, kinds, expected):
     """Return an argument as a dict, whose keys are variables of some kinds."""
     result, pairs = {}, pairs.items() if isinstance(pairs, Mapping) else pairs or ()
-    for pair in pairs if isinstance(pairs, Iterable) else [pairs]:
+    is_list = isinstance(pairs, Iterable) and not isinstance(pairs, Variable)
+    for pair in pairs if is_list else [pairs]:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise TypeError(f"{name} must be a dict or a list of pairs, got {pair!r} in it")
         variable, value = pair

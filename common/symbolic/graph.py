@@ -280,6 +280,8 @@ class Shared(Variable):
 
     def __init__(self, value, name=None, strict=False, borrow=False, broadcastable=None, **ignored):
         array = _numbers("a shared variable starts with a number or an array of numbers", value)
+        if not isinstance(name, str | None):
+            raise TypeError(f"the name of a shared variable must be a string, got {name!r}")
         ones = [n == 1 for n in array.shape] if broadcastable is None else broadcastable
         dims = tuple([1 if one else Dim(of_leaf=True) for one in ones])
         super().__init__(None, (), checked_dtype(array.dtype), dims, name)

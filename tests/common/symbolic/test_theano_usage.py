@@ -150,6 +150,17 @@ def test_parameters_have_the_names_and_order_of_theano():
         assert y.eval({t: np.ones((2, 3, 4))}).shape == (2, 12)
 
 
+def test_errors_name_the_argument():
+    x, s = T.dscalar("x"), shared(1.0)
+    with pytest.raises(TypeError, match="updates must be a dict or a list of pairs, got x"):
+        function([x], x, updates=x)
+    with pytest.raises(TypeError, match="givens must be a dict or a list of pairs, got s"):
+        function([x], x, givens=shared(1.0, "s"))
+    for name in (3, True, s):
+        with pytest.raises(TypeError, match="name of a shared variable must be a string, got"):
+            shared(np.ones(2), name)
+
+
 # More examples.
 
 
