@@ -4,6 +4,8 @@ Each is a function of elementwise, arrays, indexing or products. The operator ==
 as for any Python object, so that variables can be keys of a dict; `eq` compares elements.
 """
 
+import math
+
 from common.symbolic import arrays, indexing, products
 from common.symbolic import elementwise as ew
 from common.symbolic.graph import Operation, Variable, as_variable
@@ -17,7 +19,9 @@ def _copy(x, name=None):
 
 
 def _norm(x, L, axis=None, keepdims=False):
-    """Return the L-norm (Σ |x|ᴸ)^(1/L) over `axis`."""
+    """Return the L-norm (Σ |x|ᴸ)^(1/L) over `axis`; a ValueError tells if L is 0 or infinite."""
+    if L in (0, math.inf, -math.inf):
+        raise ValueError(f"norm: L must be finite and not 0, got {L}; T.max(abs(x)) is the ∞-norm")
     return arrays.sum(abs(x) ** L, axis, keepdims=keepdims) ** (1.0 / L)
 
 

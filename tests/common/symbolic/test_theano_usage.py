@@ -161,6 +161,14 @@ def test_errors_name_the_argument():
             shared(np.ones(2), name)
 
 
+def test_norms():
+    v, at = T.dvector("v"), [3.0, -4.0]
+    close([v.norm(L).eval({v: at}) for L in (1, 2, T.constant(2), -1)], [7, 5, 5, 12 / 7])
+    for L in (0, 0.0, np.inf, -np.inf):
+        with pytest.raises(ValueError, match="L must be finite and not 0, got"):
+            v.norm(L)
+
+
 # More examples.
 
 
