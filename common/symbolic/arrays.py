@@ -552,17 +552,25 @@ def at(x: Variable, axis: int, key) -> Variable:
     return x[(slice(None),) * axis + (key,)]
 
 
+def _times(name, n):
+    """Return how often an array is repeated, as a variable; a TypeError tells if it can't be."""
+    n = as_variable(n)
+    if n.ndim or n.kind not in "iu":
+        raise TypeError(f"{name} must be integers, got {n!r} of {n.dtype} with {n.ndim} axes")
+    return n
+
+
 def repeat(x, repeats, axis=None) -> Variable:
     """Return each element of `x` `repeats` times along `axis`; by default of `x` flattened."""
     x = flatten(x) if axis is None else as_variable(x)
-    [axis] = as_axes("repeat", x, axis)
+    [axis], repeats = as_axes("repeat", x, axis), _times("repeat: repeats", repeats)
     return at(x, axis, arange(ShapeOf(axis)(x) * repeats) // repeats)
 
 
 def tile(x, reps) -> Variable:
     """Return `x` as a whole repeated `reps` times along each axis."""
-    reps = list(reps) if isinstance(reps, list | tuple) else [reps]
-    x = as_variable(x)
+    reps = reps if isinstance(reps, list | tuple) else [reps]
+    x, reps = as_variable(x), [_times("tile: reps", n) for n in reps]
     x = shape_padleft(x, builtins.max(0, len(reps) - x.ndim))
     for axis, n in enumerate(reps, start=x.ndim - len(reps)):
         x = at(x, axis, arange(ShapeOf(axis)(x) * n) % ShapeOf(axis)(x))

@@ -81,6 +81,11 @@ def outer(a, b) -> Variable:
 def batched_dot(a, b) -> Variable:
     """Return the matrix product of a[i] and b[i] for each i."""
     a, b = as_variable(a), as_variable(b)
+    if not {a.ndim, b.ndim} <= {2, 3}:
+        raise TypeError(
+            "batched_dot takes batches of vectors or matrices, with 2 or 3 axes, got "
+            f"{a!r} {a.dims} and {b!r} {b.dims}"
+        )
     left = arrays.shape_padaxis(a, 1) if a.ndim == 2 else a
     right = arrays.shape_padright(b) if b.ndim == 2 else b
     kept = [0] + [1] * (a.ndim > 2) + [2] * (b.ndim > 2)
@@ -97,6 +102,10 @@ def tensordot(a, b, axes=2) -> Variable:
     """
     a, b = as_variable(a), as_variable(b)
     if isinstance(axes, int):
+        if not 0 <= axes <= min(a.ndim, b.ndim):
+            raise ValueError(
+                f"tensordot: axes must lie between 0 and {min(a.ndim, b.ndim)}, got {axes}"
+            )
         axes = range(a.ndim - axes, a.ndim), range(axes)
     of_a = normalize_axis_tuple(np.ravel(axes[0]).tolist(), a.ndim, "tensordot")
     of_b = normalize_axis_tuple(np.ravel(axes[1]).tolist(), b.ndim, "tensordot")

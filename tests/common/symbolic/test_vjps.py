@@ -415,6 +415,14 @@ BAD = {
     "axis 5 is out of bounds": lambda x: T.stack([x, x], axis=5),
     "tensordot: axis 2 is out of bounds": lambda x: T.tensordot(x, x, [[2], [0]]),
     "tensordot: axes must be as many": lambda x: T.tensordot(x, x, [[0, 1], [0]]),
+    "tensordot: axes must lie between 0 and 2, got 3": lambda x: T.tensordot(x, x, 3),
+    "tensordot: axes must lie between 0 and 2, got -1": lambda x: T.tensordot(x, x, -1),
+    r"batched_dot takes .* got x \(\?, \?\) and row \(\?,\)": lambda x: T.batched_dot(
+        x, T.dvector("row")
+    ),
+    "repeat: repeats must be integers, got .* 1 axes": lambda x: T.repeat(x, [1, 2]),
+    "repeat: repeats must be integers, got 2.5": lambda x: T.repeat(x, 2.5),
+    "tile: reps must be integers, got 2.5": lambda x: T.tile(x, (1, 2.5)),
     r"same number of axes.*x \(\?, \?\), row \(\?,\)": lambda x: T.join(0, x, T.dvector("row")),
     r"all but axis 1.*\(1, 2\)": lambda x: T.join(1, np.ones((3, 2)), np.ones((1, 2))),
 }
