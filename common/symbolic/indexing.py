@@ -212,7 +212,7 @@ def diag(x) -> Variable:
     """Return the diagonal of a matrix, or the matrix with the diagonal `x`."""
     x = as_variable(x)
     if x.ndim == 1:
-        return ew.switch(arrays.eye(x.shape[0], dtype="bool"), x, 0)
+        return ew.switch(arrays.eye(x.shape[0], dtype="bool"), x, ew.cast(0, x.dtype))
     if x.ndim != 2:
         raise TypeError(f"diag takes a vector or a matrix, got {x!r} with {x.ndim} axes")
     places = arrays.arange(ew.minimum(*x.shape))

@@ -361,6 +361,29 @@ def test_axes_can_be_added_to_a_number():
     np.testing.assert_array_equal(value(T.tile(5, 2)), [5, 5])
 
 
+def test_an_array_made_of_a_number_has_its_dtype():
+    v, f = T.dvector("v"), T.fvector("f")
+    made = T.fill(v, 3), T.repeat(3, 2), T.outer(3, f), T.take(0.5, T.argmax(f)[None])
+    for y, dtype in zip(made, ("int8", "int8", "float32", "float64"), strict=True):
+        result = theano.function([v, f], y, on_unused_input="ignore")([1.0, 2.0], [3.0])
+        assert result.dtype == y.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "float32"])
+def test_a_diagonal_matrix_has_the_dtype_of_its_diagonal(dtype):
+    x = T.TensorType(dtype, [False])("x")
+    y = value(T.diag(x), (x, np.array([1, 0], dtype)))
+    assert y.dtype == T.diag(x).dtype == dtype
+    np.testing.assert_array_equal(y, [[1, 0], [0, 0]])
+
+
+def test_axes_can_be_added_to_a_size():
+    m = T.dmatrix("m")
+    n = m.shape[0]
+    for y in (n[None], n.dimshuffle("x"), T.tile(n, 2)[:1], T.concatenate([n[None], [1]])[:1]):
+        np.testing.assert_array_equal(value(y, (m, np.ones((2, 3)))), [2])
+
+
 def test_known_axes_broadcast():
     r, c, m = T.drow("r"), T.dcol("c"), T.dmatrix("m")
     cost = T.sum(r * c * m)
