@@ -264,7 +264,8 @@ def _cheaper(x):
     name, inputs = x.operation.name, x.inputs
     if name == "dimshuffle":
         start, pattern = _turned({}, x)
-        return None if start is inputs[0] else arrays.dimshuffle(start, pattern)
+        turned = arrays.dimshuffle(start, pattern)
+        return None if start is inputs[0] and turned is not start else turned
     if name == "zero_or_product":
         g, f = [y.value if isinstance(y, Constant) else None for y in inputs]
         finite, nonzero = f is not None and np.isfinite(f).all(), g is not None and g.all()
