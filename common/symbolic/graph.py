@@ -365,10 +365,12 @@ def _is_floatX(dtype):
 
 def checked_dtype(dtype) -> str:
     """Return the name of a dtype of numbers, floatX for None or "floatX", or raise TypeError."""
+    if isinstance(dtype, str) and dtype in KINDS:  # soonest, since it is nearly always
+        return dtype
     if _is_floatX(dtype):
         return config.floatX
     with suppress(TypeError):
-        name = dtype if dtype in KINDS else np.dtype(dtype).name
+        name = np.dtype(dtype).name
         if name in KINDS:
             return name
     raise TypeError(
