@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dataset.files import MNIST
 
@@ -24,6 +25,14 @@ if ORIGINAL_MNIST_DIR:
 # Port 9 ("discard") is never listened to nowadays; on loopback it refuses at once.
 CLOSED = "http://127.0.0.1:9/"
 NOBODY = 65534
+
+# How long examples take depends on what else the machine does. They are the same in every run, so
+# that no test fails by chance; `pytest --hypothesis-profile=explore` draws others each time.
+settings.register_profile(
+    "explore", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("tests", settings.get_profile("explore"), derandomize=True)
+settings.load_profile("tests")
 
 
 @pytest.fixture(autouse=True)
