@@ -35,6 +35,11 @@ settings.register_profile("tests", settings.get_profile("explore"), derandomize=
 settings.load_profile("tests")
 
 
+def pytest_configure():
+    """Have matplotlib list the fonts; a script that has to may say on stderr that it takes long."""
+    import matplotlib.font_manager  # noqa: F401
+
+
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch, tmp_path_factory):
     # A folder of its own, which few tests need: to make one for all would take its time.
