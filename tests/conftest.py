@@ -73,10 +73,12 @@ def full_mnist_dir(monkeypatch):
 
 @pytest.fixture
 def open_folder():
-    """A folder that all users can reach, unlike pytest's own temporary ones."""
+    """A folder that all users can read, and what is put there: pytest's own ones are private."""
     folder = Path(tempfile.mkdtemp(prefix="companion-test-"))
     folder.chmod(0o755)
+    umask = os.umask(0o022)
     yield folder
+    os.umask(umask)
     folder.chmod(0o755)
     shutil.rmtree(folder)
 
