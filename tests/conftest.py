@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from dataset.files import MNIST
 
 os.environ["MPLBACKEND"] = "Agg"  # before matplotlib is imported, and for the scripts that we start
+os.environ["COLUMNS"] = "80"  # of help texts, however wide the terminal of the tests is
 # For the processes that run the tests side by side, one on each core, and which begin after this:
 # the threads of their matrix products would only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
