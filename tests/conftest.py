@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dataset.files import MNIST
 
 os.environ["MPLBACKEND"] = "Agg"  # before matplotlib is imported, and for the scripts that we start
+os.environ["COLUMNS"] = "80"  # of help texts, however wide the terminal of the tests is
 # For the processes that run the tests side by side, one on each core, and which begin after this:
 # the threads of their matrix products would only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -24,6 +26,19 @@ if ORIGINAL_MNIST_DIR:
 # Port 9 ("discard") is never listened to nowadays; on loopback it refuses at once.
 CLOSED = "http://127.0.0.1:9/"
 NOBODY = 65534
+
+# How long examples take depends on what else the machine does. They are the same in every run, so
+# that no test fails by chance; `pytest --hypothesis-profile=explore` draws others each time.
+settings.register_profile(
+    "explore", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("tests", settings.get_profile("explore"), derandomize=True)
+settings.load_profile("tests")
+
+
+def pytest_configure():
+    """Have matplotlib list the fonts; a script that has to may say on stderr that it takes long."""
+    import matplotlib.font_manager  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
@@ -59,10 +74,12 @@ def full_mnist_dir(monkeypatch):
 
 @pytest.fixture
 def open_folder():
-    """A folder that all users can reach, unlike pytest's own temporary ones."""
+    """A folder that all users can read, and what is put there: pytest's own ones are private."""
     folder = Path(tempfile.mkdtemp(prefix="companion-test-"))
     folder.chmod(0o755)
+    umask = os.umask(0o022)
     yield folder
+    os.umask(umask)
     folder.chmod(0o755)
     shutil.rmtree(folder)
 

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 FLOATS = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-few = settings(max_examples=40, deadline=None, database=None)
+few = settings(max_examples=40)
 seeds = st.integers(0, 2**32 - 1)
 
 

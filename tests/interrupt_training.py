@@ -41,12 +41,22 @@ TRAININGS = {
         {"checkpoint.npz", "history.csv", "params.npz"},
     ),
 }
+# Who interrupts Python itself, or a library that is being imported, may get any exit code; so all
+# is imported when the empty line tells that the training begins.
+START = """
+import runpy, signal, sys
+import ch04_numerical_gradient.train_neuralnet
+import ch05_backprop.beyond.train_network
+import ch05_backprop.train_neuralnet
+from common.training import callbacks
+
 # A shell's background jobs ignore SIGINT, and so would what they start.
-START = (
-    "import signal, sys, runpy; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from common.training import callbacks; callbacks.SECONDS_BETWEEN_CHECKPOINTS = 0.2; "
-    "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
-)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+callbacks.SECONDS_BETWEEN_CHECKPOINTS = 0.2
+sys.argv = sys.argv[1:]
+print(flush=True)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 def train_in(folder, *, resume):
@@ -86,7 +96,7 @@ def start(command, folder):
     """Start a training, which goes on with what is in the folder if there is a checkpoint."""
     place, within, _ = command
     resume = ["--resume"] if (folder / within / "checkpoint.npz").exists() else []
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", START, *place, str(folder), *resume],
         cwd=ROOT,
         env={**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)},
@@ -94,11 +104,15 @@ def start(command, folder):
         stderr=subprocess.STDOUT,
         text=True,
     )
+    process.stdout.readline()
+    return process
 
 
 def finish(process):
     """Wait for a training, and return what it printed, or raise an error if it has failed."""
-    out, _ = process.communicate(timeout=600)
+    with process.stdout:
+        process.wait(timeout=3600)
+        out = process.stdout.read()
     if process.returncode not in {0, 130, 143, *(-number for number in SIGNALS)}:
         raise RuntimeError(f"exit code {process.returncode}:\n{out}")
     return out
@@ -139,8 +153,8 @@ def check(name, times, rng, work):
     command = TRAININGS[name]
     whole, failures = work / f"{name}-whole", 0
     whole.mkdir()
-    began = time.monotonic()
-    finish(start(command, whole))
+    process, began = start(command, whole), time.monotonic()
+    finish(process)
     seconds = time.monotonic() - began
     expected = results(command, whole)
     for n in range(times):

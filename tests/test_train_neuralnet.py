@@ -210,7 +210,7 @@ def test_a_closed_pipe_keeps_what_was_done(tmp_path):
                 break
         process.stdout.close()  # as `| head -5` does
         process.stderr.read()
-        process.wait(timeout=60)
+        process.wait(timeout=600)
     finally:
         process.kill()
         process.wait()

@@ -50,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             notebook = nbformat.read(path, as_version=4)
             if not args.saved:
-                options = {"allow_errors": True, "timeout": args.timeout}
+                options = dict.fromkeys(("timeout", "startup_timeout"), args.timeout)
+                options["allow_errors"] = True
                 resources = {"metadata": {"path": str(path.parent)}}
                 NotebookClient(notebook, resources=resources, **options).execute()
         except (OSError, ValueError, TimeoutError, DeadKernelError) as error:

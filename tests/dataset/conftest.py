@@ -6,10 +6,12 @@ import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from dataset import download
 from dataset.files import FASHION_MNIST, MNIST, File
 
 NAMES = [file.name for file in MNIST.files]
@@ -69,7 +71,7 @@ def answer(change=lambda packed: packed, *, code=200, hold=False, **headers):
         handler.end_headers()
         handler.wfile.write(body)
         if hold:
-            server.released.wait(30)
+            server.gave_up = not server.released.wait(60)
 
     return script
 
@@ -95,6 +97,7 @@ class Mirrors(ThreadingHTTPServer):
         self.scripts = []
         self.asked = []
         self.released = threading.Event()
+        self.gave_up = False
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def add(self, files, script=answer()):  # noqa: B008
@@ -121,7 +124,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def mirrors():
+def mirrors(monkeypatch):
+    # The downloader's clock stands still: no mirror is too slow because the machine is busy.
+    monkeypatch.setattr(download, "time", SimpleNamespace(monotonic=lambda: 0.0))
     with Mirrors() as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server

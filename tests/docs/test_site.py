@@ -122,7 +122,6 @@ def test_sliders_change_their_figures(page, site, name):
         seen = {}
         for n in range(int(control.get_attribute("max")) + 1):
             control.evaluate("(e, n) => { e.value = n; e.dispatchEvent(new Event('input')) }", n)
-            page.wait_for_timeout(30)
             seen[image.get_attribute("src")] = image.get_attribute("alt")
             assert image.evaluate("async (e) => { await e.decode(); return e.naturalWidth }") > 0
         assert len(seen) == len(set(seen.values())) == n + 1
@@ -155,5 +154,5 @@ def test_a_player_goes_on_by_its_button_and_by_the_keyboard(page, tmp_path):
         act()
         page.clock.run_for(1000 * seconds)
         text = "document.querySelector('.player').innerText.trim().split(/\\s+/).join(' ')"
-        page.wait_for_function(f"{text} === '{shown}'", timeout=5000)
+        page.wait_for_function(f"{text} === '{shown}'")
     assert not page.trouble

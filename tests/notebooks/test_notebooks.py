@@ -128,6 +128,7 @@ def test_a_changed_number_fails_the_check_that_ci_makes(tmp_path, printed, code)
     notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": KERNEL})
     nbformat.write(notebook, tmp_path / "a.ipynb")
     options = ["-q", "--nbval", f"--nbval-sanitize-with={ROOT}/tests/notebooks/sanitize.cfg"]
-    options += ["-p", "no:cacheprovider", "-p", "no:randomly", "-n0", f"--rootdir={tmp_path}"]
+    options += ["--nbval-kernel-startup-timeout=600", "-n0", f"--rootdir={tmp_path}"]
+    options += ["-p", "no:cacheprovider", "-p", "no:randomly"]
     command = [sys.executable, "-m", "pytest", "-c", os.devnull, *options, "a.ipynb"]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == code

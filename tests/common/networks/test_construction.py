@@ -163,7 +163,7 @@ def test_running_averages_are_those_of_the_layers_input():
     assert_close(network.buffers["running_var1"], 0.9 + 0.1 * y.var(axis=0))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     sizes=st.lists(st.integers(1, 4), min_size=2, max_size=4),
     n=st.integers(2, 4),

@@ -72,7 +72,7 @@ def test_a_time_that_is_rounded_up_has_three_digits(seconds, text):
 
 
 @given(st.floats(1e-6, 999))
-@settings(max_examples=200, deadline=None, database=None)
+@settings(max_examples=200)
 def test_a_readable_time_is_the_time_up_to_half_of_its_last_digit(seconds):
     number, unit = readable_time(seconds).split()
     assert re.fullmatch(r"\d+(\.\d+)?", number)

@@ -70,4 +70,4 @@ for module in pkgutil.walk_packages(common.__path__, "common."):
 after = [pool for pool in threadpool_info() if pool["filepath"] == before[0]["filepath"]]
 assert after == before[:1] and after[0]["num_threads"] == 3, (before, after)
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=600)

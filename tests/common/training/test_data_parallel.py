@@ -122,7 +122,7 @@ def test_each_worker_gets_its_part(parallel, workers, n):
 
 def test_the_workers_run_at_the_same_time(parallel):
     meeting = threading.Barrier(3)
-    network = with_spy(lambda x: meeting.wait(timeout=30), "weight decay")
+    network = with_spy(lambda x: meeting.wait(timeout=600), "weight decay")
     in_parts = parallel(network, 3)
     x, t = batch(network, 6)
     in_parts.gradient(x, t)
@@ -535,7 +535,7 @@ def test_workers_end_with_the_object():
     del in_parts
     gc.collect()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=600)
     assert not new_threads(before)
 
 
@@ -548,7 +548,7 @@ network = DataParallel(MultiLayerNet(6, [5], 3), 2)
 network.gradient(np.ones((8, 6)), np.zeros(8, int))
 print("done")
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=600)
     assert (done.stdout.split(), done.stderr, done.returncode) == ([b"done"], b"", 0)
 
 

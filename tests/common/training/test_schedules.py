@@ -2,16 +2,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from common.training.schedules import cosine, step_decay
 
 fractions = st.floats(0, 1)
-quick = settings(deadline=None)
 
 
-@quick
 @given(warm_up=st.floats(0, 0.99), end=fractions, done=fractions)
 def test_cosine_rises_along_a_line_and_falls_along_half_a_cosine(warm_up, end, done):
     factor = cosine(warm_up, end)(done)
@@ -30,7 +28,6 @@ def test_cosine_begins_at_1_or_at_0_with_a_warm_up_and_stops_at_its_end():
     )
 
 
-@quick
 @given(at=st.lists(fractions), factor=st.floats(0.01, 1), done=fractions)
 def test_step_decay_multiplies_once_for_each_fraction_that_is_past(at, factor, done):
     expected = 1.0
