@@ -113,7 +113,7 @@ class Adjoints:
                 f"got {disconnected_inputs!r}"
             )
         variables, grads = _variables("wrt", wrt), []
-        kept = {v for v in (*variables, *self.constant) if v.operation is not None}
+        kept = {v for v in (*variables, *self.constant) if v.operation or isinstance(v, Constant)}
         with made_here():
             if self._walk is None or not kept <= self._kept:
                 # Walk through a stable form of the cost in which `kept` can still be found.

@@ -62,7 +62,7 @@ A, B = x + 1, x + 1  # equal, but two variables
 L = T.log(T.exp(x))  # its stable form is x
 Q = 2 * L
 ROW, TURNED = m[0], m.T
-S, C = shared(3.0), T.constant(2.0)
+S, C, ONE = shared(3.0), T.constant(2.0), T.constant(1.0)
 G = T.grad((v**2).sum(), v)
 PROBABILITIES = np.exp([1, 2]) / np.exp([1, 2]).sum()
 SOFTMAX = T.nnet.softmax(v)
@@ -75,6 +75,7 @@ GRADIENTS = [
     (P, P, 1),
     (P, [P, x], [1, 2]),
     (x * S * C, [S, C], [6, 9]),
+    (T.log(ONE + T.exp(x * 0)), ONE, 0.5),
     *((K * H, w, e) for w, e in ((H, 108), (K, 6), ([x, H], [216, 108]), ([H, K], [108, 6]))),
     *((K * H, w, e) for w, e in (((K, x), [6, 216]), ([x, H, K], [216, 108, 6]))),
     (A * B, [A, B, x], [4, 4, 8]),

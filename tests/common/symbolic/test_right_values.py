@@ -194,6 +194,8 @@ PROBABILITIES = {
     "new axis": (lambda m: T.exp(m) / total(m, 1)[:, None], [[0, -1000], [-1000, 0]]),
     "dimshuffle": (lambda m: T.exp(m) / total(m, 1).dimshuffle(0, "x"), [[0, -1000], [-1000, 0]]),
     "columns": (lambda m: T.exp(m) / total(m, 0), [[0, -LOG2], [-2000, -LOG2]]),
+    "all": (lambda m: T.exp(m).T / total(m), [[0, -2000], [-1000, -1000]]),
+    "column": (lambda m: T.exp(m[0])[:, None] / total(m[0]), [[0], [-1000]]),
     "transposed": (lambda m: (T.exp(m).T / total(m, 1)).T, [[0, -1000], [-1000, 0]]),
     "of the transpose": (lambda m: T.exp(m).T / T.sum(T.exp(m).T, 0), [[0, -1000], [-1000, 0]]),
     "above the transpose": (lambda m: T.exp(m).T / total(m.T, 0), [[0, -1000], [-1000, 0]]),
