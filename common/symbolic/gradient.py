@@ -197,7 +197,7 @@ class Walk:
         ignored = self._ignored[user]
         if isinstance(operation, Dot | Softmax) and ignored == ELEMENTS:
             ignored = NOTHING  # since the rest of a row needs all of it
-        self._ignored[x] = max(self._ignored[x], ignored, _ignored_by(operation, x))
+        self._ignored[x] = max(self._ignored[x], ignored, _ignored_by(user, x))
         vjp = operation.guarded_vjp if ignored else operation.vjp
         result = vjp(i, user, g, *user.inputs)
         if result is None:
@@ -206,16 +206,21 @@ class Walk:
         return ew.cast(result, x.dtype) if x.kind == "f" else result
 
 
-def _ignored_by(operation, x):
-    """Return what `operation` may ignore of its input `x`: nothing, single elements, or slices.
+def _ignored_by(user, x):
+    """Return what `user` may ignore of its input `x`: nothing, single elements, or slices.
 
-    ReLU ignores single elements, and so does picking one label from each row of a softmax.
+    ReLU ignores single elements, and so does picking one label from each row of a softmax. A vector
+    of labels that is an input has a label for each row.
     """
+    operation = user.operation
     if not operation.selects:
         return NOTHING
     rows = isinstance(x.operation, Softmax) and (x.inputs[0].ndim, x.operation.axes) == (2, (1,))
-    labels = rows and operation.name == "index" and operation.pattern == ("rows", "array")
-    return ELEMENTS if operation.name == "relu" or labels else SLICES
+    if rows and operation.name == "index" and operation.pattern == ("rows", "array"):
+        n, labels = user.inputs[1].dims[0], user.inputs[2]
+        if n == x.dims[0] or (n == labels.dims[-1] and getattr(n, "of_leaf", False)):
+            return ELEMENTS
+    return ELEMENTS if operation.name == "relu" else SLICES
 
 
 def _zeros(x):
