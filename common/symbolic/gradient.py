@@ -258,10 +258,12 @@ def jacobian(expression, wrt, consider_constant=(), disconnected_inputs="raise")
             "need scan, which isn't part of this small Theano"
         )
     variables = _variables("wrt", wrt)
-    scalars = isinstance(expression.operation, arrays.MakeVector)
+    # An element may depend on fewer variables than all of them together.
+    grad(arrays.sum(expression), variables, consider_constant, disconnected_inputs)
+    stacked = isinstance(expression.operation, arrays.MakeVector)
     rows = [
-        grad(row, variables, consider_constant, disconnected_inputs)
-        for row in (expression.inputs if scalars else expression)
+        grad(y, variables, consider_constant, "ignore")
+        for y in (expression.inputs if stacked else expression)
     ]
     return _like_asked(wrt, [arrays.stack(list(grads)) for grads in zip(*rows, strict=True)])
 

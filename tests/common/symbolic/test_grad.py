@@ -155,6 +155,10 @@ def test_jacobian_and_hessian():
     assert isinstance(T.jacobian(a * b, (a, b)), tuple)
     h = T.hessian((a**2 * b).sum() + a[0] * a[1], a)
     np.testing.assert_array_equal(h.eval(), [[1, 1, 0], [1, 0.5, 0], [0, 0, 8]])
+    of_x, of_y = T.jacobian(T.stack([x**2, x * y]), [x, y])
+    np.testing.assert_array_equal(value([of_x, of_y]), [[6, 2], [0, 3]])
+    with pytest.raises(DisconnectedInputError, match="w"):
+        T.jacobian(T.stack([x**2, x * y]), [x, w])
     with pytest.raises(NotImplementedError, match="known"):
         T.jacobian(v**2, v)
     with pytest.raises(TypeError, match="2 axes"):
