@@ -282,14 +282,12 @@ def hessian(cost, wrt, consider_constant=(), disconnected_inputs="raise"):
     return _like_asked(wrt, [jacobian(g, v, consider_constant, "ignore") for g, v in pairs])
 
 
-class _ZeroGrad(arrays.Copy):
-    name = "zero_grad"
-    differentiable = False
+class _ZeroGrad(arrays.Copy, name="zero_grad", differentiable=False):
+    """The input, with a derivative of 0."""
 
 
-class _DisconnectedGrad(_ZeroGrad):
-    name = "disconnected_grad"
-    n_values = 0
+class _DisconnectedGrad(arrays.Copy, name="disconnected_grad", n_values=0):
+    """The input, which doesn't connect the output with it."""
 
 
 def zero_grad(x: Variable) -> Variable:
