@@ -113,7 +113,7 @@ class Adjoints:
                 f"got {disconnected_inputs!r}"
             )
         variables, grads = _variables("wrt", wrt), []
-        kept = {v for v in (*variables, *self.constant) if v.operation is not None}
+        kept = {v for v in (*variables, *self.constant) if v.operation or isinstance(v, Constant)}
         with made_here():
             if self._walk is None or not kept <= self._kept:
                 # Walk through a stable form of the cost in which `kept` can still be found.
@@ -197,7 +197,7 @@ class Walk:
         ignored = self._ignored[user]
         if isinstance(operation, Dot | Softmax) and ignored == ELEMENTS:
             ignored = NOTHING  # since the rest of a row needs all of it
-        self._ignored[x] = max(self._ignored[x], ignored, _ignored_by(operation, x))
+        self._ignored[x] = max(self._ignored[x], ignored, _ignored_by(user, x))
         vjp = operation.guarded_vjp if ignored else operation.vjp
         result = vjp(i, user, g, *user.inputs)
         if result is None:
@@ -206,16 +206,21 @@ class Walk:
         return ew.cast(result, x.dtype) if x.kind == "f" else result
 
 
-def _ignored_by(operation, x):
-    """Return what `operation` may ignore of its input `x`: nothing, single elements, or slices.
+def _ignored_by(user, x):
+    """Return what `user` may ignore of its input `x`: nothing, single elements, or slices.
 
-    ReLU ignores single elements, and so does picking one label from each row of a softmax.
+    ReLU ignores single elements, and so does picking one label from each row of a softmax. A vector
+    of labels that is an input has a label for each row.
     """
+    operation = user.operation
     if not operation.selects:
         return NOTHING
     rows = isinstance(x.operation, Softmax) and (x.inputs[0].ndim, x.operation.axes) == (2, (1,))
-    labels = rows and operation.name == "index" and operation.pattern == ("rows", "array")
-    return ELEMENTS if operation.name == "relu" or labels else SLICES
+    if rows and operation.name == "index" and operation.pattern == ("rows", "array"):
+        n, labels = user.inputs[1].dims[0], user.inputs[2]
+        if n == x.dims[0] or (n == labels.dims[-1] and getattr(n, "of_leaf", False)):
+            return ELEMENTS
+    return ELEMENTS if operation.name == "relu" else SLICES
 
 
 def _zeros(x):
@@ -253,10 +258,12 @@ def jacobian(expression, wrt, consider_constant=(), disconnected_inputs="raise")
             "need scan, which isn't part of this small Theano"
         )
     variables = _variables("wrt", wrt)
-    scalars = isinstance(expression.operation, arrays.MakeVector)
+    # An element may depend on fewer variables than all of them together.
+    grad(arrays.sum(expression), variables, consider_constant, disconnected_inputs)
+    stacked = isinstance(expression.operation, arrays.MakeVector)
     rows = [
-        grad(row, variables, consider_constant, disconnected_inputs)
-        for row in (expression.inputs if scalars else expression)
+        grad(y, variables, consider_constant, "ignore")
+        for y in (expression.inputs if stacked else expression)
     ]
     return _like_asked(wrt, [arrays.stack(list(grads)) for grads in zip(*rows, strict=True)])
 
@@ -275,14 +282,12 @@ def hessian(cost, wrt, consider_constant=(), disconnected_inputs="raise"):
     return _like_asked(wrt, [jacobian(g, v, consider_constant, "ignore") for g, v in pairs])
 
 
-class _ZeroGrad(arrays.Copy):
-    name = "zero_grad"
-    differentiable = False
+class _ZeroGrad(arrays.Copy, name="zero_grad", differentiable=False):
+    """The input, with a derivative of 0."""
 
 
-class _DisconnectedGrad(_ZeroGrad):
-    name = "disconnected_grad"
-    n_values = 0
+class _DisconnectedGrad(arrays.Copy, name="disconnected_grad", n_values=0):
+    """The input, which doesn't connect the output with it."""
 
 
 def zero_grad(x: Variable) -> Variable:

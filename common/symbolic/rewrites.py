@@ -7,13 +7,15 @@
 - there is a cheaper form;
 - all its inputs are constants: constant folding.
 
-`stabilized` only puts stable forms in place. Gradients are derived from them.
+`stabilized` puts in place only the stable forms that this finds, and leaves the rest as it was
+written. Gradients are derived from that.
 
 Rules of elementwise operations are equations; others are functions that return a variable or None.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from itertools import permutations
 
 import numpy as np
 
@@ -55,11 +57,14 @@ STABLE = _table(
     ((1 + ew.exp(X)) ** -1, ew.sigmoid(-X)),
     (ew.exp(X) / (1 + ew.exp(X)), ew.sigmoid(X)),
 )
+UNSTABLE = {ew.exp, ew.sigmoid, ew.log, ew.log2, ew.log10}  # all that has a stable form has one
 CHEAPER = _table(
     (0 + X, X),
+    (X - 0, X),
     (-Y + X, X - Y),
     (X - -Y, X + Y),
     (1 * X, X),
+    (X / 1, X),
     (-1 * X, -X),
     (X**1, X),
     (X**2, ew.sqr(X)),
@@ -68,35 +73,40 @@ CHEAPER = _table(
 )
 
 
-def _by_equation(table, x, seen=None):
+def _by_equation(table, x, folded=None):
     """Return the right side of the first equation whose left side `x` matches, or None."""
     for left, right in table.get(x.operation, ()):
         found = {}
-        if _matches(left, x, seen, found) and all(y.dtype == x.dtype for y in found.values()):
+        if _matches(left, x, folded, found) and all(
+            y.weak or y.dtype == x.dtype for y in found.values()
+        ):
             return _filled_in(right, found)
     return None
 
 
-def _matches(pattern, x, seen, found):
+def _matches(pattern, x, folded, found):
     """Return whether `x` is what a pattern describes; `found` gets what its variables stand for.
 
-    What only moves elements is looked through, unless `seen` is None.
+    What only moves elements is looked through, unless `folded` is None.
     """
     if isinstance(pattern, Constant):
         return isinstance(x, Constant) and x.ndim == 0 and x.value == pattern.value
     if pattern.operation is None:
         return _equal(found.setdefault(pattern, x), x)
-    y, moved = (x, None) if seen is None else _through(seen, x)
-    if y.operation is not pattern.operation:
-        return False
-    inputs = y.inputs
-    if y is not x:
-        moving = [z for z in inputs if z.ndim or not isinstance(z, Constant)]
+    inputs = x.inputs
+    if x.operation is not pattern.operation:
+        y, moves = (x, ()) if folded is None else _through(folded, x)
+        if y.operation is not pattern.operation:
+            return False
+        moving = [z for z in y.inputs if z.ndim or not isinstance(z, Constant)]
         if any(z.broadcastable != y.broadcastable for z in moving):
             return False  # what is broadcast doesn't move as the result does
-        inputs = [moved(z) if z in moving else z for z in inputs]
-    for order in (inputs, inputs[::-1]) if y.operation in (ew.add, ew.mul) else (inputs,):
-        if all(_matches(p, z, seen, found) for p, z in zip(pattern.inputs, order, strict=True)):
+        inputs = [_moved(z, moves) if z in moving else z for z in y.inputs]
+    for order in (inputs, inputs[::-1]) if pattern.operation in (ew.add, ew.mul) else (inputs,):
+        for p, z in zip(pattern.inputs, order, strict=True):
+            if not _matches(p, z, folded, found):
+                break
+        else:
             return True
     return False
 
@@ -107,12 +117,12 @@ def _filled_in(right, found):
     return right.operation(*[_filled_in(x, found) for x in right.inputs])
 
 
-def _equal(a, b, most=50):
-    """Return whether two expressions are the same; False if that takes over `most` comparisons."""
+def _equal(a, b):
+    """Return whether two expressions are the same. Only what was moved isn't merged already."""
     pairs = [(a, b)]
     for a, b in pairs:
         if a is not b:
-            if len(pairs) > most or _value(a) != _value(b) or len(a.inputs) != len(b.inputs):
+            if _value(a) != _value(b) or len(a.inputs) != len(b.inputs):
                 return False
             pairs += zip(a.inputs, b.inputs, strict=True)
     return True
@@ -131,91 +141,85 @@ def _name(x):
     return None if x.operation is None else x.operation.name
 
 
-# Stable forms are found through operations that only move elements. `seen` tells what is seen in
-# place of a variable: what a constant was computed from, or nothing.
+# Stable forms are found through operations that only move elements, and in constants, of which
+# `folded` tells what they were computed from.
 
 MOVES = {"index", "dimshuffle", "reshape", "reshape_like", "broadcast", "copy", "cast"}
 MOVES |= {"disconnected_grad", "zero_grad", "addbroadcast"}
-NOTHING = Constant(0)
 
 
-def _through(seen, x):
-    """Return what `x` shows elements of, and a function that moves elements in the same way."""
-    path, x = [], seen.get(x, x)
+def _through(folded, x):
+    """Return what `x` shows elements of, and by which moves, the last one first."""
+    moves, x = [], folded.get(x, x)
     while _name(x) in MOVES and x.kind == x.inputs[0].kind:
-        path.append(x)
-        x = seen.get(x.inputs[0], x.inputs[0])
-
-    def moved(y):
-        for move in reversed(path):
-            y = move.operation(y, *move.inputs[1:])
-        return y
-
-    return x, moved
+        moves.append(x)
+        x = folded.get(x.inputs[0], x.inputs[0])
+    return x, moves
 
 
-def _stable(seen, x):
+def _moved(x, moves):
+    """Return the elements of `x` that such moves show."""
+    for move in reversed(moves):
+        x = move.operation(x, *move.inputs[1:])
+    return x
+
+
+def _stable(folded, x):
     """Return the stable form of `x`, or None."""
     if x.operation in (ew.log2, ew.log10):
-        found = _stable(seen, ew.log(*x.inputs))
+        found = _stable(folded, ew.log(*x.inputs))
         return found if found is None else found / math.log(2 if x.operation is ew.log2 else 10)
     if x.operation not in STABLE or x.kind != "f":
         return None
-    found = _by_equation(STABLE, x, seen)
+    found = _by_equation(STABLE, x, folded)
     if found is None and x.operation in (ew.log, ew.true_div):
-        found = (_log if x.operation is ew.log else _softmax)(seen, *x.inputs)
-    return found if found is not None and _fits(found, x) else None
+        found = (_log if x.operation is ew.log else _softmax)(folded, *x.inputs)
+    return found
 
 
-def _fits(found, x):
-    return (found.dtype, found.ndim) == (x.dtype, x.ndim) and not found.weak
-
-
-def _log(seen, x):
+def _log(folded, x):
     """Return the logarithm of a softmax or of a sum of exponentials."""
-    y, moved = _through(seen, x)
+    y, moves = _through(folded, x)
     if _name(y) == "softmax":
-        return moved(LogSoftmax(y.operation.axes)(*y.inputs))
-    if _name(y) == "sum":
-        power, moved_inside = _through(seen, y.inputs[0])
-        if _name(power) == "exp":
-            return moved(LogSumExp(y.operation.axes)(moved_inside(power.inputs[0])))
-    return None
+        return _moved(LogSoftmax(y.operation.axes)(*y.inputs), moves)
+    z = _exponent(folded, y.inputs[0]) if _name(y) == "sum" else None
+    return None if z is None else _moved(LogSumExp(y.operation.axes)(z), moves)
 
 
-def _softmax(seen, a, b):
+def _exponent(folded, x):
+    """Return z if `x` is exp(z), else None."""
+    power, moves = _through(folded, x)
+    return _moved(power.inputs[0], moves) if _name(power) == "exp" else None
+
+
+def _softmax(folded, a, b):
     """Return exp(z) / Σ exp(z) as a softmax, if each sum stands beside what it is the sum of."""
-    total, of_b = _turned(seen, b)
-    z, of_a = _exponent(seen, a)
-    if z is None or _name(total) != "sum":
+    total, pattern = _turned(folded, b)
+    if _name(total) != "sum" or b.ndim > a.ndim:
         return None
-    summed, order = _exponent(seen, total.inputs[0])
-    axes = sorted(order[k] for k in total.operation.axes if order[k] != "x")
-    rest = [n for k, n in enumerate(order) if k not in total.operation.axes]
-    of_b = ["x"] * (a.ndim - b.ndim) + ["x" if k == "x" else rest[k] for k in of_b]
-    beside = all(n == m or (n == "x" and m in axes) for n, m in zip(of_b, of_a, strict=False))
-    if beside and summed is not None and _equal(summed, z):
-        return arrays.dimshuffle(Softmax(tuple(axes))(z), of_a)
+    z, summed = _exponent(folded, a), _exponent(folded, total.inputs[0])
+    if z is None or summed is None:
+        return None
+    axes = total.operation.axes
+    rest = [k for k in range(summed.ndim) if k not in axes]
+    places = dict(enumerate(pattern, start=a.ndim - b.ndim))
+    order = {k: rest[n] for k, n in places.items() if n != "x"}  # which axes of z are not summed
+    for new in permutations([k for k in range(a.ndim) if k not in order], len(axes)):
+        where = order | dict(zip(new, axes, strict=True))
+        beside = arrays.dimshuffle(summed, [where.get(k, "x") for k in range(a.ndim)])
+        (x, of_x), (y, of_y) = _turned(folded, beside), _turned(folded, z)
+        if of_x == of_y and _equal(x, y):
+            return Softmax(new)(z)
     return None
 
 
-def _turned(seen, x):
+def _turned(folded, x):
     """Return what `x` is, before its axes were turned, and which axis of it each axis of `x` is."""
-    pattern, x = range(x.ndim), seen.get(x, x)
+    pattern, x = list(range(x.ndim)), folded.get(x, x)
     while _name(x) == "dimshuffle":
         pattern = ["x" if a == "x" else x.operation.pattern[a] for a in pattern]
-        x = seen.get(x.inputs[0], x.inputs[0])
+        x = folded.get(x.inputs[0], x.inputs[0])
     return x, pattern
-
-
-def _exponent(seen, x):
-    """Return z, if `x` is exp(z) with its axes turned, else None; and which axis each axis is."""
-    x, outer = _turned(seen, x)
-    exp, moved = _through(seen, x)
-    if _name(exp) != "exp":
-        return None, outer
-    z, inner = _turned(seen, moved(exp.inputs[0]))
-    return z, ["x" if a == "x" else inner[a] for a in outer]
 
 
 # Cheaper forms that aren't equations
@@ -262,6 +266,8 @@ def _covers(y, x):
 def _cheaper(x):
     """Return the cheaper form of `x`, or None."""
     name, inputs = x.operation.name, x.inputs
+    if name == "copy":
+        return inputs[0]
     if name == "dimshuffle":
         start, pattern = _turned({}, x)
         turned = arrays.dimshuffle(start, pattern)
@@ -293,47 +299,56 @@ def _folded(x):
 
 
 class _Rewriter:
-    """The walk of `rewrite`."""
+    """The walk of `rewrite`. No rule sees what a variable of `keep` is computed from."""
 
-    def __init__(self, outputs):
+    def __init__(self, order, keep=()):
         self.new = {}  # what stands for a variable
-        self.merged = {}  # what stands for an operation on inputs
+        self.merged = {}  # the first of equal variables
+        self.stable = {}  # the stable form of a variable that has one
         self.first = {}  # the first variable of a shape, or with an axis of a size
         self.folded = {}  # what constants were computed from
-        order = ancestors(outputs)
-        self.users = set(order)
+        self.users, self.keep = set(order), keep
         self.walk(order)
 
     def walk(self, order, made_at=None):
         """Find what stands for the variables in `order`, made at another place if that is given."""
         for x in order:
             x.made_at = made_at or x.made_at
-            key = (_value(x), *[self.new[y] for y in x.inputs])
-            result = self.merged.get(key)
-            if result is None:
-                result = self.merged[key] = self.rewritten(_with_inputs(x, self.new))
+            key = x if x in self.keep else (_value(x), *[self.new[y] for y in x.inputs])
+            same = self.merged.setdefault(key, x)
+            if same is x:
+                result = self.rewritten(x)
+                if x in self.keep:
+                    result = Input(x.dtype, x.dims)
+                self.new[x] = self.new[result] = result
                 for n in (result.dims, *result.dims):
                     self.first.setdefault(n, result)
+            elif same in self.stable:
+                self.stable[x] = self.stable[same]
+            self.new[x] = result = self.new[same]
             if result.name is None and result.operation and result not in self.users:
                 result.name = x.name
-            self.new[x] = self.new[result] = result
 
     def rewritten(self, x):
         """Return what the first rule that applies makes of `x`; itself if none applies."""
-        if x.operation is None:
-            return x
-        for rule in (self.stable, self.measured_first, _cheaper, _unfilled):
-            found = rule(x)
-            if found is not None and _fits(found, x):
-                self.walk(ancestors([found], self.new), x.made_at)
-                return self.new[found]
-        constant = _folded(x)
+        new = _with_inputs(x, self.new)
+        if new.operation is None:
+            return new
+        for rule in (self.stable_form, self.measured_first, _cheaper, _unfilled):
+            found = rule(new)
+            if found is None or found.weak or (found.dtype, found.ndim) != (new.dtype, new.ndim):
+                continue
+            self.walk(ancestors([found], self.new), x.made_at)
+            if rule == self.stable_form or found in self.stable:
+                self.stable[x] = self.new[found]
+            return self.new[found]
+        constant = _folded(new)
         if constant is None:
-            return x
-        self.folded[constant] = x
+            return new
+        self.folded[constant] = new
         return constant
 
-    def stable(self, x):
+    def stable_form(self, x):
         """Return the stable form of `x`, or None."""
         found = _stable(self.folded, x)
         if found is not None:  # what it replaces shouldn't be computed for its shape alone
@@ -360,30 +375,30 @@ class _Rewriter:
 
 def rewrite(outputs: Sequence[Variable]) -> list[Variable]:
     """Return `outputs` rewritten: without repetition, stable and cheap."""
-    new = _Rewriter(outputs).new
+    new = _Rewriter(ancestors(outputs)).new
     return [new[x] for x in outputs]
 
 
-def stabilized(outputs: Sequence[Variable], keep: Sequence[Variable]) -> dict[Variable, Variable]:
+def stabilized(outputs: Sequence[Variable], keep: Set[Variable]) -> dict[Variable, Variable]:
     """Return what stands for the variables that `outputs` are computed from, in stable forms.
 
     Gradients are derived from these: that of log softmax has no division by 0. What stands for a
     variable of `keep` stands for it alone and wherever it was used, so that a gradient with respect
     to it can be derived.
     """
-    image, keep, hidden = {}, set(keep), {}
-    for x in ancestors(outputs):
-        new = _with_inputs(x, image)
-        found = _stable(hidden, new)
-        if found is not None and (found not in image or x not in keep):
-            for y in ancestors([found], image):
-                y.made_at = x.made_at
-            if found not in image:
-                found.name = x.name
-            new = found
-        image[x] = image[new] = new
-        if x in keep:
-            hidden[new] = NOTHING
+    order = ancestors(outputs)
+    if UNSTABLE.isdisjoint([x.operation for x in order]):
+        return {x: x for x in order}
+    rewriter = _Rewriter(order, keep)
+    image, written = {}, {}  # what stands for a variable, and for what is made of it by rewriting
+    for x in order:
+        form = rewriter.stable.get(x)
+        if form is None:
+            image[x] = _with_inputs(x, image)
+        else:
+            [form] = substitute([form], written)
+            image[x] = form.copy(x.name) if x in keep else form
+        written.setdefault(rewriter.new[x], image[x])
     return image
 
 

@@ -62,7 +62,7 @@ A, B = x + 1, x + 1  # equal, but two variables
 L = T.log(T.exp(x))  # its stable form is x
 Q = 2 * L
 ROW, TURNED = m[0], m.T
-S, C = shared(3.0), T.constant(2.0)
+S, C, ONE = shared(3.0), T.constant(2.0), T.constant(1.0)
 G = T.grad((v**2).sum(), v)
 PROBABILITIES = np.exp([1, 2]) / np.exp([1, 2]).sum()
 SOFTMAX = T.nnet.softmax(v)
@@ -75,6 +75,7 @@ GRADIENTS = [
     (P, P, 1),
     (P, [P, x], [1, 2]),
     (x * S * C, [S, C], [6, 9]),
+    (T.log(ONE + T.exp(x * 0)), ONE, 0.5),
     *((K * H, w, e) for w, e in ((H, 108), (K, 6), ([x, H], [216, 108]), ([H, K], [108, 6]))),
     *((K * H, w, e) for w, e in (((K, x), [6, 216]), ([x, H, K], [216, 108, 6]))),
     (A * B, [A, B, x], [4, 4, 8]),
@@ -154,6 +155,10 @@ def test_jacobian_and_hessian():
     assert isinstance(T.jacobian(a * b, (a, b)), tuple)
     h = T.hessian((a**2 * b).sum() + a[0] * a[1], a)
     np.testing.assert_array_equal(h.eval(), [[1, 1, 0], [1, 0.5, 0], [0, 0, 8]])
+    of_x, of_y = T.jacobian(T.stack([x**2, x * y]), [x, y])
+    np.testing.assert_array_equal(value([of_x, of_y]), [[6, 2], [0, 3]])
+    with pytest.raises(DisconnectedInputError, match="w"):
+        T.jacobian(T.stack([x**2, x * y]), [x, w])
     with pytest.raises(NotImplementedError, match="known"):
         T.jacobian(v**2, v)
     with pytest.raises(TypeError, match="2 axes"):

@@ -161,11 +161,20 @@ def test_labels_of_a_batch_may_ignore_slices(make, labels, ignored):
 
 
 def test_labels_of_some_rows_ignore_the_others():
-    m, at = T.dmatrix("m"), np.array([[0.0, 0.0], [0.5, 2.0], [1.0, 3.0]])
+    m, n, t, at = T.dmatrix("m"), T.lscalar("n"), T.lvector("t"), np.array([[0.5, 2], [1, 3]])
     log_p = T.nnet.log_softmax(T.log(m))
-    grad = T.grad(log_p[T.arange(1, 3), [0, 1]].sum(), m).eval({m: at})
-    rows = T.grad(log_p[T.arange(2), [0, 1]].sum(), m).eval({m: at[1:]})
-    np.testing.assert_array_equal(grad, [[0, 0], *rows])
+    expected = T.grad(log_p[T.arange(m.shape[0]), [0, 1]].sum(), m).eval({m: at})
+    for rows, labels in (
+        (T.arange(2), [0, 1]),
+        (T.arange(n), t[:2]),
+        (T.arange(t[:2].shape[0]), t[:2]),
+    ):
+        f = theano.function(
+            [m, n, t], T.grad(log_p[rows, labels].sum(), m), on_unused_input="ignore"
+        )
+        np.testing.assert_array_equal(f([*at, [0, 0]], 2, [0, 1, 1]), [*expected, [0, 0]])
+    grad = T.grad(log_p[T.arange(1, 3), [0, 1]].sum(), m)
+    np.testing.assert_array_equal(grad.eval({m: [[0, 0], *at]}), [[0, 0], *expected])
 
 
 def test_an_ordinary_network_needs_no_guard():
@@ -174,9 +183,10 @@ def test_an_ordinary_network_needs_no_guard():
     z = T.dot(T.tanh(X), W)
     for h in (T.nnet.relu(z + b), T.tanh(z + b), T.nnet.relu(b - z)):
         log_p = T.log(T.nnet.softmax(T.dot(h, V)))
-        grads = T.grad(-T.mean(log_p[T.arange(t.shape[0]), t]), [X, W, V])
-        assert "zero_or" not in theano.function([X, W, V, b, t], grads).source
-        assert "zero_or" not in pp(grads[0]) or "b - " in pp(h)  # of −1, until it is compiled
+        for rows in (T.arange(t.shape[0]), T.arange(log_p.shape[0])):
+            grads = T.grad(-T.mean(log_p[rows, t]), [X, W, V])
+            assert "zero_or" not in theano.function([X, W, V, b, t], grads).source
+            assert "zero_or" not in pp(grads[0]) or "b - " in pp(h)  # of −1, until it is compiled
 
 
 def test_second_derivative_where_the_first_one_is_0():
@@ -202,6 +212,8 @@ PROBABILITIES = {
     "new axis": (lambda m: T.exp(m) / total(m, 1)[:, None], [[0, -1000], [-1000, 0]]),
     "dimshuffle": (lambda m: T.exp(m) / total(m, 1).dimshuffle(0, "x"), [[0, -1000], [-1000, 0]]),
     "columns": (lambda m: T.exp(m) / total(m, 0), [[0, -LOG2], [-2000, -LOG2]]),
+    "all": (lambda m: T.exp(m).T / total(m), [[0, -2000], [-1000, -1000]]),
+    "column": (lambda m: T.exp(m[0])[:, None] / total(m[0]), [[0], [-1000]]),
     "transposed": (lambda m: (T.exp(m).T / total(m, 1)).T, [[0, -1000], [-1000, 0]]),
     "of the transpose": (lambda m: T.exp(m).T / T.sum(T.exp(m).T, 0), [[0, -1000], [-1000, 0]]),
     "above the transpose": (lambda m: T.exp(m).T / total(m.T, 0), [[0, -1000], [-1000, 0]]),

@@ -129,6 +129,99 @@ def test_loss_and_derivatives_far_from_0(ref, name, dtype):
         ref.assert_close(result, e, TOLERANCE[dtype], scale=1)
 
 
+# The same value, written in another way, and formulas with that between all of their parts.
+SAME = {
+    "y + 0": lambda y: y + 0,
+    "0.0 + y": lambda y: 0.0 + y,
+    "y - 0": lambda y: y - 0,
+    "y + zeros": lambda y: y + T.zeros_like(y),
+    "y * 1": lambda y: y * 1,
+    "ones * y": lambda y: T.ones_like(y) * y,
+    "y / 1": lambda y: y / 1,
+    "y ** 1": lambda y: y**1.0,
+    "-(-y)": lambda y: T.neg(-y),
+    "-1 * -y": lambda y: -1 * -y,
+    "copy": lambda y: y.copy(),
+    "turned": lambda y: y.T.T,
+    "several": lambda y: -(1 * -((y + T.zeros(y.shape)) ** 1)) / T.constant(1.0),
+}
+WITH_SAME = {
+    "log sigmoid": (lambda x, same: T.log(same(nnet.sigmoid(same(x)))), LOG_SIGMOID),
+    "log(1 - sigmoid)": (lambda x, same: T.log(same(1 - same(nnet.sigmoid(-x)))), LOG_SIGMOID),
+    "log(-sigmoid + 1)": (lambda x, same: T.log(same(-same(nnet.sigmoid(-x)) + 1)), LOG_SIGMOID),
+    "log(-(sigmoid - 1))": (lambda x, same: T.log(-same(nnet.sigmoid(-x) - 1)), LOG_SIGMOID),
+    "log(1 / (1 + exp))": (lambda x, same: T.log(same(1 / same(1 + same(T.exp(-x))))), LOG_SIGMOID),
+    "log(1 + exp)": (lambda x, same: T.log(same(1 + same(T.exp(x)))), SOFTPLUS),
+    "log exp": (lambda x, same: T.log(same(T.exp(same(x)))), IDENTITY),
+    "exp / (1 + exp)": (lambda x, same: same(T.exp(x)) / same(1 + T.exp(same(x))), SIGMOID),
+}
+
+
+@pytest.mark.parametrize("how", SAME)
+@pytest.mark.parametrize("name", WITH_SAME)
+def test_values_and_gradients_are_stable_in_spite_of_identities(name, how):
+    formula, (value, derivative) = WITH_SAME[name]
+    x = T.dvector("x")
+    y = formula(x, SAME[how])
+    result, gradient = theano.function([x], [y, T.grad(y.sum(), x)])(POINTS)
+    np.testing.assert_allclose(result, value(POINTS), rtol=1e-13, atol=1e-40)
+    np.testing.assert_allclose(gradient, derivative(POINTS), rtol=1e-6, atol=1e-13)
+
+
+def softmax_by_hand(z, same):
+    return same(T.exp(z)) / same(T.sum(same(T.exp(same(z))), axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("how", SAME)
+@pytest.mark.parametrize("softmax", [lambda z, same: nnet.softmax(z), softmax_by_hand])
+def test_log_softmax_is_stable_in_spite_of_identities(softmax, how):
+    x, same = T.dmatrix("x"), SAME[how]
+    y = T.log(same(softmax(same(x), same)))
+    value, gradient = theano.function([x], [y, T.grad(T.sum(ONE_HOT * y), x)])(SCORES)
+    np.testing.assert_allclose(value, log_softmax(SCORES))
+    np.testing.assert_allclose(gradient, ONE_HOT - np.exp(log_softmax(SCORES)), atol=1e-15)
+
+
+def test_long_expressions_that_are_written_twice_are_equal():
+    def written(x):
+        for _ in range(200):
+            x = T.sin(x) + x
+        return T.exp(1000 * x)
+
+    x = T.dscalar("x")
+    y = written(x) / (1 + written(x))
+    f = theano.function([x], [y, T.grad(y, x)])
+    assert f(1.0) == [1, 0]
+
+
+def test_variables_to_differentiate_with_respect_to_stay_apart():
+    """Stable forms see neither through them, nor do equal ones become one."""
+    x, log2 = T.dscalar("x"), np.log(2)
+    p, q = nnet.sigmoid(x) + 0, nnet.sigmoid(x) + 0
+    y, z, a, b = T.log(nnet.sigmoid(x)), T.log(nnet.sigmoid(x)), 2 * x, 2 * x
+    for cost, wrt, expected in (
+        (T.log(p) * q, [p, q, x], [1, -log2, (1 - log2) / 4]),
+        (y * z * y, [y, z, x], [2 * log2**2, log2**2, 1.5 * log2**2]),
+        (T.log(nnet.sigmoid(a)) + 3 * T.log(nnet.sigmoid(b)), [a, b, x], [0.5, 1.5, 4]),
+    ):
+        gradients = theano.function([x], T.grad(cost, wrt))(0.0)
+        np.testing.assert_allclose(gradients, expected, rtol=1e-14)
+    h = T.sin(x) * 800
+    for y in (T.log(nnet.sigmoid(h)), T.log(nnet.sigmoid(h + 0)) + 0):
+        assert theano.function([x], T.grad(y, [y, h, x]))(-np.pi / 2)[:2] == [1, 1]
+
+
+def test_gradients_of_what_is_stable_twice_or_after_it_was_simplified():
+    x, m = T.dscalar("x"), T.dmatrix("m")
+    twice = T.log(nnet.sigmoid(x)) + T.log(nnet.sigmoid(x))
+    assert T.grad(twice, x).eval({x: -800.0}) == 2
+    for y in (1 - nnet.sigmoid(x), -nnet.sigmoid(x) + 1, -(nnet.sigmoid(x) - 1)):
+        np.testing.assert_allclose(T.grad(y, x).eval({x: 40.0}), -np.exp(-40.0), rtol=1e-6)
+    for log, unit in ((T.log2, np.log(2)), (T.log10, np.log(10))):
+        g = T.grad(T.sum(ONE_HOT * log(nnet.softmax(m))), m).eval({m: SCORES})
+        np.testing.assert_allclose(g * unit, ONE_HOT - np.exp(log_softmax(SCORES)), atol=1e-15)
+
+
 def test_what_is_found_only_when_the_rest_is_rewritten():
     x, i = T.dvector("x"), T.lscalar("i")
     p = nnet.sigmoid(x)
@@ -168,6 +261,7 @@ LOOKALIKES = [
     (lambda m, x: m.exp(x) / m.sum(m.exp(x), axis=1), MATRIX),
     (lambda m, x: m.exp(x) / m.sum(m.exp(x), axis=0, keepdims=True).T, MATRIX),
     (lambda m, x: m.exp(x).T / m.sum(m.exp(x), axis=0), MATRIX),
+    (lambda m, x: m.exp(x[0]) / m.sum(m.exp(x), axis=1, keepdims=True), MATRIX),
     (lambda m, z: m.log(m.exp(z)), COMPLEX),
     (lambda m, z: m.log(1 + m.exp(z)), COMPLEX),
     (lambda m, z: 1 / (1 + m.exp(z)), COMPLEX),
