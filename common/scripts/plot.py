@@ -59,8 +59,10 @@ def as_png(fig: Figure, **options) -> bytes:
         Of ``Figure.savefig``, such as ``dpi``.
     """
     fig.savefig(file := io.BytesIO(), format="png", **options)
-    # The default method, median cut, would change the colours of thin lines visibly.
-    image = Image.open(file).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
+    image = Image.open(file).convert("RGB")
+    # The default method, median cut, would change the colours of thin lines visibly; without
+    # k-means, this one would tint the gray of the grid.
+    image = image.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1)
     image.save(file := io.BytesIO(), "PNG", optimize=True)
     return file.getvalue()
 

@@ -48,6 +48,9 @@ def test_a_palette_keeps_the_colours_of_thin_lines_beside_an_image(tmp_path):
         assert written.mode == "P"
     found = plt.imread(tmp_path / "a.png")[..., :3]
     np.testing.assert_allclose(found, expected, rtol=0, atol=0.06)
+    grid = (np.abs(expected - 0xDD / 255) < 1e-6).all(axis=2)
+    assert grid.sum() > 100
+    np.testing.assert_allclose(found[grid], 0xDD / 255, atol=0.005)
 
 
 def test_only_the_saved_figure_is_closed(tmp_path):
