@@ -1,9 +1,9 @@
 """Keep a network from overfitting 300 digits, by weight decay and by dropout.
 
 A network with six hidden layers of 100 units has 130,010 parameters, far more than 300 digits can
-determine: it comes to read every training digit right, and only eight of ten new ones. Weight decay
-keeps the weights small, which leaves the network less freedom; dropout lets no unit rely on another
-one. Each is tried for several seeds; the figure shows their mean, and their range as a band.
+determine: it learns to classify every training digit correctly, but only eight of ten test digits.
+Weight decay keeps the weights small; dropout keeps units from relying on one another. Each is tried
+with several seeds; the figure shows their mean, and their range as a band.
 """
 
 from collections.abc import Mapping
@@ -54,8 +54,11 @@ def draw(trainers: Mapping[str, Mapping[str, list[Trainer]]]):
         fig, axes = plt.subplots(len(trainers), 1, figsize=(7.0, 8.4))
         for ax, (name, both) in zip(axes, trainers.items(), strict=True):
             for (label, runs), color in zip(both.items(), (BLUE, ORANGE), strict=True):
-                for digits, style in (("train", "-"), ("test", "--")):
-                    curves = np.array([getattr(run, f"{digits}_acc_list") for run in runs])
+                for digits, column, style in (
+                    ("training", "train_acc_list", "-"),
+                    ("test", "test_acc_list", "--"),
+                ):
+                    curves = np.array([getattr(run, column) for run in runs])
                     epochs = np.arange(1, curves.shape[1] + 1)
                     ax.plot(
                         epochs,
@@ -78,7 +81,8 @@ def draw(trainers: Mapping[str, Mapping[str, list[Trainer]]]):
             ax.set_ylim(0, 1.02)
             ax.legend(loc="lower right")
         axes[-1].set_xlabel("epoch")
-        fig.suptitle(f"{TRAINING_DIGITS} training digits: mean and range of {len(runs)} seeds")
+        runs = f"{len(runs)} seeds" if len(runs) > 1 else "one seed"
+        fig.suptitle(f"{TRAINING_DIGITS} training digits: mean and range of {runs}")
     return fig
 
 

@@ -5,7 +5,7 @@ deep: six convolutions and dropout (chapter 8). All are trained with Adam, each 
 digits in a new order, with a learning rate that falls to 0 along a cosine. In a folder of the
 network's name under --output you find its parameters (.npz), the history (CSV) and the learning
 curve, the weights of the first layer before and after training, and the digits that the network
-misreads (PNG). Ctrl-C keeps what was done; --resume goes on.
+misclassifies (PNG). Ctrl-C keeps what was done; --resume goes on.
 """
 
 import warnings

@@ -19,6 +19,8 @@ from IPython.display import HTML, Markdown
 from matplotlib.figure import Figure
 from PIL import Image
 
+from common.scripts.plot import as_png
+
 
 def show_source(thing: Callable) -> Markdown:
     """Return the source of a function or class of the library, to be shown highlighted."""
@@ -78,10 +80,9 @@ def _svg(figure):
 
 def _png(figure):
     """Return a figure as PNG with two pixels per point of the screen, and its size there."""
-    figure.savefig(file := io.BytesIO(), format="png", dpi=2 * figure.dpi, facecolor="white")
-    image = Image.open(file).convert("RGB").quantize(128)  # a third of the bytes of all colours
-    image.save(file := io.BytesIO(), "PNG", optimize=True)
-    return file.getvalue(), {"width": image.width // 2, "height": image.height // 2}
+    data = as_png(figure, dpi=2 * figure.dpi, facecolor="white")
+    width, height = Image.open(io.BytesIO(data)).size
+    return data, {"width": width // 2, "height": height // 2}
 
 
 if get_ipython() is not None:

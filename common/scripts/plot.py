@@ -9,6 +9,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from cycler import cycler
 from matplotlib.figure import Figure
+from PIL import Image
 
 from common.support.files import write_atomically
 
@@ -48,6 +49,24 @@ def plot_style() -> AbstractContextManager:
     return mpl.rc_context(STYLE)
 
 
+def as_png(fig: Figure, **options) -> bytes:
+    """Return `fig` as PNG with a palette of 256 colours, a third as large as with all of them.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+    **options
+        Of ``Figure.savefig``, such as ``dpi``.
+    """
+    fig.savefig(file := io.BytesIO(), format="png", **options)
+    image = Image.open(file).convert("RGB")
+    # The default method, median cut, would change the colours of thin lines visibly; without
+    # k-means, this one would tint the gray of the grid.
+    image = image.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1)
+    image.save(file := io.BytesIO(), "PNG", optimize=True)
+    return file.getvalue()
+
+
 def save_figure(fig: Figure, path: str | Path, *, show: bool = False, quiet: bool = False) -> None:
     """Write `fig` to `path` as PNG, atomically, and print where it is, unless `quiet`.
 
@@ -59,9 +78,7 @@ def save_figure(fig: Figure, path: str | Path, *, show: bool = False, quiet: boo
     show : bool
         Whether to open a window too, where there is a display.
     """
-    image = io.BytesIO()
-    fig.savefig(image, format="png", metadata={"Software": None})
-    write_atomically(path, image.getvalue())
+    write_atomically(path, as_png(fig))
     if not quiet:
         print(f"wrote {path}")
     if show:

@@ -2,6 +2,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from PIL import Image
 
 from common.scripts.plot import STYLE, learning_curve, plot_style, save_figure
 
@@ -33,6 +34,23 @@ def test_a_figure_is_saved_as_png_in_its_size(tmp_path, capsys, size):
     assert (width, height) == tuple(round(side * STYLE["figure.dpi"]) for side in size)
     assert capsys.readouterr().out == f"wrote {path}\n"
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_palette_keeps_the_colours_of_thin_lines_beside_an_image(tmp_path):
+    with plot_style():
+        fig, (image, lines) = plt.subplots(1, 2, layout="none", dpi=100, figsize=(4, 2))
+        image.imshow(np.linspace(0, 1, 1024).reshape(32, 32), cmap="RdBu_r")
+        lines.plot([0, 1], [0, 1], lw=1, color=STYLE["axes.prop_cycle"].by_key()["color"][1])
+    fig.canvas.draw()
+    expected = np.asarray(fig.canvas.buffer_rgba())[..., :3] / 255
+    save_figure(fig, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as written:
+        assert written.mode == "P"
+    found = plt.imread(tmp_path / "a.png")[..., :3]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=0.06)
+    grid = (np.abs(expected - 0xDD / 255) < 1e-6).all(axis=2)
+    assert grid.sum() > 100
+    np.testing.assert_allclose(found[grid], 0xDD / 255, atol=0.005)
 
 
 def test_only_the_saved_figure_is_closed(tmp_path):
