@@ -88,8 +88,8 @@ class Read:
                 path = patch.get_path().transformed(patch.get_patch_transform())
                 self.boxes[gid] = path.get_extents()
             elif not gid.endswith("-head"):
-                ends, ys = re.findall(r"node-\d+", gid), line_of(patch)[:, 1]
-                self.name |= {node: written.get(f"{node}-text", "") for node in ends}
+                ends, ys = re.split("-from-|-to-", gid)[1:], line_of(patch)[:, 1]
+                self.name |= {end: written.get(f"{end}-text", "") for end in ends}
                 parts = (f"{gid}-above", f"{gid}-derivative", f"{gid}-mark")
                 texts = [written.get(part, "") for part in parts]
                 self.edges.append(Edge(*ends, *texts, patch.get_linestyle() == ":", ys))
