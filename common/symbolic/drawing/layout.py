@@ -38,8 +38,9 @@ class Edge:
     """An edge that arrives at a node, with its label: a value, and below it a derivative.
 
     `mark` is the number of the operand, if the order matters, and `place` its place among the edges
-    that arrive, 0 in the middle. `course` are the nodes that it comes through: its source, and a
-    bend in each column that it passes. It is empty for a constant, a label in a box.
+    that arrive, 0 in the middle. `course` are the nodes that it comes through: where it starts, and
+    a bend in each column that it passes; for a constant without name there are none, since a box
+    around the label is its start.
     """
 
     source: Variable
@@ -72,11 +73,13 @@ class Node:
     ends = ()
 
     def __post_init__(self):
-        n = len(self.edges)
-        self.size = 12 if self.kind == "operation" else 10
+        n, operation = len(self.edges), self.kind == "operation"
+        for i, edge in enumerate(self.edges):
+            edge.place = i - (n - 1) / 2
+        self.size = 12 if operation else 10
         self.box = text_width(self.text, self.size) + 0.16 * bool(self.text)
         self.half = HEIGHT / 2 if self.kind != "bend" else 0.0
-        if self.kind == "operation":
+        if operation:
             self.box = max(2 * RADIUS, self.box)
             self.half = max(RADIUS, PORT * (n - 1) / 2 + 0.06)
         texts = (self.above, self.derivative, self.shape)
@@ -92,25 +95,22 @@ def lay_out(outputs, flow, width):
     """Return the rows of a drawing, which are lists of columns of nodes, and its size."""
     rows = _rows(outputs, flow, width)
     sources = [node for row in rows for node in row[0]]
+    widest = max((node.width for node in sources), default=0)
     for node in sources:
-        node.box = max(other.box for other in sources)
-        node.width = max(other.width for other in sources)
-    right, bottom = 0.0, -ROW_GAP
+        node.box = node.width = widest
+    size, top = 0.0, 0.0
     for row in rows:
         _choose_heights(row)
         nodes = [node for column in row for node in column]
-        down = bottom + ROW_GAP - min(node.y - node.up for node in nodes)
-        for node in nodes:
-            node.y += down
-        bottom = max(node.y + node.down for node in nodes)
-        row_right = 0.0
+        down, right = top - min(node.y - node.up for node in nodes), 0.0
         for column in row:
-            _, *ends = accumulate(_widths(column), initial=row_right)
-            *_, begin, row_right = ends
+            _, *ends = accumulate(_widths(column), initial=right)
+            right = ends[-1]
             for node in column:
-                node.x, node.ends = (begin + row_right) / 2, ends
-        right = max(right, row_right)
-    return rows, (right, bottom)
+                node.x, node.y, node.ends = (ends[-2] + right) / 2, node.y + down, ends
+        size = max(size, right)
+        top = max(node.y + node.down for node in nodes) + ROW_GAP
+    return rows, (size, top - ROW_GAP)
 
 
 def _rows(outputs, flow, width):
@@ -121,10 +121,11 @@ def _rows(outputs, flow, width):
             distance[x] = max(distance[x], distance[v] + 1)
     nodes = {v: _operation(v, flow, outputs) for v in order if v.operation is not None}
     leaves = [_leaf(v, flow).width for v in order if v not in nodes and not is_plain(v)]
-    rows, room = [[]], (full := width - max(leaves, default=0) - 0.5)  # for a link
+    rows, full = [[]], width - max(leaves, default=0) - 0.5  # for a link
+    room = full
     for _, layer in groupby(sorted(nodes, key=distance.get, reverse=True), distance.get):
-        layer = {v: nodes[v] for v in layer}
-        needed = sum(_widths(layer.values()))
+        layer = list(layer)
+        needed = sum(_widths([nodes[v] for v in layer]))
         if needed > room and rows[-1]:
             rows.append([])
             room = full
@@ -132,7 +133,7 @@ def _rows(outputs, flow, width):
         room -= needed
 
     row_of = {v: i for i, row in enumerate(rows) for layer in row for v in layer}
-    links, ends = {}, []
+    ends, links = [], {}
     for v in row_of:
         if any(v in user.inputs and row_of[user] > row_of[v] for user in nodes):
             name = cut(v.name or "")
@@ -145,18 +146,20 @@ def _rows(outputs, flow, width):
 
     drawn = []
     for i, row in enumerate(rows):
-        columns = [[], *[list(layer.values()) for layer in row], []]
-        start = {v: (c, nodes[v]) for c, layer in enumerate(row, 1) for v in layer}
+        columns = [[], *[[nodes[v] for v in layer] for layer in row], []]
+        starts = {v: (c, nodes[v]) for c, layer in enumerate(row, 1) for v in layer}
         for v, node in ends:
             if row_of.get(v, 0) == i:
-                columns[start.get(v, (0,))[0] + 1].append(node)
+                columns[starts.get(v, (0,))[0] + 1].append(node)
         for c, node in [(c, node) for c, column in enumerate(columns) for node in column]:
-            for edge in [edge for edge in node.edges if not is_plain(edge.source)]:
+            for edge in node.edges:
                 x = edge.source
-                if x not in start:
-                    start[x] = 0, Node("link", links[x]) if x in links else _leaf(x, flow)
-                    columns[0].append(start[x][1])
-                first, source = start[x]
+                if is_plain(x):
+                    continue
+                if x not in starts:
+                    starts[x] = 0, Node("link", links[x]) if x in links else _leaf(x, flow)
+                    columns[0].append(starts[x][1])
+                first, source = starts[x]
                 edge.course = [source]
                 for column in columns[first + 1 : c]:
                     edge.course.append(Node("bend"))
@@ -167,12 +170,10 @@ def _rows(outputs, flow, width):
 
 def _operation(v, flow, outputs):
     edges = [_edge(x, flow, flow.contribution.get((v, i))) for i, x in enumerate(v.inputs)]
-    ordered = len(edges) > 1 and v.operation.name not in COMMUTATIVE
     for i, edge in enumerate(edges):
         edge.dotted = not v.operation.connected(i)
-        edge.mark = str(i + 1) * ordered
-        if ordered or any(map(is_plain, v.inputs)):
-            edge.place = i - (len(edges) - 1) / 2
+        if len(edges) > 1 and v.operation.name not in COMMUTATIVE:
+            edge.mark = str(i + 1)
     name = "" if v in outputs else cut(v.name or "")  # else it's beside the arrow
     return Node("operation", _symbol(v), name, *_below(v, flow), edges)
 
@@ -223,27 +224,20 @@ def text_width(text, size, weight="normal"):
 def _widths(column):
     """Return the widths of a column's parts: a gap, labels, arrowheads, and boxes."""
     edges = [edge for node in column for edge in node.edges]
-    labels = [text_width(text, SMALL) for edge in edges for text in (edge.value, edge.derivative)]
-    label = max(labels, default=0)
-    heads = 0.1 * bool(edges) + 0.13 * any(edge.mark for edge in edges)
-    heads += 0.16 * any(
-        edge.value and len(node.edges) > 1 for node in column for edge in node.edges
-    )
-    boxes = max((node.width for node in column), default=0)
-    return (
-        min(0.16 + 0.02 * len(edges), 0.5) * bool(edges),
-        label + 0.08 * bool(label),
-        heads,
-        boxes,
-    )
+    texts = [text for edge in edges for text in (edge.value, edge.derivative) if text]
+    labels = max((text_width(text, SMALL) + 0.12 for text in texts), default=0)
+    meet = any(edge.value and edge.place for edge in edges)
+    heads = 0.1 * bool(edges) + 0.13 * any(edge.mark for edge in edges) + 0.16 * meet
+    gap = min(0.12 + 0.02 * len(edges), 0.5) * bool(edges)
+    return gap, labels, heads, max((node.width for node in column), default=0)
 
 
 def _choose_heights(columns):
     """Order the nodes of each column, and give them heights.
 
-    Sweeps over the columns, back and forth, order each like the one before. With each order the
-    first column is packed, and other nodes move to the middle of those where their edges start. The
-    heights that make edges shortest are kept: few of these cross.
+    Each sweep orders the columns, from the left or from the right, as their neighbours stand. In
+    that order the nodes of the first column are packed, and all others move to the middle of those
+    where their edges start. The heights that make edges shortest are kept: then few edges cross.
     """
     before, after = defaultdict(list), defaultdict(list)
     for node in [node for column in columns for node in column]:
@@ -263,12 +257,10 @@ def _choose_heights(columns):
         length = sum(abs(end - start) for start, end in steps)
         if length < shortest:
             shortest, best = length, {node: node.y for column in columns for node in column}
-    for node, y in best.items():
-        node.y = y
-    for node in best:
-        if not any(edge.place for edge in node.edges):
-            for i, edge in enumerate(sorted(node.edges, key=lambda e: e.course and e.course[-1].y)):
-                edge.place = i - (len(node.edges) - 1) / 2
+    for column in columns:
+        column.sort(key=best.get)
+        for node in column:
+            node.y = best[node]
 
 
 def _move(column, near, reorder=False):

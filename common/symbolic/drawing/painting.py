@@ -53,7 +53,7 @@ class _Drawing(Figure):
 def painted(rows, size, title, cost):
     """Return the figure of a graph that is laid out, with a title above and a legend below."""
     nodes = [node for row in rows for column in row for node in column if node.kind != "bend"]
-    edges = [edge for node in nodes for edge in node.edges]
+    edges = {edge: node for node in nodes for edge in node.edges}
     legend = _legend(edges, nodes, cost)
     heading = textwrap.wrap(cut(title or "", 300), int(9.5 * max(size[0], 2.6)))
     widths = [text_width(words, 12, "bold") for words in heading]
@@ -76,9 +76,9 @@ def painted(rows, size, title, cost):
     names = {node: f"node-{i}" for i, node in enumerate(nodes)}
     for node, name in names.items():
         _paint_node(ax, node, name)
-        for i, edge in enumerate(node.edges):
-            source = names[edge.course[0]] if edge.course else f"constant-{i}-of-{name}"
-            _paint_edge(ax, edge, node, source, f"edge-{i}-from-{source}-to-{name}")
+    for i, (edge, node) in enumerate(edges.items()):
+        source = names[edge.course[0]] if edge.course else f"constant-{i}"
+        _paint_edge(ax, edge, node, source, f"edge-{i}-from-{source}-to-{names[node]}")
     figure.set_size_inches(width + 2 * MARGIN, bottom - top)
     ax.set(xlim=(-MARGIN, width + MARGIN), ylim=(bottom, top))
     return figure
@@ -87,9 +87,8 @@ def painted(rows, size, title, cost):
 def _legend(edges, nodes, cost):
     """Return what must be explained, with its colour."""
     kinds = {node.kind for node in nodes}
-    values = any(edge.value for edge in edges if edge.course)
     legend = (
-        (values, "above an edge: its value", BLACK),
+        (any(edge.value and edge.course for edge in edges), "above an edge: its value", BLACK),
         (any(edge.derivative for edge in edges), f"below: ∂{cost}/∂value", RED),
         (any(node.derivative for node in nodes), "Σ: sum over the edges of a variable", RED),
         ("shared" in kinds, "green box: shared variable", GREEN),
@@ -130,11 +129,8 @@ def _paint_node(ax, node, name):
 
 def _paint_edge(ax, edge, node, source, name):
     left, turn, begin, _ = node.ends
-    middle, port, y = (
-        (left + turn) / 2,
-        node.y + edge.place * node.pitch,
-        node.y + edge.place * PORT,
-    )
+    middle, port = (left + turn) / 2, node.y + edge.place * node.pitch
+    y = node.y + edge.place * PORT
     beyond = max(abs(y - node.y) - node.half + RADIUS, 0)  # where the corner is round
     tip = node.x - node.box / 2 + RADIUS - (RADIUS**2 - beyond**2) ** 0.5
     level = [(bend.ends[0], bend.ends[-1], bend.y) for bend in edge.course]
@@ -144,7 +140,8 @@ def _paint_edge(ax, edge, node, source, name):
         _write_label(ax, middle, port, edge.value, edge.derivative, name)
     else:
         start = middle + text_width(edge.value, SMALL) / 2 + 0.04
-        box = {"fc": "#F4F4F4", "ec": "#999999", "lw": 0.8, "pad": 3.5}
+        border, line_width, inside, _ = BOXES["constant"]
+        box = {"fc": inside, "ec": border, "lw": line_width, "pad": 3.5}
         _write(ax, middle, port, edge.value, SMALL, bbox=box, gid=f"{source}-text")
     points = [(start, level[0][2]), level[0][1:]]
     for start, stop, height in level[1:]:
