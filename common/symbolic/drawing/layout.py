@@ -113,25 +113,31 @@ def lay_out(outputs, flow, width):
     return rows, (size, top - ROW_GAP)
 
 
-def _rows(outputs, flow, width):
-    """Return the rows. What goes on in a later row ends in a link, and begins there with one."""
-    order, distance = ancestors(outputs), defaultdict(int)
-    for v in reversed(order):
+def _wrapped(nodes, width):
+    """Return the operations as rows of layers, which fill the width."""
+    distance = defaultdict(int)  # the length of the longest path to an output
+    for v in reversed(nodes):
         for x in v.inputs:
             distance[x] = max(distance[x], distance[v] + 1)
-    nodes = {v: _operation(v, flow, outputs) for v in order if v.operation is not None}
-    leaves = [_leaf(v, flow).width for v in order if v not in nodes and not is_plain(v)]
-    rows, full = [[]], width - max(leaves, default=0) - 0.5  # for a link
-    room = full
-    for _, layer in groupby(sorted(nodes, key=distance.get, reverse=True), distance.get):
+    rows, room = [[]], width
+    by_layer = sorted(nodes, key=lambda v: -distance[v])
+    for _, layer in groupby(by_layer, lambda v: distance[v]):
         layer = list(layer)
         needed = sum(_widths([nodes[v] for v in layer]))
         if needed > room and rows[-1]:
             rows.append([])
-            room = full
+            room = width
         rows[-1].append(layer)
         room -= needed
+    return rows
 
+
+def _rows(outputs, flow, width):
+    """Return the rows. What goes on in a later row ends in a link, and begins there with one."""
+    order = ancestors(outputs)
+    nodes = {v: _operation(v, flow, outputs) for v in order if v.operation is not None}
+    leaves = [_leaf(v, flow).width for v in order if v not in nodes and not is_plain(v)]
+    rows = _wrapped(nodes, width - max(leaves, default=0) - 0.5)  # which is left for a link
     row_of = {v: i for i, row in enumerate(rows) for layer in row for v in layer}
     ends, links = [], {}
     for v in row_of:
