@@ -33,9 +33,10 @@ def draw(
     """Draw an expression as a computational graph, to be read from left to right.
 
     Inputs and shared variables are the boxes on the left. An operation is a circle or a round box,
-    with the name of its result above and the shape below. A graph that is too wide goes on in
-    further rows, with dark boxes where a result leaves one row and enters another. No derivative
-    flows along a dotted edge, which carries a shape, an index or a condition.
+    with the name of its result above and the shape below; its operands arrive in their order, the
+    first one at the top. A graph that is too wide goes on in further rows, with dark boxes where a
+    result leaves one row and enters another. No derivative flows along a dotted edge, which carries
+    a shape, an index or a condition.
 
     Parameters
     ----------

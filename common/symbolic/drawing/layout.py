@@ -2,27 +2,28 @@
 
 This is a layered layout (Sugiyama, Tagawa and Toda, "Methods for visual understanding of
 hierarchical system structures", 1981). The layer of an operation is the length of the longest path
-to it; layers fill rows as words fill lines. Each layer of a row is a column. The label of an edge
-is laid out like a node, in a column between two layers, so that no edge runs through it.
+from it to an output. Each layer is a column, and columns fill rows as words fill lines.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import accumulate, groupby, pairwise
 
 import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from common.symbolic.drawing.numbers import is_plain, readable
-from common.symbolic.graph import Constant, Shared, ancestors
+from common.symbolic.graph import Constant, Shared, Variable, ancestors
 
-__all__ = ["LINE", "RADIUS", "SMALL", "cut", "lay_out", "text_width"]
+__all__ = ["LINE", "PORT", "RADIUS", "SMALL", "cut", "lay_out", "text_width"]
 
 # Lengths are in inches, sizes of type in points.
 RADIUS = 0.17  # of an operation's circle
 SMALL, LINE = 9, 0.155  # of texts above and below: font size, height of a line
-BETWEEN, PORT, ROW_GAP = 0.1, 0.16, 0.25  # between nodes of a column, arrowheads, and rows
+HEIGHT, BETWEEN, ROW_GAP = 0.3, 0.12, 0.25  # of a box or label; between these, and between rows
+PORT = 0.16  # between arrowheads
 SWEEPS = 12
 
 _NAMES = "add sub mul true_div int_div mod pow abs sqr sqrt inv lt le gt ge eq neq invert"
@@ -33,150 +34,171 @@ COMMUTATIVE = ("add", "mul", "maximum", "minimum", "eq", "neq", "and_", "or_", "
 
 
 @dataclass(eq=False)
+class Edge:
+    """An edge that arrives at a node, with its label: a value, and below it a derivative.
+
+    `mark` is the number of the operand, if the order matters, and `place` its place among the edges
+    that arrive, 0 in the middle. `course` are the nodes that it comes through: where it starts, and
+    a bend in each column that it passes; for a constant without name there are none, since a box
+    around the label is its start.
+    """
+
+    source: Variable
+    value: str = ""
+    derivative: str = ""
+    dotted: bool = False
+    mark: str = ""
+    place: float = 0.0
+    course: list = field(default_factory=list)
+
+
+@dataclass(eq=False)
 class Node:
-    """What takes up room: a box, the end of an arrow, or a bend in one, which may have a label.
+    """A box, the end of an arrow, or a bend in an edge.
 
     `kind` is "input", "shared", "constant", "operation", "output", "link" (to another row) or
-    "bend". Above it stands the name of a result or an edge's value, below it a derivative and a
-    shape. `x` and `y` are its middle, from the upper left corner; `half` and `box` half the height
-    and the width of its box, `up`, `down` and `width` those with the texts; `left` and `right` the
-    ends of its column, where edges are level.
+    "bend". Above it stands the name of a result, below it a derivative and a shape. `edges` are
+    those that arrive, with labels `pitch` apart. `x` and `y` are its middle, from the upper left
+    corner; `half` and `box` half the height and the width of its box, `up`, `down` and `width`
+    those with all texts. `ends` are the ends of its column's parts, from left to right.
     """
 
     kind: str
-    column: int
     text: str = ""
     above: str = ""
     derivative: str = ""
     shape: str = ""
-    half: float = 0.14
-    x = y = left = right = 0.0
+    edges: list[Edge] = field(default_factory=list)
+    x = y = 0.0
+    ends = ()
 
     def __post_init__(self):
-        self.size = 12 if self.kind == "operation" else 10
+        n, operation = len(self.edges), self.kind == "operation"
+        for i, edge in enumerate(self.edges):
+            edge.place = i - (n - 1) / 2
+        self.size = 12 if operation else 10
         self.box = text_width(self.text, self.size) + 0.16 * bool(self.text)
-        if self.kind == "operation":
+        self.half = HEIGHT / 2 if self.kind != "bend" else 0.0
+        if operation:
             self.box = max(2 * RADIUS, self.box)
+            self.half = max(RADIUS, PORT * (n - 1) / 2 + 0.06)
         texts = (self.above, self.derivative, self.shape)
-        self.width = max(self.box, *(text_width(text, SMALL) + 0.08 for text in texts))
-        self.up = self.half + LINE * bool(self.above) + 0.02
-        self.down = self.half + LINE * (bool(self.derivative) + bool(self.shape)) + 0.02
-
-
-@dataclass(eq=False)
-class Edge:
-    """An edge: the nodes that it goes through, one per column.
-
-    It ends `port` below the centre of the last one. `mark` is the number of the operand, if the
-    order matters.
-    """
-
-    course: list
-    dotted: bool = False
-    port: float = 0.0
-    mark: str = ""
-
-    def steps(self):
-        """Return each node with the next one, and how far below its middle that is entered."""
-        ports = [*[0.0] * (len(self.course) - 2), self.port]
-        return [(*nodes, port) for nodes, port in zip(pairwise(self.course), ports, strict=True)]
+        self.width = max(self.box, *(text_width(text, SMALL) for text in texts))
+        label = HEIGHT if any(edge.value for edge in self.edges) else 0.0
+        self.pitch = label + BETWEEN if label else PORT
+        labels = (self.pitch * (n - 1) + label) / 2
+        self.up = max(self.half + LINE * bool(self.above), labels)
+        self.down = max(self.half + LINE * (bool(self.derivative) + bool(self.shape)), labels)
 
 
 def lay_out(outputs, flow, width):
-    """Return the edges of each row, nodes having their places, and the size of the drawing."""
-    graph, links = _Graph(outputs, flow), {}
-    rows = [graph.row(start, stop, links) for start, stop in pairwise(graph.starts(width))]
-    sources = {edge.course[0] for edges in rows for edge in edges}
-    boxes = [node for node in sources if node.kind in ("input", "shared", "link")]
-    for node in boxes:
-        node.box = max(other.box for other in boxes)
-        node.width = max(other.width for other in boxes)
-    right, bottom = 0.0, -ROW_GAP
-    for edges in rows:
-        row_width, bottom = _place(edges, bottom + ROW_GAP)
-        right = max(right, row_width)
-    return rows, (right, bottom)
+    """Return the rows of a drawing, which are lists of columns of nodes, and its size."""
+    rows = _rows(outputs, flow, width)
+    sources = [node for row in rows for node in row[0]]
+    widest = max((node.width for node in sources), default=0)
+    for node in sources:
+        node.box = node.width = widest
+    size, top = 0.0, 0.0
+    for row in rows:
+        _choose_heights(row)
+        nodes = [node for column in row for node in column]
+        down, right = top - min(node.y - node.up for node in nodes), 0.0
+        for column in row:
+            _, *ends = accumulate(_widths(column), initial=right)
+            right = ends[-1]
+            for node in column:
+                node.x, node.y, node.ends = (ends[-2] + right) / 2, node.y + down, ends
+        size = max(size, right)
+        top = max(node.y + node.down for node in nodes) + ROW_GAP
+    return rows, (size, top - ROW_GAP)
 
 
-class _Graph:
-    """What is drawn, with the layer of each operation, from 1."""
+def _wrapped(nodes, width):
+    """Return the operations as rows of layers, which fill the width."""
+    distance = defaultdict(int)  # the length of the longest path to an output
+    for v in reversed(nodes):
+        for x in v.inputs:
+            distance[x] = max(distance[x], distance[v] + 1)
+    rows, room = [[]], width
+    by_layer = sorted(nodes, key=lambda v: -distance[v])
+    for _, layer in groupby(by_layer, lambda v: distance[v]):
+        layer = list(layer)
+        needed = sum(_widths([nodes[v] for v in layer]))
+        if needed > room and rows[-1]:
+            rows.append([])
+            room = width
+        rows[-1].append(layer)
+        room -= needed
+    return rows
 
-    def __init__(self, outputs, flow):
-        self.outputs, self.flow, self.order = outputs, flow, ancestors(outputs)
-        self.step = 2 if flow.value else 1  # columns per layer: one is for the labels of edges
-        self.layer, self.users = {}, defaultdict(list)
-        for v in self.order:
-            if v.operation is not None:
-                self.layer[v] = 1 + max((self.layer.get(x, 0) for x in v.inputs), default=0)
-            for x in v.inputs:
-                self.users[x].append(v)
-        for v in reversed(self.layer):  # in a later layer, if that doesn't make edges longer
-            if v not in outputs and sum(x in self.layer for x in v.inputs) <= len(self.users[v]):
-                self.layer[v] = min(self.layer[user] for user in self.users[v]) - 1
 
-    def starts(self, width):
-        """Return the first layer of each row, and where the last row ends."""
-        end = 1 + max(self.layer.values(), default=1)
-        edges = self.row(1, end, {})
-        _place(edges, 0.0)
-        right = sorted({node.right for edge in edges for node in edge.course})[:: self.step]
-        starts = [1]
-        for layer in range(2, end):
-            if right[0] + right[layer] - right[starts[-1] - 1] + 0.5 > width:
-                starts.append(layer)
-        return [*starts, end]
+def _rows(outputs, flow, width):
+    """Return the rows. What goes on in a later row ends in a link, and begins there with one."""
+    order = ancestors(outputs)
+    nodes = {v: _operation(v, flow, outputs) for v in order if v.operation is not None}
+    leaves = [_leaf(v, flow).width for v in order if v not in nodes and not is_plain(v)]
+    rows = _wrapped(nodes, width - max(leaves, default=0) - 0.5)  # which is left for a link
+    row_of = {v: i for i, row in enumerate(rows) for layer in row for v in layer}
+    ends, links = [], {}
+    for v in row_of:
+        if any(v in user.inputs and row_of[user] > row_of[v] for user in nodes):
+            name = cut(v.name or "")
+            unique = name and name not in links.values()
+            links[v] = name if unique else f"{name} ({len(links) + 1})".strip()
+            ends.append((v, Node("link", links[v], edges=[Edge(v)])))
+    for i, v in enumerate(outputs):
+        name = cut(v.name or f"output {i}" * (len(outputs) > 1))
+        ends.append((v, Node("output", name, edges=[_edge(v, flow, flow.total.get(v))])))
 
-    def row(self, start, stop, links):
-        """Return the edges of a row of layers. `links` are the names of those to other rows."""
-        nodes, edges, values = {}, [], self.flow.value
+    drawn = []
+    for i, row in enumerate(rows):
+        columns = [[], *[[nodes[v] for v in layer] for layer in row], []]
+        starts = {v: (c, nodes[v]) for c, layer in enumerate(row, 1) for v in layer}
+        for v, node in ends:
+            if row_of.get(v, 0) == i:
+                columns[starts.get(v, (0,))[0] + 1].append(node)
+        for c, node in [(c, node) for c, column in enumerate(columns) for node in column]:
+            for edge in node.edges:
+                x = edge.source
+                if is_plain(x):
+                    continue
+                if x not in starts:
+                    starts[x] = 0, Node("link", links[x]) if x in links else _leaf(x, flow)
+                    columns[0].append(starts[x][1])
+                first, source = starts[x]
+                edge.course = [source]
+                for column in columns[first + 1 : c]:
+                    edge.course.append(Node("bend"))
+                    column.append(edge.course[-1])
+        drawn.append(columns)
+    return drawn
 
-        def connect(x, target, derivative=None, **options):
-            plain = is_plain(x)  # It stands beside each of its users, and is no path between them.
-            if x in self.layer and x not in nodes:
-                nodes[x] = Node("link", 0, links[x])
-            elif plain or x not in nodes:
-                nodes[x] = self.node(x, target.column - 1 if plain else 0)
-            first = nodes[x].column + 1
-            bends = [Node("bend", column, half=0) for column in range(first, target.column)]
-            if values and not plain and target.kind != "link":
-                label = readable(values[x]), readable(derivative)
-                bends[0] = Node("bend", first, "", *label, half=0)
-            edges.append(Edge([nodes[x], *bends, target], **options))
 
-        for v in (v for v in self.order if start <= self.layer.get(v, 0) < stop):
-            node, n = self.node(v, self.step * (self.layer[v] - start + 1)), len(v.inputs)
-            ordered = n > 1 and v.operation.name not in COMMUTATIVE
-            for i, x in enumerate(v.inputs):
-                options = {"dotted": not v.operation.connected(i)}
-                if ordered:
-                    options |= {"port": PORT * (i - (n - 1) / 2), "mark": str(i + 1)}
-                connect(x, node, self.flow.contribution.get((v, i)), **options)
-            nodes[v] = node
-            if any(self.layer[user] >= stop for user in self.users[v]):
-                links[v] = cut(v.name or "")
-                if not v.name or list(links.values()).count(links[v]) > 1:
-                    links[v] = f"{links[v]} ({len(links)})".strip()
-                connect(v, Node("link", node.column + self.step, links[v]))
-        for i, v in enumerate(self.outputs):
-            if start <= self.layer.get(v, 1) < stop:
-                name = v.name or f"output {i}" * (len(self.outputs) > 1)
-                column = self.step * (self.layer.get(v, 0) - start + 2)
-                connect(v, Node("output", column, cut(name)), self.flow.total.get(v))
-        return edges
+def _operation(v, flow, outputs):
+    edges = [_edge(x, flow, flow.contribution.get((v, i))) for i, x in enumerate(v.inputs)]
+    for i, edge in enumerate(edges):
+        edge.dotted = not v.operation.connected(i)
+        if len(edges) > 1 and v.operation.name not in COMMUTATIVE:
+            edge.mark = str(i + 1)
+    name = "" if v in outputs else cut(v.name or "")  # else it's beside the arrow
+    return Node("operation", _symbol(v), name, *_below(v, flow), edges)
 
-    def node(self, v, column):
-        """Return the node of a variable."""
-        flow = self.flow
-        dims = flow.value[v].shape if flow.value else v.dims
-        several = sum(user.inputs[i] is v for user, i in flow.contribution) > 1
-        below = (f"Σ {readable(flow.total[v])}" if several else "", str(dims) if dims else "")
-        if v.operation is not None:
-            name = "" if v in self.outputs else cut(v.name or "")  # else it's beside the arrow
-            half = max(RADIUS, PORT * (len(v.inputs) - 1) / 2 + 0.06)
-            return Node("operation", column, _symbol(v), name, *below, half)
-        kinds = {Constant: "constant", Shared: "shared"}
-        text = readable(v.value) if is_plain(v) else cut(v.name or f"<{v.dtype}>")
-        return Node(kinds.get(type(v), "input"), column, text, "", *below)
+
+def _edge(x, flow, derivative):
+    value = x.value if is_plain(x) else flow.value.get(x)
+    return Edge(x, readable(value), readable(derivative))
+
+
+def _leaf(v, flow):
+    kinds = {Constant: "constant", Shared: "shared"}
+    return Node(kinds.get(type(v), "input"), cut(v.name or f"<{v.dtype}>"), "", *_below(v, flow))
+
+
+def _below(v, flow):
+    """Return what stands below: the sum of several edges' derivatives, and the shape."""
+    dims = flow.value[v].shape if flow.value else v.dims
+    several = sum(user.inputs[i] is v for user, i in flow.contribution) > 1
+    return f"Σ {readable(flow.total[v])}" if several else "", str(dims) if dims else ""
 
 
 def _symbol(v):
@@ -198,90 +220,74 @@ def cut(text, longest=28):
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
+@cache
 def text_width(text, size, weight="normal"):
     """Return how wide a text is, in inches."""
     font = FontProperties(size=size, weight=weight)
     return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72 if text else 0.0
 
 
-def _place(edges, top):
-    """Give the nodes of a row their places, and edges their ports; return its width and bottom."""
-    nodes = dict.fromkeys(node for edge in edges for node in edge.course)
-    columns = [[] for _ in range(1 + max(node.column for node in nodes))]
-    for node in nodes:
-        columns[node.column].append(node)
-    _choose_heights(columns, edges)
-    up = top - min(node.y - node.up for node in nodes)
-    for node in nodes:
-        node.y += up
-
-    gaps, heads = np.zeros((2, len(columns)))  # an arrowhead, with its mark, is part of a column
-    for edge in edges:
-        c = edge.course[-1].column
-        heads[c] = max(heads[c], 0.23 if edge.mark else 0.1)
-        for a, b, port in edge.steps():
-            steep = abs(b.y + port - a.y)
-            gaps[b.column] = max(gaps[b.column], 0.06 + min(0.3 * steep, 0.5))
-    right = 0.0
-    for gap, head, column in zip(gaps, heads, columns, strict=True):
-        left = right + gap
-        right = left + head + max(node.width for node in column)
-        for node in column:
-            node.left, node.right, node.x = left, right, (left + head + right) / 2
-    return right, max(node.y + node.down for node in nodes)
+def _widths(column):
+    """Return the widths of a column's parts: a gap, labels, arrowheads, and boxes."""
+    edges = [edge for node in column for edge in node.edges]
+    texts = [text for edge in edges for text in (edge.value, edge.derivative) if text]
+    labels = max((text_width(text, SMALL) + 0.12 for text in texts), default=0)
+    meet = any(edge.value and edge.place for edge in edges)
+    heads = 0.1 * bool(edges) + 0.13 * any(edge.mark for edge in edges) + 0.16 * meet
+    gap = min(0.12 + 0.02 * len(edges), 0.5) * bool(edges)
+    return gap, labels, heads, max((node.width for node in column), default=0)
 
 
-def _choose_heights(columns, edges):
+def _choose_heights(columns):
     """Order the nodes of each column, and give them heights.
 
-    Sweeps over the columns move each node to the middle of its neighbours in the column before.
-    The order that makes edges shortest is kept: in it few of them cross. The last sweeps go to the
-    right, so that an operation stands in the middle of its inputs.
+    Each sweep orders the columns, from the left or from the right, as their neighbours stand. In
+    that order the nodes of the first column are packed, and all others move to the middle of those
+    where their edges start. The heights that make edges shortest are kept: then few edges cross.
     """
     before, after = defaultdict(list), defaultdict(list)
-    for edge in edges:
-        for a, b, port in edge.steps():
-            before[b].append((a, 0))
-            after[a].append((b, port))
-
-    def sweep(columns, near, far, order=None):
-        for column in columns:
-            wish = {}
-            for node in column:
-                ends = near[node] or far[node]
-                wish[node] = sum(other.y + port for other, port in ends) / len(ends)
-            column.sort(key=(order or wish).get)
-            _spread(column, wish)
-
+    for node in [node for column in columns for node in column]:
+        for edge in node.edges:
+            for a, b in pairwise([*edge.course, node] if edge.course else ()):
+                before[b].append((a, 0.0))
+                after[a].append((b, edge.place))
     shortest = np.inf
     for i in range(SWEEPS):
-        sweep(*(columns, before, after) if i % 2 else (columns[::-1], after, before))
-        length = sum(abs(b.y + port - a.y) for edge in edges for a, b, port in edge.steps())
+        for column in columns[::-1] if i % 2 else columns:
+            _move(column, after if i % 2 else before, reorder=True)
+        for node in columns[0]:
+            node.y = 0.0
+        for column in columns:
+            _move(column, before)
+        steps = [(a.y, b.y + place * b.pitch) for a in after for b, place in after[a]]
+        length = sum(abs(end - start) for start, end in steps)
         if length < shortest:
-            shortest, order = length, {node: node.y for column in columns for node in column}
-    for _ in range(SWEEPS):
-        sweep(columns, before, after, order)
-    for column in columns[1:]:  # from above, or in the order that matters
+            shortest, best = length, {node: node.y for column in columns for node in column}
+    for column in columns:
+        column.sort(key=best.get)
         for node in column:
-            arriving = [edge for edge in edges if edge.course[-1] is node]
-            arriving.sort(key=lambda edge: 0 if edge.mark else edge.course[-2].y)
-            for i, edge in enumerate(arriving):
-                edge.port = PORT * (i - (len(arriving) - 1) / 2)
+            node.y = best[node]
 
 
-def _spread(column, wish):
-    """Give nodes the heights nearest to their wishes at which they keep apart.
+def _move(column, near, reorder=False):
+    """Move nodes to the middle of their neighbours, or as near as they can be and keep apart.
 
     This is isotonic regression: nodes that would overlap move as one block.
     """
+    wish = {}
+    for node in column:
+        heights = [other.y + place * other.pitch for other, place in near[node]]
+        wish[node] = sum(heights) / len(heights) if heights else node.y
+    if reorder:
+        column.sort(key=wish.get)
     starts = [*accumulate((a.down + BETWEEN + b.up for a, b in pairwise(column)), initial=0)]
     blocks = []  # the mean of what is wished for the height of the first node, and how many wish
-    for node, start in zip(column, starts, strict=True):
+    for node, start in zip(column, starts, strict=False):
         mean, n = wish[node] - start, 1
         while blocks and blocks[-1][0] > mean:
             other, m = blocks.pop()
             mean, n = (mean * n + other * m) / (n + m), n + m
         blocks.append((mean, n))
     first = [mean for mean, n in blocks for _ in range(n)]
-    for node, start, height in zip(column, starts, first, strict=True):
+    for node, start, height in zip(column, starts, first, strict=False):
         node.y = start + height

@@ -11,7 +11,7 @@ from matplotlib.path import Path
 from PIL import Image
 
 from common.scripts.plot import BLACK, BLUE, GREEN, RED
-from common.symbolic.drawing.layout import LINE, RADIUS, SMALL, cut, text_width
+from common.symbolic.drawing.layout import LINE, PORT, RADIUS, SMALL, cut, text_width
 
 __all__ = ["painted"]
 
@@ -52,8 +52,8 @@ class _Drawing(Figure):
 
 def painted(rows, size, title, cost):
     """Return the figure of a graph that is laid out, with a title above and a legend below."""
-    edges = [edge for row in rows for edge in row]
-    nodes = list(dict.fromkeys(node for edge in edges for node in edge.course))
+    nodes = [node for row in rows for column in row for node in column if node.kind != "bend"]
+    edges = {edge: node for node in nodes for edge in node.edges}
     legend = _legend(edges, nodes, cost)
     heading = textwrap.wrap(cut(title or "", 300), int(9.5 * max(size[0], 2.6)))
     widths = [text_width(words, 12, "bold") for words in heading]
@@ -74,13 +74,11 @@ def painted(rows, size, title, cost):
         x += room + 0.2
     bottom += MARGIN + LINE * bool(legend)
     names = {node: f"node-{i}" for i, node in enumerate(nodes)}
-    for i, edge in enumerate(edges):
-        first, *bends, last = edge.course
-        name = f"edge-{i}-from-{names[first]}-to-{names[last]}"
-        names |= dict.fromkeys(bends, name)
-        _paint_edge(ax, edge, name)
     for node, name in names.items():
         _paint_node(ax, node, name)
+    for i, (edge, node) in enumerate(edges.items()):
+        source = names[edge.course[0]] if edge.course else f"constant-{i}"
+        _paint_edge(ax, edge, node, source, f"edge-{i}-from-{source}-to-{names[node]}")
     figure.set_size_inches(width + 2 * MARGIN, bottom - top)
     ax.set(xlim=(-MARGIN, width + MARGIN), ylim=(bottom, top))
     return figure
@@ -89,11 +87,10 @@ def painted(rows, size, title, cost):
 def _legend(edges, nodes, cost):
     """Return what must be explained, with its colour."""
     kinds = {node.kind for node in nodes}
-    labels = [node for node in nodes if node.kind == "bend"]
     legend = (
-        (any(node.above for node in labels), "above an edge: its value", BLACK),
-        (any(node.derivative for node in labels), f"below: ∂{cost}/∂value", RED),
-        (any(n.derivative for n in nodes if n.text), "Σ: sum over the edges of a variable", RED),
+        (any(edge.value and edge.course for edge in edges), "above an edge: its value", BLACK),
+        (any(edge.derivative for edge in edges), f"below: ∂{cost}/∂value", RED),
+        (any(node.derivative for node in nodes), "Σ: sum over the edges of a variable", RED),
         ("shared" in kinds, "green box: shared variable", GREEN),
         (any(edge.dotted for edge in edges), "dotted: no derivative", GREY),
         (any(edge.mark for edge in edges), "1, 2: order of operands", GREY),
@@ -109,34 +106,49 @@ def _write(ax, x, y, text, size, color=BLACK, **style):
         ax.text(x, y, text, size=size, color=color, zorder=3, **style)
 
 
+def _write_label(ax, x, y, above, below, name, half=0.0):
+    """Write what stands above and below an edge, or a box that is twice `half` high."""
+    _write(ax, x, y - half - 0.02, above, SMALL, va="bottom", gid=f"{name}-above")
+    _write(ax, x, y + half + 0.02, below, SMALL, RED, va="top", gid=f"{name}-derivative")
+
+
 def _paint_node(ax, node, name):
-    x, y, above, below = node.x, node.y, node.y - node.half, node.y + node.half
+    x, y, half = node.x, node.y, node.half
     if node.kind in BOXES:
         border, line_width, inside, rounding = BOXES[node.kind]
-        circle = node.box == 2 * node.half
+        circle = node.box == 2 * half
         shape = "circle,pad=0" if circle else f"round,pad=0,rounding_size={rounding}"
         style = {"fc": inside, "ec": border, "lw": line_width, "boxstyle": shape, "gid": name}
-        ax.add_patch(FancyBboxPatch((x - node.box / 2, above), node.box, 2 * node.half, **style))
+        ax.add_patch(FancyBboxPatch((x - node.box / 2, y - half), node.box, 2 * half, **style))
     color = "white" if node.kind == "link" else BLACK
     _write(ax, x, y, node.text, node.size, color, gid=f"{name}-text")
-    _write(ax, x, above - 0.02, node.above, SMALL, va="bottom", gid=f"{name}-above")
-    _write(ax, x, below + 0.02, node.derivative, SMALL, RED, va="top", gid=f"{name}-derivative")
-    below += LINE * bool(node.derivative)
-    _write(ax, x, below + 0.02, node.shape, SMALL - 1, GREY, va="top", gid=f"{name}-shape")
+    _write_label(ax, x, y, node.above, node.derivative, name, half)
+    below = y + half + LINE * bool(node.derivative) + 0.02
+    _write(ax, x, below, node.shape, SMALL - 1, GREY, va="top", gid=f"{name}-shape")
 
 
-def _paint_edge(ax, edge, name):
-    first, *between, last = edge.course
-    beyond = max(abs(edge.port) - last.half + RADIUS, 0)  # where the corner is round
-    tip = last.x - last.box / 2 + RADIUS - (RADIUS**2 - beyond**2) ** 0.5
-    y = last.y + edge.port
-    points = [(first.x + first.box / 2, first.y), (first.right, first.y)]
-    stops = [(node.left, node.right, node.y) for node in between]
-    for begin, end, height in [*stops, (last.left, tip, y)]:
+def _paint_edge(ax, edge, node, source, name):
+    left, turn, begin, _ = node.ends
+    middle, port = (left + turn) / 2, node.y + edge.place * node.pitch
+    y = node.y + edge.place * PORT
+    beyond = max(abs(y - node.y) - node.half + RADIUS, 0)  # where the corner is round
+    tip = node.x - node.box / 2 + RADIUS - (RADIUS**2 - beyond**2) ** 0.5
+    level = [(bend.ends[0], bend.ends[-1], bend.y) for bend in edge.course]
+    level += [(left, turn, port), (begin - (0.23 if edge.mark else 0.1), tip, y)]
+    if edge.course:
+        start = edge.course[0].x + edge.course[0].box / 2
+        _write_label(ax, middle, port, edge.value, edge.derivative, name)
+    else:
+        start = middle + text_width(edge.value, SMALL) / 2 + 0.04
+        border, line_width, inside, _ = BOXES["constant"]
+        box = {"fc": inside, "ec": border, "lw": line_width, "pad": 3.5}
+        _write(ax, middle, port, edge.value, SMALL, bbox=box, gid=f"{source}-text")
+    points = [(start, level[0][2]), level[0][1:]]
+    for start, stop, height in level[1:]:
         x0, y0 = points[-1]
-        middle = (x0 + begin) / 2
-        points += [(middle, y0), (middle, height), (begin, height), (end, height)]
-    codes = [Path.MOVETO, Path.LINETO, *[*[Path.CURVE4] * 3, Path.LINETO] * (len(stops) + 1)]
+        half = (x0 + start) / 2
+        points += [(half, y0), (half, height), (start, height), (stop, height)]
+    codes = [Path.MOVETO, Path.LINETO, *[*[Path.CURVE4] * 3, Path.LINETO] * (len(level) - 1)]
     path, ls = Path(points, codes), ":" if edge.dotted else "-"
     style = {"arrowstyle": "-|>,head_length=6.5,head_width=2.8", "mutation_scale": 1, "zorder": 0}
     style |= {"color": "#444444", "lw": 1.1, "capstyle": "butt", "shrinkA": 0, "shrinkB": 0}

@@ -88,8 +88,8 @@ class Read:
                 path = patch.get_path().transformed(patch.get_patch_transform())
                 self.boxes[gid] = path.get_extents()
             elif not gid.endswith("-head"):
-                ends, ys = re.findall(r"node-\d+", gid), line_of(patch)[:, 1]
-                self.name |= {node: written.get(f"{node}-text", "") for node in ends}
+                ends, ys = re.split("-from-|-to-", gid)[1:], line_of(patch)[:, 1]
+                self.name |= {end: written.get(f"{end}-text", "") for end in ends}
                 parts = (f"{gid}-above", f"{gid}-derivative", f"{gid}-mark")
                 texts = [written.get(part, "") for part in parts]
                 self.edges.append(Edge(*ends, *texts, patch.get_linestyle() == ":", ys))
@@ -257,7 +257,11 @@ def test_the_order_of_operands_is_visible_where_it_matters():
         marks = [drawn.name[e.source] + e.mark for e in drawn.into(drawn.named(sign)[0])]
         assert marks == [f"{order[0]}1", f"{order[1]}2"]
         assert "1, 2: order of operands" in drawn.texts
-        assert not any(e.mark for e in drawn.into(drawn.named("+")[0]))
+        operands = drawn.into(drawn.named("+")[0])
+        assert [(drawn.name[e.source], e.mark) for e in operands] == [("a", ""), ("b", "")]
+    for y, order in ((2 * a, ["2", "a"]), (a * 2, ["a", "2"])):
+        drawn = read(y)
+        assert [drawn.name[e.source] for e in drawn.into(drawn.named("×")[0])] == order
 
 
 def test_odd_names_are_drawn_as_they_are(tmp_path):
@@ -343,6 +347,14 @@ def test_operations_stand_between_their_inputs_and_edges_cross_only_if_they_must
         drawn = read([b + c, a + b], values=values)
         heights = [drawn.boxes[drawn.named(name)[0]].y0 for name in "abc"]
         assert heights in (sorted(heights), sorted(heights, reverse=True))
+
+
+def test_inputs_stand_close_together():
+    x, y = T.dscalars("x", "y")
+    for values in (None, {x: 1, y: 2}):
+        drawn = read((x + 2 * y) ** 2, values=values)
+        boxes = sorted((drawn.boxes[drawn.named(name)[0]] for name in "xy"), key=lambda b: b.y0)
+        assert 0 < boxes[1].y0 - boxes[0].y1 < 0.3
 
 
 def test_a_long_graph_is_wrapped_into_rows():
