@@ -11,7 +11,7 @@ config          the setting floatX
 absent          what Theano has and this package hasn't
 runtime         the few functions that compiled programs call besides NumPy's
 graph           variables, operations, topological order
-elementwise     the table of elementwise operations: program, dtype and derivative in each row
+elementwise     the table of elementwise operations: NumPy code, kind of dtype, VJPs in each row
 arrays          shapes, axes, sums and other reductions, joining
 indexing        x[…] and its derivative
 products        matrix products, softmax
@@ -21,6 +21,7 @@ gradient        reverse mode: one walk, one adjoint per variable
 printing        expressions as text
 codegen         a straight-line NumPy program, with shape guards and buffer reuse
 function        compiling and calling
+compile         names of theano.compile
 tensor          what a user types: variables and functions of them, random numbers
 drawing         expressions as diagrams
 ==============  ===================================================================================

@@ -35,7 +35,7 @@ def _axis_text(axes):
 
 
 class Dimshuffle(Operation, name="dimshuffle", view=True, fields=("pattern", "ndim")):
-    """The `ndim` axes in the order of `pattern`, as of `dimshuffle` below."""
+    """The `ndim` axes of the input, in the order of a `pattern` as `dimshuffle` takes it."""
 
     def infer(self, x):
         return x.dtype, tuple([1 if a == "x" else x.dims[a] for a in self.pattern])
@@ -252,7 +252,7 @@ def flatten(x, ndim=1, outdim=None) -> Variable:
         raise ValueError(f"flatten: ndim must lie between 1 and {x.ndim}, got {ndim}")
     if ndim == 1:
         return reshape(x, -1)
-    last = Count(tuple(range(ndim - 1, x.ndim)), "int64")(x)  # −1 doesn't do beside a size of 0
+    last = Count(tuple(range(ndim - 1, x.ndim)), "int64")(x)  # −1 is undefined beside a size of 0
     return reshape(x, [*(ShapeOf(a)(x) for a in range(ndim - 1)), last])
 
 
@@ -332,7 +332,7 @@ class Recurrence(Operation, name="recurrence", template="recurrence({0}, {1})"):
     def vjp(self, i, y, g, x, *b):
         """Return hₖ yₖ for x, hₖ for b, where hₖ = ∂cost/∂yₖ₊₁.
 
-        That is a recurrence from the end: the last one is 0, and hₖ₋₁ = xₖ hₖ + gₖ.
+        The hₖ are a recurrence too, from the end: the last one is 0, and hₖ₋₁ = xₖ hₖ + gₖ.
         """
         h = Recurrence()(x[..., ::-1], g[..., ::-1])[..., ::-1]
         return h if i == 1 else ew.zero_or_product(h, y)
@@ -376,7 +376,7 @@ class Reduction(Operation, fields=("name", "axes")):
 
 
 def _reduced(name, x, axis, keepdims, dtype=None):
-    """Return a reduction over any axes. Of prod, argmax and argmin they become one, the last."""
+    """Return a reduction over any axes; for prod, argmax and argmin, flattened into one axis."""
     x = as_variable(x)
     x = ew.cast(x, dtype or x.dtype)
     axes = as_axes(name, x, axis)
@@ -447,8 +447,8 @@ def std(x, axis=None, ddof=0, keepdims=False) -> Variable:
 
 # Joining and counting
 
-# Where the parts of a concatenation start, and where the last one stops: kept, since adding up
-# the sizes before each part would take quadratic time.
+# For each concatenation, where its parts start and where the last one stops. They are kept, since
+# adding up the sizes before each part anew would take quadratic time.
 _starts = weakref.WeakKeyDictionary()
 
 

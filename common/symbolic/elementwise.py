@@ -7,12 +7,12 @@ the gradient walk sums the VJP to the input's shape, so no row needs to.
 The dtype rule is Theano's:
 
 - arrays combine as NumPy's do: int8 and int32 give int32, int32 and float32 give float64;
-- a Python float has floatX, a Python integer the smallest integer dtype that holds it; beside
-  floats an integer takes their dtype, and beside an array of floats a Python float does so, too;
-- what is computed of Python integers alone is int64;
-- real functions of 8 and 16 bit integers and booleans give float32, of larger ones float64; those
-  of Python integers, and the quotient and softmax of integers, have floatX;
-- sums and products of integers are int64 (unsigned: uint64), means float64; float16 is refused.
+- a Python float has floatX, a Python integer the smallest signed dtype that holds it; beside
+  floats such an integer takes their dtype, and so does a Python float beside an array of floats;
+- an integer that is computed from Python integers alone is int64;
+- functions such as exp give float32 for booleans and for integers of 8 and 16 bits, float64 for
+  larger integers; those of Python integers, and a quotient or softmax of integers, have floatX;
+- `sum` and `prod` of integers are int64 (unsigned: uint64), `mean` float64; float16 is refused.
 """
 
 import math
@@ -72,7 +72,7 @@ class Elementwise(Operation):
             raise ValueError(f"kind must be None, 'float' or 'bool', got {kind!r}")
 
     def converted(self, *inputs):
-        """Return the inputs in dtypes from which NumPy arrives at that of the rule."""
+        """Return the inputs in dtypes for which NumPy's result has the dtype of the rule."""
         if len(inputs) != self.n_inputs:
             raise TypeError(f"{self.name} takes {self.n_inputs} inputs, got {len(inputs)}")
         if self.kind == "float" and not any(x.kind in "fc" for x in inputs):
@@ -122,7 +122,7 @@ class Elementwise(Operation):
 def settled(operands):
     """Return `operands` with the Python numbers among them in the dtypes that the rule gives them.
 
-    They stay as they are where NumPy arrives at the same dtype by itself.
+    A number stays as it is where NumPy gives the result the same dtype anyway.
     """
     arrays = [x.dtype for x in operands if not x.weak]
     floats = [x for x in operands if x.kind in "fc"]

@@ -106,9 +106,10 @@ class Operation:
         return Variable(self, inputs, *self.infer(*inputs))
 
     def converted(self, *inputs: "Variable"):
-        """Return the inputs as the operation takes them: the first one as an array, if it counts.
+        """Return the inputs as the operation takes them.
 
-        Sizes, bounds and indices may be Python numbers.
+        A Python number is converted to an array if it is the first input and the result depends on
+        its value. Sizes, bounds and indices may stay Python numbers.
         """
         first, *rest = inputs
         if first.weak and self.connected(0):
@@ -382,7 +383,7 @@ def checked_dtype(dtype) -> str:
 def as_variable(value, name: str | None = None) -> Variable:
     """Return a variable as it is, numbers as a constant, and a list with variables stacked.
 
-    Of anything else a TypeError is raised.
+    Anything else raises a TypeError.
     """
     if isinstance(value, Variable):
         return value

@@ -110,11 +110,12 @@ def tensordot(a, b, axes=2) -> Variable:
     of_a = normalize_axis_tuple(np.ravel(axes[0]).tolist(), a.ndim, "tensordot")
     of_b = normalize_axis_tuple(np.ravel(axes[1]).tolist(), b.ndim, "tensordot")
     if len(of_a) != len(of_b):
-        raise ValueError(f"tensordot: axes must be as many of the one as of the other, got {axes}")
+        raise ValueError(f"tensordot: axes must be as many of a as of b, got {axes}")
     rest_a, rest_b = ([k for k in range(x.ndim) if k not in ks] for x, ks in ((a, of_a), (b, of_b)))
     a, b = arrays.transpose(a, [*rest_a, *of_a]), arrays.transpose(b, [*of_b, *rest_b])
     rows, columns = list(a.shape)[: len(rest_a)], list(b.shape)[len(of_b) :]
-    # A sum asserts that its terms have the same size; but what is never needed isn't computed.
+    # Adding two ranges makes the program assert that paired axes have the same size. Only the shape
+    # of that sum is used, so it isn't computed.
     pairs = zip(list(a.shape)[len(rest_a) :], b.shape, strict=False)
     inner = [(arrays.arange(n) + arrays.arange(m)).shape[0] for n, m in pairs]
     n, k, m = (math.prod(sizes, start=np.int64(1)) for sizes in (rows, inner, columns))

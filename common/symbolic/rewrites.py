@@ -57,7 +57,7 @@ STABLE = _table(
     ((1 + ew.exp(X)) ** -1, ew.sigmoid(-X)),
     (ew.exp(X) / (1 + ew.exp(X)), ew.sigmoid(X)),
 )
-UNSTABLE = {ew.exp, ew.sigmoid, ew.log, ew.log2, ew.log10}  # all that has a stable form has one
+UNSTABLE = {ew.exp, ew.sigmoid, ew.log, ew.log2, ew.log10}  # each left side has one of these
 CHEAPER = _table(
     (0 + X, X),
     (X - 0, X),
@@ -149,7 +149,7 @@ MOVES |= {"disconnected_grad", "zero_grad", "addbroadcast"}
 
 
 def _through(folded, x):
-    """Return what `x` shows elements of, and by which moves, the last one first."""
+    """Return the variable whose elements `x` shows, and the moves between, the last one first."""
     moves, x = [], folded.get(x, x)
     while _name(x) in MOVES and x.kind == x.inputs[0].kind:
         moves.append(x)
@@ -158,7 +158,7 @@ def _through(folded, x):
 
 
 def _moved(x, moves):
-    """Return the elements of `x` that such moves show."""
+    """Return `x` with its elements moved by the operations of `moves`."""
     for move in reversed(moves):
         x = move.operation(x, *move.inputs[1:])
     return x
@@ -193,7 +193,7 @@ def _exponent(folded, x):
 
 
 def _softmax(folded, a, b):
-    """Return exp(z) / Σ exp(z) as a softmax, if each sum stands beside what it is the sum of."""
+    """Return exp(z) / Σ exp(z) as a softmax, if a sum contains what is divided by it."""
     total, pattern = _turned(folded, b)
     if _name(total) != "sum" or b.ndim > a.ndim:
         return None
@@ -214,7 +214,7 @@ def _softmax(folded, a, b):
 
 
 def _turned(folded, x):
-    """Return what `x` is, before its axes were turned, and which axis of it each axis of `x` is."""
+    """Return what `x` is a dimshuffle of, and which of its axes each axis of `x` is."""
     pattern, x = list(range(x.ndim)), folded.get(x, x)
     while _name(x) == "dimshuffle":
         pattern = ["x" if a == "x" else x.operation.pattern[a] for a in pattern]
@@ -358,7 +358,7 @@ class _Rewriter:
         return found
 
     def measured_first(self, x):
-        """Return `x` with a shape taken of the first variable that has it, or None."""
+        """Return `x` with a shape taken from the first variable that has it, or None."""
         i = SHAPE_ONLY.get(x.operation.name)
         if i is None:
             return None

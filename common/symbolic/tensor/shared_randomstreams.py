@@ -61,7 +61,7 @@ class RandomStreams:
         if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
             raise TypeError(f"seed must be an integer of 0 or more, got {seed!r}")
         start = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
-        self._first_call = np.int64(start >> 22 << 20)  # of 42 bits by the seed, then 20 for calls
+        self._first_call = np.int64(start >> 22 << 20)  # 42 bits from the seed, 20 for calls
         for counter, _ in self.state_updates:
             counter.set_value(self._first_call)
 
