@@ -3,8 +3,8 @@
 Mini-batch stochastic gradient descent: draw a mini-batch, compute the gradient of its loss, take a
 small step against it, and repeat. The numerical gradient moves each of the 39,760 parameters up and
 down and looks at the loss, 79,520 passes through the network for one step: the default is a few
-steps. With --gradient structured the same differences are computed only from what a parameter can
-change, and a numerical gradient does train the network, in minutes. With --gradient backprop
+steps. With --gradient structured only what a parameter can change is computed again for its
+difference, and a numerical gradient does train the network, in minutes. With --gradient backprop
 chapter 5's layers compute the same gradient in a fraction of a millisecond.
 
 Each line of the table gives the seconds that this iteration's gradient took, and the accuracy on

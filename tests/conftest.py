@@ -37,7 +37,7 @@ settings.load_profile("tests")
 
 
 def pytest_configure():
-    """Have matplotlib list the fonts; a script that has to may say on stderr that it takes long."""
+    """Have matplotlib list the fonts now; scripts would print on stderr that they wait for that."""
     import matplotlib.font_manager  # noqa: F401
 
 
@@ -74,7 +74,7 @@ def full_mnist_dir(monkeypatch):
 
 @pytest.fixture
 def open_folder():
-    """A folder that all users can read, and what is put there: pytest's own ones are private."""
+    """A folder that all users can read, with all that is put into it; pytest's own are private."""
     folder = Path(tempfile.mkdtemp(prefix="companion-test-"))
     folder.chmod(0o755)
     umask = os.umask(0o022)

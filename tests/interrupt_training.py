@@ -41,8 +41,8 @@ TRAININGS = {
         {"checkpoint.npz", "history.csv", "params.npz"},
     ),
 }
-# Who interrupts Python itself, or a library that is being imported, may get any exit code; so all
-# is imported when the empty line tells that the training begins.
+# Ctrl-C while Python starts or imports a library may give any exit code. So everything is imported
+# before the empty line is printed, which tells that the training begins.
 START = """
 import runpy, signal, sys
 import ch04_numerical_gradient.train_neuralnet

@@ -17,8 +17,8 @@ from common.training.loop import Callback, Training
 
 SECONDS_BETWEEN_CHECKPOINTS = 10.0
 SECONDS_BETWEEN_LINES = 10.0
-# tqdm makes it when something is first printed, and fails with an AttributeError if Ctrl-C comes
-# meanwhile, so that a script would end with that in place of "stopped by Ctrl-C".
+# tqdm creates its lock when it first prints. Ctrl-C at that moment raises an AttributeError, with
+# which a script would end in place of "stopped by Ctrl-C"; so the lock is created now.
 tqdm.get_lock()
 
 

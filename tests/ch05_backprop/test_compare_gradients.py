@@ -590,17 +590,17 @@ def test_the_script_runs_from_a_shell(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
 def test_ctrl_c_in_a_terminal_prints_the_table_of_what_is_finished(tmp_path):
-    # The signal comes in the course of central differences, however fast the machine is.
+    # The signal comes during the central differences, however fast the machine is.
     program = f"""
 import dataclasses, runpy, signal, sys
 from ch05_backprop.methods import METHODS
 
 def function(network, x, t, *, entries, progress):
-    def strike():
+    def interrupt():
         progress()
         signal.raise_signal(signal.SIGINT)
 
-    return method.function(network, x, t, entries=entries, progress=strike)
+    return method.function(network, x, t, entries=entries, progress=interrupt)
 
 # A shell's background jobs ignore SIGINT, and so would what they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

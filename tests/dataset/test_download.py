@@ -76,7 +76,7 @@ def test_a_bad_mirror_gives_way_to_the_next(
     def spy(url, output, file):
         with monkeypatch.context() as patch:
             if url.startswith(bad) and ("no answer" in reason or "too slow" in reason):
-                # A clock of which each look takes one second.
+                # A clock that advances one second per look.
                 patch.setattr(download.time, "monotonic", lambda: next(looks))
                 if "too slow" in reason:
                     patch.setattr(download, "ANSWER_SECONDS", math.inf)
