@@ -304,7 +304,7 @@ def fill(x, value) -> Variable:
     axes = zip(value.dims[::-1], x.dims[::-1], strict=False)
     if builtins.all(n in (1, m) for n, m in axes):
         return broadcast_like(value, x)
-    return ew.cast(ew.switch(True, value, x), value.dtype)  # of unknown sizes, which are checked
+    return ew.cast(ew.switch(True, value, x), value.dtype)  # the program checks the sizes
 
 
 def zeros_like(x, dtype=None) -> Variable:
@@ -553,7 +553,7 @@ def at(x: Variable, axis: int, key) -> Variable:
 
 
 def _times(name, n):
-    """Return how often an array is repeated, as a variable; a TypeError tells if it can't be."""
+    """Return a number of repetitions as a variable, or raise TypeError if it can't be one."""
     n = as_variable(n)
     if n.ndim or n.kind not in "iu":
         raise TypeError(f"{name} must be integers, got {n!r} of {n.dtype} with {n.ndim} axes")

@@ -113,8 +113,8 @@ class Elementwise(Operation):
     def __reduce__(self):
         if ELEMENTWISE.get(self.name) is not self:
             raise TypeError(
-                f"the operation {self.name!r} is defined outside of common.symbolic, so what has "
-                "with it can't be pickled; save the values of the shared variables instead"
+                f"the operation {self.name!r} is defined outside of common.symbolic, so what uses "
+                "it can't be pickled; save the values of the shared variables instead"
             )
         return self.name  # which pickle finds in this module
 

@@ -235,7 +235,8 @@ class Function:
     def copy(self, share_memory=False, swap=None, delete_updates=False, name=None, profile=None):
         """Return a function with other shared variables (`swap`: old to new), or without updates.
 
-        The new ones have the old ones' types, else a TypeError tells. The function is named `name`.
+        A TypeError is raised if a new variable hasn't the type of the old one. The copy is called
+        `name`.
         `share_memory` and `profile` have no effect.
         """
         ins, outputs, updates, returns, _ = self._made_from
@@ -348,7 +349,7 @@ def _pairs(name, pairs, kinds, expected):
 
 
 def _fitted(what, old, new):
-    """Return `new` in dtype and broadcastable axes of `old`, which it must fit into."""
+    """Return `new` with dtype and broadcastable axes of `old`, or raise TypeError."""
     new = as_variable(new)
     if isinstance(new, Constant):
         value = new.value.item() if new.weak else new.value

@@ -287,7 +287,7 @@ class _ZeroGrad(arrays.Copy, name="zero_grad", differentiable=False):
 
 
 class _DisconnectedGrad(arrays.Copy, name="disconnected_grad", n_values=0):
-    """The input, which doesn't connect the output with it."""
+    """The input, for a gradient not to be differentiated through."""
 
 
 def zero_grad(x: Variable) -> Variable:

@@ -262,7 +262,7 @@ class Shared(Variable):
     Parameters
     ----------
     value : array_like of numbers
-        The first value; a TypeError tells if it is something else.
+        The first value. Anything else raises a TypeError.
     strict : bool
         Whether `set_value` refuses arrays of another dtype that could be converted.
     borrow : bool
@@ -299,7 +299,7 @@ class Shared(Variable):
     def set_value(self, value, borrow: bool = False) -> None:
         """Replace the value; if `borrow`, by the array `value` itself, if it has the right dtype.
 
-        A TypeError tells if axes or dtype don't fit, by the rules of `as_value`.
+        A TypeError is raised if axes or dtype don't fit, by the rules of `as_value`.
         """
         array = as_value(f"the value of {self!r}", value, self.dtype, self.dims, strict=self.strict)
         self._value = array if borrow and array is value else array.copy()
@@ -366,7 +366,7 @@ def _is_floatX(dtype):
 
 def checked_dtype(dtype) -> str:
     """Return the name of a dtype of numbers, floatX for None or "floatX", or raise TypeError."""
-    if isinstance(dtype, str) and dtype in KINDS:  # soonest, since it is nearly always
+    if isinstance(dtype, str) and dtype in KINDS:  # first, since it nearly always is one
         return dtype
     if _is_floatX(dtype):
         return config.floatX

@@ -163,7 +163,7 @@ def _sliced(n, bounds):
 def set_subtensor(x, y) -> Variable:
     """Return the array that `x` is a part of, with that part replaced by `y`.
 
-    If an index is repeated, it isn't defined which value stays.
+    If an index is repeated, it is undefined which of its values is kept.
     """
     return _subtensor("set_subtensor", x, y)
 

@@ -19,7 +19,7 @@ def _copy(x, name=None):
 
 
 def _norm(x, L, axis=None, keepdims=False):
-    """Return the L-norm (Σ |x|ᴸ)^(1/L) over `axis`; a ValueError tells if L is 0 or infinite."""
+    """Return the L-norm (Σ |x|ᴸ)^(1/L) over `axis`, or raise ValueError if L is 0 or infinite."""
     if L in (0, math.inf, -math.inf):
         raise ValueError(f"norm: L must be finite and not 0, got {L}; T.max(abs(x)) is the ∞-norm")
     return arrays.sum(abs(x) ** L, axis, keepdims=keepdims) ** (1.0 / L)

@@ -7,7 +7,7 @@
 - there is a cheaper form;
 - all its inputs are constants: constant folding.
 
-`stabilized` puts in place only the stable forms that this finds, and leaves the rest as it was
+`stabilized` puts in place only the stable forms that `rewrite` finds, and leaves the rest as it was
 written. Gradients are derived from that.
 
 Rules of elementwise operations are equations; others are functions that return a variable or None.
