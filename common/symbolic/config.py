@@ -10,7 +10,7 @@ class Config(SimpleNamespace):
     ----------
     floatX : {"float64", "float32"}
         The dtype of ``T.vector()`` and the other constructors without a prefix, of Python floats
-        beside integers, and of gradients with respect to integers.
+        except beside an array of floats, and of quotients of integers.
     """
 
     def __setattr__(self, name, value):
