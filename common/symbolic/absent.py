@@ -5,7 +5,7 @@ ABSENT = {
     "switch chooses, and computes both": "ifelse",
     "common.layers has convolution and pooling":
         "conv conv2d conv3d abstract_conv pool downsample neighbours bn",
-    "common.symbolic.elementwise.Elementwise makes new operations of elements":
+    "common.symbolic.elementwise.Elementwise makes new elementwise operations":
         "Op Apply OpFromGraph gof as_op elemwise erf erfc erfinv gamma gammaln psi arccosh arcsinh "
         "arctan2 arctanh exp2 trunc",
     "use draw": "pydotprint d3viz",

@@ -70,8 +70,8 @@ class Program:
         The compiled program. It takes the values of the inputs and returns those of the outputs in
         a tuple, as new arrays, none of which shares memory with another or with an input.
     lines : list of (str, Variable or None, str or None)
-        The lines of the program: definitions, the head, statements. For each the variable that it
-        computes or guards, and, if a comment is to name that, its name.
+        The lines of the program: definitions, the head, statements. For each, the variable that it
+        computes or guards, and its name if a comment is to give that.
     texts : dict of Variable to str
         How the program refers to a variable: by name, or, if it is inlined, as an expression.
     """
