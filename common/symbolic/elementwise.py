@@ -7,8 +7,9 @@ the gradient walk sums the VJP to the input's shape, so no row needs to.
 The dtype rule is Theano's:
 
 - arrays combine as NumPy's do: int8 and int32 give int32, int32 and float32 give float64;
-- a Python float has floatX, a Python integer the smallest signed dtype that holds it; beside
-  floats such an integer takes their dtype, and so does a Python float beside an array of floats;
+- a Python float has floatX, a Python integer the smallest signed dtype that holds it (uint64 from
+  2⁶³ on); beside floats such an integer takes their dtype, and so does a Python float beside an
+  array of floats;
 - an integer that is computed from Python integers alone is int64;
 - functions such as exp give float32 for booleans and for integers of 8 and 16 bits, float64 for
   larger integers; those of Python integers, and a quotient or softmax of integers, have floatX;
