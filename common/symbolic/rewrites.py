@@ -396,8 +396,9 @@ def stabilized(outputs: Sequence[Variable], keep: Set[Variable]) -> dict[Variabl
         if form is None:
             image[x] = _with_inputs(x, image)
         else:
-            [form] = substitute([form], written)
-            image[x] = form.copy(x.name) if x in keep else form
+            for y in ancestors([form], written):
+                written[y] = _with_inputs(y, written)
+            image[x] = written[form].copy(x.name) if x in keep else written[form]
         written.setdefault(rewriter.new[x], image[x])
     return image
 
