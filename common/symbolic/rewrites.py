@@ -321,7 +321,7 @@ class _Rewriter:
                 if x in self.keep:
                     result = Input(x.dtype, x.dims)
                 self.new[x] = self.new[result] = result
-                for n in (result.dims, *result.dims):
+                for n in () if result.weak else (result.dims, *result.dims):
                     self.first.setdefault(n, result)
             elif same in self.stable:
                 self.stable[x] = self.stable[same]
