@@ -25,7 +25,7 @@ from common.symbolic.graph import (
     users_place,
 )
 from common.symbolic.products import Dot, Softmax
-from common.symbolic.rewrites import stabilized
+from common.symbolic.rewrites import replaced, stabilized
 
 __all__ = ["Adjoints", "Walk", "disconnected_grad", "grad", "hessian", "jacobian", "zero_grad"]
 
@@ -121,6 +121,8 @@ class Adjoints:
                 self._image = image = stabilized([self.cost], self._kept)
                 constant = {image.get(v, v) for v in self.constant}
                 self._walk = Walk(image[self.cost], self.cost.name, constant)
+                # Gradients have `kept` in them, to be derived with respect to it once more.
+                self._written = {image[v]: v for v in self._kept if image.get(v, v) is not v}
             for v in variables:
                 g = self._walk.adjoint(self._image.get(v, v))
                 if g is None:
@@ -130,6 +132,8 @@ class Adjoints:
                     if disconnected_inputs == "warn":
                         warnings.warn_explicit(message, UserWarning, *users_place())
                     g = _zeros(v)
+                if self._written:
+                    [g] = replaced([g], self._written)
                 cost_of[g] = self.cost
                 grads.append(g)
         return _like_asked(wrt, grads)

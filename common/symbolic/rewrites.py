@@ -25,7 +25,7 @@ from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Constant, Input, Variable, ancestors, rebuilt
 from common.symbolic.products import LogSoftmax, LogSumExp, Softmax
 
-__all__ = ["SHAPE_ONLY", "rewrite", "stabilized", "substitute"]
+__all__ = ["SHAPE_ONLY", "replaced", "rewrite", "stabilized", "substitute"]
 
 LARGEST = 1000  # elements of a constant that is folded, or compared with others
 
@@ -396,18 +396,19 @@ def stabilized(outputs: Sequence[Variable], keep: Set[Variable]) -> dict[Variabl
         if form is None:
             image[x] = _with_inputs(x, image)
         else:
-            for y in ancestors([form], written):
-                written[y] = _with_inputs(y, written)
-            image[x] = written[form].copy(x.name) if x in keep else written[form]
+            [form] = replaced([form], written)
+            image[x] = form.copy(x.name) if x in keep else form
         written.setdefault(rewriter.new[x], image[x])
     return image
 
 
 def substitute(outputs: Sequence[Variable], replace: Mapping[Variable, Variable]) -> list[Variable]:
     """Return `outputs` with the variables that are keys of `replace` replaced by its values."""
-    if not replace:
-        return list(outputs)
-    new = dict(replace)
+    return replaced(outputs, dict(replace)) if replace else list(outputs)
+
+
+def replaced(outputs: Sequence[Variable], new: dict[Variable, Variable]) -> list[Variable]:
+    """Return what `substitute` does, and keep in `new` what stands for the variables between."""
     for x in ancestors(outputs, new):
         new[x] = _with_inputs(x, new)
     return [new[x] for x in outputs]

@@ -211,6 +211,19 @@ def test_variables_to_differentiate_with_respect_to_stay_apart():
         assert theano.function([x], T.grad(y, [y, h, x]))(-np.pi / 2)[:2] == [1, 1]
 
 
+def test_second_derivatives_with_respect_to_what_is_stable_or_computed_from_it():
+    x = T.dscalar("x")
+    soft, log = T.log(1 + T.exp(x)), T.log(nnet.sigmoid(x))
+    for y in (soft, 2 * soft, log, log * x):
+        gradients = T.grad(y**3, [y, x])
+        second = T.grad(gradients[0], y), T.grad(gradients[1], y), T.grad(gradients[0], x)
+        expected = 6 * y, 6 * y * T.grad(y, x), 6 * y * T.grad(y, x)
+        values = theano.function([x], [*second, *expected])(3.0)
+        np.testing.assert_allclose(values[:3], values[3:], rtol=1e-13)
+    y = T.stack([soft, log])
+    assert (T.hessian(T.sum(y**3), y).eval({x: 800.0}) == [[4800, 0], [0, 0]]).all()
+
+
 def test_gradients_of_what_is_stable_twice_or_after_it_was_simplified():
     x, m = T.dscalar("x"), T.dmatrix("m")
     twice = T.log(nnet.sigmoid(x)) + T.log(nnet.sigmoid(x))
