@@ -121,8 +121,12 @@ class Adjoints:
                 self._image = image = stabilized([self.cost], self._kept)
                 constant = {image.get(v, v) for v in self.constant}
                 self._walk = Walk(image[self.cost], self.cost.name, constant)
-                # Gradients have `kept` in them, to be derived with respect to it once more.
-                self._written = {image[v]: v for v in self._kept if image.get(v, v) is not v}
+                # Gradients have `kept` in them, to be derived with respect to it once more, and the
+                # other variables as they were written: max compares its result with its input.
+                self._written = {}
+                if any(image.get(v, v) is not v for v in self._kept):
+                    for v, new in image.items():
+                        self._written.setdefault(new, v)
             for v in variables:
                 g = self._walk.adjoint(self._image.get(v, v))
                 if g is None:

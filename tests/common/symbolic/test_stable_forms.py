@@ -224,6 +224,15 @@ def test_second_derivatives_with_respect_to_what_is_stable_or_computed_from_it()
     assert (T.hessian(T.sum(y**3), y).eval({x: 800.0}) == [[4800, 0], [0, 0]]).all()
 
 
+def test_a_largest_element_that_is_kept_is_found_in_what_it_is_the_largest_of():
+    x = T.dvector("x")
+    largest = T.max(T.log(nnet.sigmoid(x)))
+    gradients = T.grad(largest, [largest, x])
+    for values in np.linspace(-3, 3, 100).reshape(25, 4):
+        _, g = Program([x], gradients).run(values)
+        np.testing.assert_allclose(g, [0, 0, 0, 1 / (1 + np.exp(values[-1]))])
+
+
 def test_gradients_of_what_is_stable_twice_or_after_it_was_simplified():
     x, m = T.dscalar("x"), T.dmatrix("m")
     twice = T.log(nnet.sigmoid(x)) + T.log(nnet.sigmoid(x))
