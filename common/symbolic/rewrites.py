@@ -189,7 +189,7 @@ def _log(folded, x):
 def _exponent(folded, x):
     """Return z if `x` is exp(z), else None."""
     power, moves = _through(folded, x)
-    return _moved(power.inputs[0], moves) if _name(power) == "exp" else None
+    return _moved(power.inputs[0], moves) if power.operation is ew.exp else None
 
 
 def _softmax(folded, a, b):

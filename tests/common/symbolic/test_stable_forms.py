@@ -11,6 +11,7 @@ import pytest
 import common.symbolic.tensor as T
 from common import symbolic as theano
 from common.symbolic.codegen import Program
+from common.symbolic.elementwise import Elementwise
 
 nnet = T.nnet
 FLOATS = ["float32", "float64"]
@@ -222,6 +223,13 @@ def test_second_derivatives_with_respect_to_what_is_stable_or_computed_from_it()
         np.testing.assert_allclose(values[:3], values[3:], rtol=1e-13)
     y = T.stack([soft, log])
     assert (T.hessian(T.sum(y**3), y).eval({x: 800.0}) == [[4800, 0], [0, 0]]).all()
+
+
+def test_a_function_of_the_users_own_called_exp_is_another():
+    x, exp = T.dvector("x"), Elementwise("exp", "np.exp(np.minimum({0}, 0))", "float")
+    y = exp(x)
+    values = theano.function([x], [T.log(T.sum(y)), y / T.sum(y)])([1.0, 2.0])
+    np.testing.assert_allclose(np.hstack(values), [np.log(2), 0.5, 0.5])
 
 
 def test_a_largest_element_that_is_kept_is_found_in_what_it_is_the_largest_of():
