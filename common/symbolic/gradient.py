@@ -65,7 +65,7 @@ def grad(
     Returns
     -------
     Variable, or a list or tuple if `wrt` is one
-        Each has the shape and dtype of its variable; the dtype is floatX if that has integers.
+        Each has the shape and dtype of its variable; that of integers is float32 or float64.
 
     Raises
     ------
