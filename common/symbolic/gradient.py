@@ -25,7 +25,7 @@ from common.symbolic.graph import (
     users_place,
 )
 from common.symbolic.products import Dot, Softmax
-from common.symbolic.rewrites import stabilized
+from common.symbolic.rewrites import replaced, stabilized
 
 __all__ = ["Adjoints", "Walk", "disconnected_grad", "grad", "hessian", "jacobian", "zero_grad"]
 
@@ -65,7 +65,7 @@ def grad(
     Returns
     -------
     Variable, or a list or tuple if `wrt` is one
-        Each has the shape and dtype of its variable; with respect to integers, a float dtype.
+        Each has the shape and dtype of its variable; that of integers is float32 or float64.
 
     Raises
     ------
@@ -121,6 +121,12 @@ class Adjoints:
                 self._image = image = stabilized([self.cost], self._kept)
                 constant = {image.get(v, v) for v in self.constant}
                 self._walk = Walk(image[self.cost], self.cost.name, constant)
+                # Gradients have `kept` in them, to be derived with respect to it once more, and the
+                # other variables as they were written: max compares its result with its input.
+                self._written = {}
+                if any(image.get(v, v) is not v for v in self._kept):
+                    for v, new in image.items():
+                        self._written.setdefault(new, v)
             for v in variables:
                 g = self._walk.adjoint(self._image.get(v, v))
                 if g is None:
@@ -130,6 +136,8 @@ class Adjoints:
                     if disconnected_inputs == "warn":
                         warnings.warn_explicit(message, UserWarning, *users_place())
                     g = _zeros(v)
+                if self._written:
+                    [g] = replaced([g], self._written)
                 cost_of[g] = self.cost
                 grads.append(g)
         return _like_asked(wrt, grads)

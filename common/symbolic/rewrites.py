@@ -25,7 +25,7 @@ from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Constant, Input, Variable, ancestors, rebuilt
 from common.symbolic.products import LogSoftmax, LogSumExp, Softmax
 
-__all__ = ["SHAPE_ONLY", "rewrite", "stabilized", "substitute"]
+__all__ = ["SHAPE_ONLY", "replaced", "rewrite", "stabilized", "substitute"]
 
 LARGEST = 1000  # elements of a constant that is folded, or compared with others
 
@@ -189,7 +189,7 @@ def _log(folded, x):
 def _exponent(folded, x):
     """Return z if `x` is exp(z), else None."""
     power, moves = _through(folded, x)
-    return _moved(power.inputs[0], moves) if _name(power) == "exp" else None
+    return _moved(power.inputs[0], moves) if power.operation is ew.exp else None
 
 
 def _softmax(folded, a, b):
@@ -321,7 +321,7 @@ class _Rewriter:
                 if x in self.keep:
                     result = Input(x.dtype, x.dims)
                 self.new[x] = self.new[result] = result
-                for n in (result.dims, *result.dims):
+                for n in () if result.weak else (result.dims, *result.dims):
                     self.first.setdefault(n, result)
             elif same in self.stable:
                 self.stable[x] = self.stable[same]
@@ -396,7 +396,7 @@ def stabilized(outputs: Sequence[Variable], keep: Set[Variable]) -> dict[Variabl
         if form is None:
             image[x] = _with_inputs(x, image)
         else:
-            [form] = substitute([form], written)
+            [form] = replaced([form], written)
             image[x] = form.copy(x.name) if x in keep else form
         written.setdefault(rewriter.new[x], image[x])
     return image
@@ -404,9 +404,11 @@ def stabilized(outputs: Sequence[Variable], keep: Set[Variable]) -> dict[Variabl
 
 def substitute(outputs: Sequence[Variable], replace: Mapping[Variable, Variable]) -> list[Variable]:
     """Return `outputs` with the variables that are keys of `replace` replaced by its values."""
-    if not replace:
-        return list(outputs)
-    new = dict(replace)
+    return replaced(outputs, dict(replace)) if replace else list(outputs)
+
+
+def replaced(outputs: Sequence[Variable], new: dict[Variable, Variable]) -> list[Variable]:
+    """Return what `substitute` does, and keep in `new` what stands for the variables between."""
     for x in ancestors(outputs, new):
         new[x] = _with_inputs(x, new)
     return [new[x] for x in outputs]

@@ -352,6 +352,16 @@ def test_work_grows_with_the_length_of_the_expression_not_with_the_number_of_pat
     assert derived(400) <= 2.2 * derived(200) < 400 * 10
 
 
+def test_work_grows_with_the_number_of_nested_stable_forms_not_with_its_square():
+    def derived(n):
+        h = start = T.sin(x)
+        for _ in range(n):
+            h = T.log(T.nnet.sigmoid(h))
+        return derived_by(lambda: T.grad(h, start))[1]
+
+    assert derived(400) <= 2.2 * derived(200)
+
+
 @pytest.mark.parametrize("n", [1_000, 100_000])
 def test_long_chain_of_operations(n):
     h = x

@@ -389,6 +389,12 @@ def test_a_diagonal_matrix_has_the_dtype_of_its_diagonal(dtype):
     np.testing.assert_array_equal(y, [[1, 0], [0, 0]])
 
 
+def test_a_python_number_has_no_shape_for_others():
+    x = T.dscalar("x")
+    g = T.grad(T.sum(x.reshape((1,)) ** 2), x)
+    assert theano.function([x], [2.0 * x, g])(3.0) == [6, 6]
+
+
 def test_axes_can_be_added_to_a_size():
     m = T.dmatrix("m")
     n = m.shape[0]

@@ -11,6 +11,7 @@ import pytest
 import common.symbolic.tensor as T
 from common import symbolic as theano
 from common.symbolic.codegen import Program
+from common.symbolic.elementwise import Elementwise
 
 nnet = T.nnet
 FLOATS = ["float32", "float64"]
@@ -209,6 +210,35 @@ def test_variables_to_differentiate_with_respect_to_stay_apart():
     h = T.sin(x) * 800
     for y in (T.log(nnet.sigmoid(h)), T.log(nnet.sigmoid(h + 0)) + 0):
         assert theano.function([x], T.grad(y, [y, h, x]))(-np.pi / 2)[:2] == [1, 1]
+
+
+def test_second_derivatives_with_respect_to_what_is_stable_or_computed_from_it():
+    x = T.dscalar("x")
+    soft, log = T.log(1 + T.exp(x)), T.log(nnet.sigmoid(x))
+    for y in (soft, 2 * soft, log, log * x):
+        gradients = T.grad(y**3, [y, x])
+        second = T.grad(gradients[0], y), T.grad(gradients[1], y), T.grad(gradients[0], x)
+        expected = 6 * y, 6 * y * T.grad(y, x), 6 * y * T.grad(y, x)
+        values = theano.function([x], [*second, *expected])(3.0)
+        np.testing.assert_allclose(values[:3], values[3:], rtol=1e-13)
+    y = T.stack([soft, log])
+    assert (T.hessian(T.sum(y**3), y).eval({x: 800.0}) == [[4800, 0], [0, 0]]).all()
+
+
+def test_a_function_of_the_users_own_called_exp_is_another():
+    x, exp = T.dvector("x"), Elementwise("exp", "np.exp(np.minimum({0}, 0))", "float")
+    y = exp(x)
+    values = theano.function([x], [T.log(T.sum(y)), y / T.sum(y)])([1.0, 2.0])
+    np.testing.assert_allclose(np.hstack(values), [np.log(2), 0.5, 0.5])
+
+
+def test_a_largest_element_that_is_kept_is_found_in_what_it_is_the_largest_of():
+    x = T.dvector("x")
+    largest = T.max(T.log(nnet.sigmoid(x)))
+    gradients = T.grad(largest, [largest, x])
+    for values in np.linspace(-3, 3, 100).reshape(25, 4):
+        _, g = Program([x], gradients).run(values)
+        np.testing.assert_allclose(g, [0, 0, 0, 1 / (1 + np.exp(values[-1]))])
 
 
 def test_gradients_of_what_is_stable_twice_or_after_it_was_simplified():
