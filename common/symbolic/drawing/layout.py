@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from common.symbolic.drawing.numbers import is_plain, readable
+from common.symbolic.drawing.numbers import is_plain
 from common.symbolic.graph import Constant, Shared, Variable, ancestors
 
 __all__ = ["LINE", "PORT", "RADIUS", "SMALL", "cut", "lay_out", "text_width"]
@@ -134,71 +134,60 @@ def _wrapped(nodes, width):
 
 def _rows(outputs, flow, width):
     """Return the rows. What goes on in a later row ends in a link, and begins there with one."""
-    order = ancestors(outputs)
-    nodes = {v: _operation(v, flow, outputs) for v in order if v.operation is not None}
-    leaves = [_leaf(v, flow).width for v in order if v not in nodes and not is_plain(v)]
-    rows = _wrapped(nodes, width - max(leaves, default=0) - 0.5)  # which is left for a link
-    row_of = {v: i for i, row in enumerate(rows) for layer in row for v in layer}
-    ends, links = [], {}
-    for v in row_of:
-        if any(v in user.inputs and row_of[user] > row_of[v] for user in nodes):
+    nodes = {v: _node(v, flow, outputs) for v in ancestors(outputs) if not is_plain(v)}
+    operations = {v: node for v, node in nodes.items() if v.operation is not None}
+    leaves = [node.width for v, node in nodes.items() if v not in operations]
+    layers = _wrapped(operations, width - max(leaves, default=0) - 0.5)  # left for a link
+    rows = [[[], *[[nodes[v] for v in layer] for layer in row], []] for row in layers]
+    place = {v: (i, c) for i, row in enumerate(layers) for c, vs in enumerate(row, 1) for v in vs}
+    links = {}
+
+    def add_end(v, node):
+        i, c = place.get(v, (0, 0))
+        rows[i][c + 1].append(node)
+
+    for v, (i, _) in place.items():
+        if any(v in user.inputs and place[user][0] > i for user in place):
             name = cut(v.name or "")
             unique = name and name not in links.values()
             links[v] = name if unique else f"{name} ({len(links) + 1})".strip()
-            ends.append((v, Node("link", links[v], edges=[Edge(v)])))
+            add_end(v, Node("link", links[v], edges=[Edge(v)]))
     for i, v in enumerate(outputs):
         name = cut(v.name or f"output {i}" * (len(outputs) > 1))
-        ends.append((v, Node("output", name, edges=[_edge(v, flow, flow.total.get(v))])))
+        add_end(v, Node("output", name, edges=[Edge(v, *flow[None, i])]))
 
-    drawn = []
+    starts = {(i, v): (c, nodes[v]) for v, (i, c) in place.items()}
     for i, row in enumerate(rows):
-        columns = [[], *[[nodes[v] for v in layer] for layer in row], []]
-        starts = {v: (c, nodes[v]) for c, layer in enumerate(row, 1) for v in layer}
-        for v, node in ends:
-            if row_of.get(v, 0) == i:
-                columns[starts.get(v, (0,))[0] + 1].append(node)
-        for c, node in [(c, node) for c, column in enumerate(columns) for node in column]:
+        for c, node in [(c, node) for c, column in enumerate(row) for node in column]:
             for edge in node.edges:
                 x = edge.source
                 if is_plain(x):
                     continue
-                if x not in starts:
-                    starts[x] = 0, Node("link", links[x]) if x in links else _leaf(x, flow)
-                    columns[0].append(starts[x][1])
-                first, source = starts[x]
+                if (i, x) not in starts:
+                    start = Node("link", links[x]) if x in links else _node(x, flow, outputs)
+                    starts[i, x] = 0, start
+                    row[0].append(start)
+                first, source = starts[i, x]
                 edge.course = [source]
-                for column in columns[first + 1 : c]:
+                for column in row[first + 1 : c]:
                     edge.course.append(Node("bend"))
                     column.append(edge.course[-1])
-        drawn.append(columns)
-    return drawn
+    return rows
 
 
-def _operation(v, flow, outputs):
-    edges = [_edge(x, flow, flow.contribution.get((v, i))) for i, x in enumerate(v.inputs)]
-    for i, edge in enumerate(edges):
-        edge.dotted = not v.operation.connected(i)
-        if len(edges) > 1 and v.operation.name not in COMMUTATIVE:
-            edge.mark = str(i + 1)
-    name = "" if v in outputs else cut(v.name or "")  # else it's beside the arrow
-    return Node("operation", _symbol(v), name, *_below(v, flow), edges)
-
-
-def _edge(x, flow, derivative):
-    value = x.value if is_plain(x) else flow.value.get(x)
-    return Edge(x, readable(value), readable(derivative))
-
-
-def _leaf(v, flow):
+def _node(v, flow, outputs):
+    """Return the node of an operation or a leaf."""
     kinds = {Constant: "constant", Shared: "shared"}
-    return Node(kinds.get(type(v), "input"), cut(v.name or f"<{v.dtype}>"), "", *_below(v, flow))
-
-
-def _below(v, flow):
-    """Return what stands below: the sum of several edges' derivatives, and the shape."""
-    dims = flow.value[v].shape if flow.value else v.dims
-    several = sum(user.inputs[i] is v for user, i in flow.contribution) > 1
-    return f"Σ {readable(flow.total[v])}" if several else "", str(dims) if dims else ""
+    if v.operation is None:
+        text = cut(v.name or f"<{v.dtype}>")
+        return Node(kinds.get(type(v), "input"), text, "", *flow[v])
+    ordered = len(v.inputs) > 1 and v.operation.name not in COMMUTATIVE
+    edges = [
+        Edge(x, *flow[v, i], not v.operation.connected(i), str(i + 1) * ordered)
+        for i, x in enumerate(v.inputs)
+    ]
+    name = "" if v in outputs else cut(v.name or "")  # else it's beside the arrow
+    return Node("operation", _symbol(v), name, *flow[v], edges)
 
 
 def _symbol(v):
