@@ -6,11 +6,12 @@ from it to an output. Each layer is a column, and columns fill rows as words fil
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, groupby, pairwise
+from statistics import fmean
 
-import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
@@ -48,8 +49,7 @@ class Edge:
     derivative: str = ""
     dotted: bool = False
     mark: str = ""
-    place: float = 0.0
-    course: list = field(default_factory=list)
+    course = ()
 
 
 @dataclass(eq=False)
@@ -60,7 +60,8 @@ class Node:
     "bend". Above it stands the name of a result, below it a derivative and a shape. `edges` are
     those that arrive, with labels `pitch` apart. `x` and `y` are its middle, from the upper left
     corner; `half` and `box` half the height and the width of its box, `up`, `down` and `width`
-    those with all texts. `ends` are the ends of its column's parts, from left to right.
+    those with all texts. `ends` are the ends of its column's parts, from left to right. `before`
+    and `after` are its neighbours, with the places where edges arrive at these.
     """
 
     kind: str
@@ -68,11 +69,11 @@ class Node:
     above: str = ""
     derivative: str = ""
     shape: str = ""
-    edges: list[Edge] = field(default_factory=list)
-    x = y = 0.0
-    ends = ()
+    edges: Sequence[Edge] = ()
+    y = 0.0
 
     def __post_init__(self):
+        self.before, self.after = [], []
         n, operation = len(self.edges), self.kind == "operation"
         for i, edge in enumerate(self.edges):
             edge.place = i - (n - 1) / 2
@@ -172,6 +173,9 @@ def _rows(outputs, flow, width):
                 for column in row[first + 1 : c]:
                     edge.course.append(Node("bend"))
                     column.append(edge.course[-1])
+                for a, b in pairwise([*edge.course, node]):
+                    a.after.append((b, edge.place))
+                    b.before.append((a, 0.0))
     return rows
 
 
@@ -213,7 +217,7 @@ def cut(text, longest=28):
 def text_width(text, size, weight="normal"):
     """Return how wide a text is, in inches."""
     font = FontProperties(size=size, weight=weight)
-    return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72 if text else 0.0
+    return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72
 
 
 def _widths(column):
@@ -234,49 +238,42 @@ def _choose_heights(columns):
     that order the nodes of the first column are packed, and all others move to the middle of those
     where their edges start. The heights that make edges shortest are kept: then few edges cross.
     """
-    before, after = defaultdict(list), defaultdict(list)
-    for node in [node for column in columns for node in column]:
-        for edge in node.edges:
-            for a, b in pairwise([*edge.course, node] if edge.course else ()):
-                before[b].append((a, 0.0))
-                after[a].append((b, edge.place))
-    shortest = np.inf
+    found = []
     for i in range(SWEEPS):
         for column in columns[::-1] if i % 2 else columns:
-            _move(column, after if i % 2 else before, reorder=True)
+            _move(column, "after" if i % 2 else "before", reorder=True)
         for node in columns[0]:
             node.y = 0.0
         for column in columns:
-            _move(column, before)
-        steps = [(a.y, b.y + place * b.pitch) for a in after for b, place in after[a]]
-        length = sum(abs(end - start) for start, end in steps)
-        if length < shortest:
-            shortest, best = length, {node: node.y for column in columns for node in column}
+            _move(column, "before")
+        nodes = [node for column in columns for node in column]
+        steps = [b.y + place * b.pitch - a.y for a in nodes for b, place in a.after]
+        found.append((sum(map(abs, steps)), i, {node: node.y for node in nodes}))
+    _, _, best = min(found)
     for column in columns:
         column.sort(key=best.get)
         for node in column:
             node.y = best[node]
 
 
-def _move(column, near, reorder=False):
+def _move(column, side, reorder=False):
     """Move nodes to the middle of their neighbours, or as near as they can be and keep apart.
 
     This is isotonic regression: nodes that would overlap move as one block.
     """
     wish = {}
     for node in column:
-        heights = [other.y + place * other.pitch for other, place in near[node]]
-        wish[node] = sum(heights) / len(heights) if heights else node.y
+        heights = [other.y + place * other.pitch for other, place in getattr(node, side)]
+        wish[node] = fmean(heights) if heights else node.y
     if reorder:
         column.sort(key=wish.get)
     starts = [*accumulate((a.down + BETWEEN + b.up for a, b in pairwise(column)), initial=0)]
-    blocks = []  # the mean of what is wished for the height of the first node, and how many wish
+    blocks = []  # what its nodes wish for the height of the first node
     for node, start in zip(column, starts, strict=False):
-        mean, n = wish[node] - start, 1
-        while blocks and blocks[-1][0] > mean:
-            other, m = blocks.pop()
-            mean, n = (mean * n + other * m) / (n + m), n + m
-        blocks.append((mean, n))
-    first = [mean for mean, n in blocks for _ in range(n)]
+        block = [wish[node] - start]
+        while blocks and fmean(blocks[-1]) > fmean(block):
+            block = blocks.pop() + block
+        blocks.append(block)
+    first = [fmean(block) for block in blocks for _ in block]
     for node, start, height in zip(column, starts, first, strict=False):
         node.y = start + height

@@ -8,9 +8,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
-from PIL import Image
 
-from common.scripts.plot import BLACK, BLUE, GREEN, RED
+from common.scripts.plot import BLACK, BLUE, GREEN, RED, as_png
 from common.symbolic.drawing.layout import LINE, PORT, RADIUS, SMALL, cut, text_width
 
 __all__ = ["painted"]
@@ -36,14 +35,11 @@ class _Drawing(Figure):
 
     def as_file(self, suffix):
         """Return the bytes of a file with this suffix: the same for the same drawing."""
-        file = io.BytesIO()
+        if suffix == ".png":
+            return as_png(self, dpi=2 * self.dpi)
         with mpl.rc_context({"svg.hashsalt": "drawing", "svg.fonttype": "none"}):
             metadata = {"Date": None, "Title": self.about}
-            self.savefig(file, format=suffix[1:], dpi=2 * self.dpi, metadata=metadata)
-        if suffix == ".png":  # with a palette it's a third as large
-            image, file = Image.open(file).convert("RGB").quantize(64), io.BytesIO()
-            image.save(file, "PNG", optimize=True)
-            return file.getvalue()
+            self.savefig(file := io.BytesIO(), format="svg", metadata=metadata)
         # It takes the width that there is, up to its own.
         size = f'width="100%" style="max-width: {self.get_figwidth():.2f}in" role="img" '
         absolute = r'width="[\d.]+pt" height="[\d.]+pt" '
@@ -74,11 +70,11 @@ def painted(rows, size, title, cost):
         x += room + 0.2
     bottom += MARGIN + LINE * bool(legend)
     names = {node: f"node-{i}" for i, node in enumerate(nodes)}
-    for node, name in names.items():
-        _paint_node(ax, node, name)
     for i, (edge, node) in enumerate(edges.items()):
         source = names[edge.course[0]] if edge.course else f"constant-{i}"
         _paint_edge(ax, edge, node, source, f"edge-{i}-from-{source}-to-{names[node]}")
+    for node, name in names.items():
+        _paint_node(ax, node, name)
     figure.set_size_inches(width + 2 * MARGIN, bottom - top)
     ax.set(xlim=(-MARGIN, width + MARGIN), ylim=(bottom, top))
     return figure
@@ -99,11 +95,10 @@ def _legend(edges, nodes, cost):
     return [(text, color) for needed, text, color in legend if needed]
 
 
-def _write(ax, x, y, text, size, color=BLACK, **style):
-    # Names aren't TeX formulas: a $ is a dollar sign.
-    style = {"ha": "center", "va": "center", "parse_math": False, "usetex": False} | style
-    if text:
-        ax.text(x, y, text, size=size, color=color, zorder=3, **style)
+def _write(ax, x, y, text, size, color=BLACK, ha="center", va="center", **style):
+    style |= {"ha": ha, "va": va, "size": size, "color": color}
+    if text:  # Names aren't TeX formulas: a $ is a dollar sign.
+        ax.text(x, y, text, parse_math=False, usetex=False, **style)
 
 
 def _write_label(ax, x, y, above, below, name, half=0.0):
@@ -149,11 +144,12 @@ def _paint_edge(ax, edge, node, source, name):
         half = (x0 + start) / 2
         points += [(half, y0), (half, height), (start, height), (stop, height)]
     codes = [Path.MOVETO, Path.LINETO, *[*[Path.CURVE4] * 3, Path.LINETO] * (len(level) - 1)]
-    path, ls = Path(points, codes), ":" if edge.dotted else "-"
-    style = {"arrowstyle": "-|>,head_length=6.5,head_width=2.8", "mutation_scale": 1, "zorder": 0}
-    style |= {"color": "#444444", "lw": 1.1, "capstyle": "butt", "shrinkA": 0, "shrinkB": 0}
-    ax.add_patch(FancyArrowPatch(path=path, ls=ls, gid=name, **style))
+    style = {"arrowstyle": "-|>,head_length=6.5,head_width=2.8", "capstyle": "butt"}
+    style |= {"color": "#444444", "lw": 1.1}
+    ls = ":" if edge.dotted else "-"
+    ax.add_patch(FancyArrowPatch(path=Path(points, codes), ls=ls, gid=name, **style))
     if edge.dotted:  # the outline of its head is dotted as well
-        ax.add_patch(FancyArrowPatch((tip - 0.1, y), (tip, y), gid=f"{name}-head", **style))
+        head = Path([(tip - 0.1, y), (tip, y)])
+        ax.add_patch(FancyArrowPatch(path=head, gid=f"{name}-head", **style))
     ground = {"fc": "white", "ec": "none", "pad": 0.8}
     _write(ax, tip - 0.16, y, edge.mark, 7, GREY, bbox=ground, gid=f"{name}-mark")
