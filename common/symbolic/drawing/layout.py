@@ -8,7 +8,6 @@ from it to an output. Each layer is a column, and columns fill rows as words fil
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import accumulate, groupby, pairwise
 from statistics import fmean
 
@@ -213,7 +212,6 @@ def cut(text, longest=28):
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-@cache
 def text_width(text, size, weight="normal"):
     """Return how wide a text is, in inches."""
     font = FontProperties(size=size, weight=weight)

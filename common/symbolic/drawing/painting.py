@@ -16,13 +16,14 @@ __all__ = ["painted"]
 
 MARGIN = 0.15  # inches, around everything
 GREY = "#595959"
-BOXES = {  # colour of the border, its width, colour of the inside, and radius of the corners
-    "input": (BLUE, 1.2, "#E6F1F8", 0.02),
-    "shared": (GREEN, 2.2, "#E3F4EE", 0.02),
-    "constant": ("#999999", 0.8, "#F4F4F4", 0.02),
-    "operation": (BLACK, 1.2, "white", RADIUS),
-    "link": (GREY, 1.2, GREY, 0.09),
+BOXES = {
+    "input": {"ec": BLUE, "fc": "#E6F1F8", "lw": 1.2},
+    "shared": {"ec": GREEN, "fc": "#E3F4EE", "lw": 2.2},
+    "constant": {"ec": "#999999", "fc": "#F4F4F4", "lw": 0.8},
+    "operation": {"ec": BLACK, "fc": "white", "lw": 1.2},
+    "link": {"ec": GREY, "fc": GREY, "lw": 1.2},
 }
+ROUNDING = {"operation": RADIUS, "link": 0.09}  # radius of the corners, else 0.02
 
 
 class _Drawing(Figure):
@@ -49,50 +50,44 @@ class _Drawing(Figure):
 def painted(rows, size, title, cost):
     """Return the figure of a graph that is laid out, with a title above and a legend below."""
     nodes = [node for row in rows for column in row for node in column if node.kind != "bend"]
+    names = {node: f"node-{i}" for i, node in enumerate(nodes)}
     edges = {edge: node for node in nodes for edge in node.edges}
-    legend = _legend(edges, nodes, cost)
-    heading = textwrap.wrap(cut(title or "", 300), int(9.5 * max(size[0], 2.6)))
-    widths = [text_width(words, 12, "bold") for words in heading]
-    width = max([size[0], 2.6, *widths, *(text_width(text, SMALL) for text, _ in legend)])
     figure = _Drawing(facecolor="white", layout="none")
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
-
-    left = {"ha": "left", "va": "top"}
-    top = -MARGIN - 0.26 * len(heading)
-    _write(ax, 0, top + MARGIN, "\n".join(heading), 12, weight="bold", gid="title", **left)
-    x, bottom = width, size[1] + 0.05
-    for i, (text, color) in enumerate(legend):
-        room = text_width(text, SMALL)
-        if x + room > width:
-            x, bottom = 0.0, bottom + LINE
-        _write(ax, x, bottom, text, SMALL, color, gid=f"legend-{i}", **left)
-        x += room + 0.2
-    bottom += MARGIN + LINE * bool(legend)
-    names = {node: f"node-{i}" for i, node in enumerate(nodes)}
     for i, (edge, node) in enumerate(edges.items()):
         source = names[edge.course[0]] if edge.course else f"constant-{i}"
         _paint_edge(ax, edge, node, source, f"edge-{i}-from-{source}-to-{names[node]}")
     for node, name in names.items():
         _paint_node(ax, node, name)
+
+    kinds = {node.kind for node in nodes}
+    legend = (
+        ("above an edge: its value", BLACK, any(edge.value and edge.course for edge in edges)),
+        (f"below: ∂{cost}/∂value", RED, any(edge.derivative for edge in edges)),
+        ("Σ: sum over the edges of a variable", RED, any(node.derivative for node in nodes)),
+        ("green box: shared variable", GREEN, "shared" in kinds),
+        ("dotted: no derivative", GREY, any(edge.dotted for edge in edges)),
+        ("1, 2: order of operands", GREY, any(edge.mark for edge in edges)),
+        ("dark: goes on in a later row", GREY, "link" in kinds),
+    )
+    legend = {text: (color, text_width(text, SMALL)) for text, color, needed in legend if needed}
+    heading = textwrap.wrap(cut(title or "", 300), int(9.5 * max(size[0], 2.6)))
+    rooms = [text_width(line, 12, "bold") for line in heading]
+    width = max([size[0], 2.6, *rooms, *(room for _, room in legend.values())])
+    corner = {"ha": "left", "va": "top"}
+    top = -MARGIN - 0.26 * len(heading)
+    _write(ax, 0, top + MARGIN, "\n".join(heading), 12, weight="bold", gid="title", **corner)
+    x, bottom = width, size[1] + 0.05
+    for i, (text, (color, room)) in enumerate(legend.items()):
+        if x + room > width:
+            x, bottom = 0.0, bottom + LINE
+        _write(ax, x, bottom, text, SMALL, color, gid=f"legend-{i}", **corner)
+        x += room + 0.2
+    bottom += MARGIN + LINE * bool(legend)
     figure.set_size_inches(width + 2 * MARGIN, bottom - top)
     ax.set(xlim=(-MARGIN, width + MARGIN), ylim=(bottom, top))
     return figure
-
-
-def _legend(edges, nodes, cost):
-    """Return what must be explained, with its colour."""
-    kinds = {node.kind for node in nodes}
-    legend = (
-        (any(edge.value and edge.course for edge in edges), "above an edge: its value", BLACK),
-        (any(edge.derivative for edge in edges), f"below: ∂{cost}/∂value", RED),
-        (any(node.derivative for node in nodes), "Σ: sum over the edges of a variable", RED),
-        ("shared" in kinds, "green box: shared variable", GREEN),
-        (any(edge.dotted for edge in edges), "dotted: no derivative", GREY),
-        (any(edge.mark for edge in edges), "1, 2: order of operands", GREY),
-        ("link" in kinds, "dark: goes on in a later row", GREY),
-    )
-    return [(text, color) for needed, text, color in legend if needed]
 
 
 def _write(ax, x, y, text, size, color=BLACK, ha="center", va="center", **style):
@@ -101,25 +96,25 @@ def _write(ax, x, y, text, size, color=BLACK, ha="center", va="center", **style)
         ax.text(x, y, text, parse_math=False, usetex=False, **style)
 
 
-def _write_label(ax, x, y, above, below, name, half=0.0):
+def _write_around(ax, x, y, half, name, above, derivative, shape=""):
     """Write what stands above and below an edge, or a box that is twice `half` high."""
     _write(ax, x, y - half - 0.02, above, SMALL, va="bottom", gid=f"{name}-above")
-    _write(ax, x, y + half + 0.02, below, SMALL, RED, va="top", gid=f"{name}-derivative")
+    y += half + 0.02
+    _write(ax, x, y, derivative, SMALL, RED, va="top", gid=f"{name}-derivative")
+    y += LINE * bool(derivative)
+    _write(ax, x, y, shape, SMALL - 1, GREY, va="top", gid=f"{name}-shape")
 
 
 def _paint_node(ax, node, name):
     x, y, half = node.x, node.y, node.half
     if node.kind in BOXES:
-        border, line_width, inside, rounding = BOXES[node.kind]
-        circle = node.box == 2 * half
+        circle, rounding = node.box == 2 * half, ROUNDING.get(node.kind, 0.02)
         shape = "circle,pad=0" if circle else f"round,pad=0,rounding_size={rounding}"
-        style = {"fc": inside, "ec": border, "lw": line_width, "boxstyle": shape, "gid": name}
-        ax.add_patch(FancyBboxPatch((x - node.box / 2, y - half), node.box, 2 * half, **style))
+        corner, style = (x - node.box / 2, y - half), BOXES[node.kind]
+        ax.add_patch(FancyBboxPatch(corner, node.box, 2 * half, shape, gid=name, **style))
     color = "white" if node.kind == "link" else BLACK
     _write(ax, x, y, node.text, node.size, color, gid=f"{name}-text")
-    _write_label(ax, x, y, node.above, node.derivative, name, half)
-    below = y + half + LINE * bool(node.derivative) + 0.02
-    _write(ax, x, below, node.shape, SMALL - 1, GREY, va="top", gid=f"{name}-shape")
+    _write_around(ax, x, y, half, name, node.above, node.derivative, node.shape)
 
 
 def _paint_edge(ax, edge, node, source, name):
@@ -132,11 +127,10 @@ def _paint_edge(ax, edge, node, source, name):
     level += [(left, turn, port), (begin - (0.23 if edge.mark else 0.1), tip, y)]
     if edge.course:
         start = edge.course[0].x + edge.course[0].box / 2
-        _write_label(ax, middle, port, edge.value, edge.derivative, name)
+        _write_around(ax, middle, port, 0, name, edge.value, edge.derivative)
     else:
         start = middle + text_width(edge.value, SMALL) / 2 + 0.04
-        border, line_width, inside, _ = BOXES["constant"]
-        box = {"fc": inside, "ec": border, "lw": line_width, "pad": 3.5}
+        box = BOXES["constant"] | {"pad": 3.5}
         _write(ax, middle, port, edge.value, SMALL, bbox=box, gid=f"{source}-text")
     points = [(start, level[0][2]), level[0][1:]]
     for start, stop, height in level[1:]:
