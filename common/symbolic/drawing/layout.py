@@ -69,7 +69,7 @@ class Node:
     derivative: str = ""
     shape: str = ""
     edges: Sequence[Edge] = ()
-    y = 0.0
+    row = column = y = 0
 
     def __post_init__(self):
         self.before, self.after = [], []
@@ -100,76 +100,73 @@ def lay_out(outputs, flow, width):
         node.box = node.width = widest
     size, top = 0.0, 0.0
     for row in rows:
-        _choose_heights(row)
-        nodes = [node for column in row for node in column]
-        down, right = top - min(node.y - node.up for node in nodes), 0.0
+        _choose_heights(row, top)
+        right = 0.0
         for column in row:
             _, *ends = accumulate(_widths(column), initial=right)
             right = ends[-1]
             for node in column:
-                node.x, node.y, node.ends = (ends[-2] + right) / 2, node.y + down, ends
+                node.x, node.ends = (ends[-2] + right) / 2, ends
         size = max(size, right)
-        top = max(node.y + node.down for node in nodes) + ROW_GAP
+        top = max(node.y + node.down for column in row for node in column) + ROW_GAP
     return rows, (size, top - ROW_GAP)
 
 
 def _wrapped(nodes, width):
-    """Return the operations as rows of layers, which fill the width."""
+    """Return rows of columns of nodes. Behind a column for its sources, layers fill each row."""
     distance = defaultdict(int)  # the length of the longest path to an output
     for v in reversed(nodes):
         for x in v.inputs:
             distance[x] = max(distance[x], distance[v] + 1)
-    rows, room = [[]], width
+    rows, room = [[[]]], width
     by_layer = sorted(nodes, key=lambda v: -distance[v])
     for _, layer in groupby(by_layer, lambda v: distance[v]):
-        layer = list(layer)
-        needed = sum(_widths([nodes[v] for v in layer]))
-        if needed > room and rows[-1]:
-            rows.append([])
+        column = [nodes[v] for v in layer]
+        needed = sum(_widths(column))
+        if needed > room and len(rows[-1]) > 1:
+            rows.append([[]])
             room = width
-        rows[-1].append(layer)
+        for node in column:
+            node.row, node.column = len(rows) - 1, len(rows[-1])
+        rows[-1].append(column)
         room -= needed
     return rows
 
 
 def _rows(outputs, flow, width):
     """Return the rows. What goes on in a later row ends in a link, and begins there with one."""
-    nodes = {v: _node(v, flow, outputs) for v in ancestors(outputs) if not is_plain(v)}
+    nodes = {v: _node(v, flow, outputs) for v in ancestors(outputs)}
     operations = {v: node for v, node in nodes.items() if v.operation is not None}
-    leaves = [node.width for v, node in nodes.items() if v not in operations]
-    layers = _wrapped(operations, width - max(leaves, default=0) - 0.5)  # left for a link
-    rows = [[[], *[[nodes[v] for v in layer] for layer in row], []] for row in layers]
-    place = {v: (i, c) for i, row in enumerate(layers) for c, vs in enumerate(row, 1) for v in vs}
-    links = {}
-
-    def add_end(v, node):
-        i, c = place.get(v, (0, 0))
-        rows[i][c + 1].append(node)
-
-    for v, (i, _) in place.items():
-        if any(v in user.inputs and place[user][0] > i for user in place):
+    leaves = [nodes[v].width for v in nodes if v not in operations and not is_plain(v)]
+    rows = _wrapped(operations, width - max(leaves, default=0) - 0.5)  # left for a link
+    ends, links = [], {}
+    for v, node in sorted(operations.items(), key=lambda item: (item[1].row, item[1].column)):
+        if any(v in user.inputs and nodes[user].row > node.row for user in operations):
             name = cut(v.name or "")
             unique = name and name not in links.values()
             links[v] = name if unique else f"{name} ({len(links) + 1})".strip()
-            add_end(v, Node("link", links[v], edges=[Edge(v)]))
+            ends.append(Node("link", links[v], edges=[Edge(v)]))
     for i, v in enumerate(outputs):
         name = cut(v.name or f"output {i}" * (len(outputs) > 1))
-        add_end(v, Node("output", name, edges=[Edge(v, *flow[None, i])]))
+        ends.append(Node("output", name, edges=[Edge(v, *flow[None, i])]))
+    for row in rows:
+        row.append([])
+    for end in ends:
+        last = nodes[end.edges[0].source]
+        rows[last.row][last.column + 1].append(end)
 
-    starts = {(i, v): (c, nodes[v]) for v, (i, c) in place.items()}
     for i, row in enumerate(rows):
+        starts = {v: node for v, node in operations.items() if node.row == i}
         for c, node in [(c, node) for c, column in enumerate(row) for node in column]:
             for edge in node.edges:
                 x = edge.source
                 if is_plain(x):
                     continue
-                if (i, x) not in starts:
-                    start = Node("link", links[x]) if x in links else _node(x, flow, outputs)
-                    starts[i, x] = 0, start
-                    row[0].append(start)
-                first, source = starts[i, x]
-                edge.course = [source]
-                for column in row[first + 1 : c]:
+                if x not in starts:
+                    starts[x] = Node("link", links[x]) if x in links else _node(x, flow, outputs)
+                    row[0].append(starts[x])
+                edge.course = [starts[x]]
+                for column in row[starts[x].column + 1 : c]:
                     edge.course.append(Node("bend"))
                     column.append(edge.course[-1])
                 for a, b in pairwise([*edge.course, node]):
@@ -229,8 +226,8 @@ def _widths(column):
     return gap, labels, heads, max((node.width for node in column), default=0)
 
 
-def _choose_heights(columns):
-    """Order the nodes of each column, and give them heights.
+def _choose_heights(columns, top):
+    """Order the nodes of each column, and give them heights below `top`.
 
     Each sweep orders the columns, from the left or from the right, as their neighbours stand. In
     that order the nodes of the first column are packed, and all others move to the middle of those
@@ -248,10 +245,11 @@ def _choose_heights(columns):
         steps = [b.y + place * b.pitch - a.y for a in nodes for b, place in a.after]
         found.append((sum(map(abs, steps)), i, {node: node.y for node in nodes}))
     _, _, best = min(found)
+    top -= min(y - node.up for node, y in best.items())
     for column in columns:
         column.sort(key=best.get)
         for node in column:
-            node.y = best[node]
+            node.y = best[node] + top
 
 
 def _move(column, side, reorder=False):

@@ -58,9 +58,9 @@ def _computed(outputs, order, leaves, values, wrt):
 
     real = len(outputs) == 1 and outputs[0].ndim == 0 and outputs[0].kind == "f"
     if wrt is None:
-        real = real and all(v.kind != "c" for v in order)
-        named = [v for v in order if v.operation is None and not is_plain(v)]
-        wrt = [v for v in named if real and v.kind == "f"]
+        wrt = [v for v in order if v.operation is None and v.kind == "f" and not is_plain(v)]
+        if not real or any(v.kind == "c" for v in order):
+            wrt = []
     elif not real:
         raise ValueError(f"derivatives are drawn of one real number, not of {outputs!r}")
     wrt = [leaves.get(v, v) for v in ([wrt] if isinstance(wrt, Variable) else wrt)]
