@@ -92,13 +92,13 @@ class Node:
 
 
 def lay_out(outputs, flow, width):
-    """Return the rows of a drawing, which are lists of columns of nodes, and its size."""
+    """Return the nodes of a drawing, with their edges and places."""
     rows = _rows(outputs, flow, width)
     sources = [node for row in rows for node in row[0]]
     widest = max((node.width for node in sources), default=0)
     for node in sources:
         node.box = node.width = widest
-    size, top = 0.0, 0.0
+    top = 0.0
     for row in rows:
         _choose_heights(row, top)
         right = 0.0
@@ -107,9 +107,8 @@ def lay_out(outputs, flow, width):
             right = ends[-1]
             for node in column:
                 node.x, node.ends = (ends[-2] + right) / 2, ends
-        size = max(size, right)
         top = max(node.y + node.down for column in row for node in column) + ROW_GAP
-    return rows, (size, top - ROW_GAP)
+    return [node for row in rows for column in row for node in column]
 
 
 def _wrapped(nodes, width):

@@ -47,9 +47,8 @@ class _Drawing(Figure):
         return re.sub(absolute, size, file.getvalue().decode(), count=1).encode()
 
 
-def painted(rows, size, title, cost):
+def painted(nodes, title, cost):
     """Return the figure of a graph that is laid out, with a title above and a legend below."""
-    nodes = [node for row in rows for column in row for node in column if node.kind != "bend"]
     names = {node: f"node-{i}" for i, node in enumerate(nodes)}
     edges = {edge: node for node in nodes for edge in node.edges}
     figure = _Drawing(facecolor="white", layout="none")
@@ -72,13 +71,13 @@ def painted(rows, size, title, cost):
         ("dark: goes on in a later row", GREY, "link" in kinds),
     )
     legend = {text: (color, text_width(text, SMALL)) for text, color, needed in legend if needed}
-    heading = textwrap.wrap(cut(title or "", 300), int(9.5 * max(size[0], 2.6)))
-    rooms = [text_width(line, 12, "bold") for line in heading]
-    width = max([size[0], 2.6, *rooms, *(room for _, room in legend.values())])
+    width = max(2.6, *(node.ends[-1] for node in nodes), *(room for _, room in legend.values()))
+    heading = textwrap.wrap(cut(title or "", 300), int(9.5 * width))
+    width = max([width, *(text_width(line, 12, "bold") for line in heading)])
     corner = {"ha": "left", "va": "top"}
     top = -MARGIN - 0.26 * len(heading)
     _write(ax, 0, top + MARGIN, "\n".join(heading), 12, weight="bold", gid="title", **corner)
-    x, bottom = width, size[1] + 0.05
+    x, bottom = width, max(node.y + node.down for node in nodes) + 0.05
     for i, (text, (color, room)) in enumerate(legend.items()):
         if x + room > width:
             x, bottom = 0.0, bottom + LINE
