@@ -59,8 +59,9 @@ class Node:
     "bend". Above it stands the name of a result, below it a derivative and a shape. `edges` are
     those that arrive, with labels `pitch` apart. `x` and `y` are its middle, from the upper left
     corner; `half` and `box` half the height and the width of its box, `up`, `down` and `width`
-    those with all texts. `ends` are the ends of its column's parts, from left to right. `before`
-    and `after` are its neighbours, with the places where edges arrive at these.
+    those with all texts. `row` and `column` are numbered from 0, and `ends` are the ends of the
+    column's parts, from left to right. `before` and `after` are its neighbours in the columns
+    beside, with the places where edges arrive at these.
     """
 
     kind: str
@@ -112,7 +113,7 @@ def lay_out(outputs, flow, width):
 
 
 def _wrapped(nodes, width):
-    """Return rows of columns of nodes. Behind a column for its sources, layers fill each row."""
+    """Return rows of columns: an empty one, layers of operations to fill `width`, an empty one."""
     distance = defaultdict(int)  # the length of the longest path to an output
     for v in reversed(nodes):
         for x in v.inputs:
@@ -129,7 +130,7 @@ def _wrapped(nodes, width):
             node.row, node.column = len(rows) - 1, len(rows[-1])
         rows[-1].append(column)
         room -= needed
-    return rows
+    return [[*row, []] for row in rows]
 
 
 def _rows(outputs, flow, width):
@@ -148,8 +149,6 @@ def _rows(outputs, flow, width):
     for i, v in enumerate(outputs):
         name = cut(v.name or f"output {i}" * (len(outputs) > 1))
         ends.append(Node("output", name, edges=[Edge(v, *flow[None, i])]))
-    for row in rows:
-        row.append([])
     for end in ends:
         last = nodes[end.edges[0].source]
         rows[last.row][last.column + 1].append(end)
