@@ -104,7 +104,7 @@ def draw(
     flow = flow_of(outputs, getattr(expression, "leaves", {}), values, wrt)
     about = cut("; ".join(f"{v.name or 'result'} = {formula(v)}" for v in outputs), 10_000)
     with plot_style():
-        figure = painted(*lay_out(outputs, flow, width), title, cut(outputs[0].name or "cost"))
+        figure = painted(lay_out(outputs, flow, width), title, cut(outputs[0].name or "cost"))
         figure.about = f"Computational graph: {about}"
         if path is not None:
             write_atomically(path, figure.as_file(suffix))

@@ -6,15 +6,15 @@ from it to an output. Each layer is a column, and columns fill rows as words fil
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate, groupby, pairwise
+from statistics import fmean
 
-import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from common.symbolic.drawing.numbers import is_plain, readable
+from common.symbolic.drawing.numbers import is_plain
 from common.symbolic.graph import Constant, Shared, Variable, ancestors
 
 __all__ = ["LINE", "PORT", "RADIUS", "SMALL", "cut", "lay_out", "text_width"]
@@ -48,8 +48,7 @@ class Edge:
     derivative: str = ""
     dotted: bool = False
     mark: str = ""
-    place: float = 0.0
-    course: list = field(default_factory=list)
+    course = ()
 
 
 @dataclass(eq=False)
@@ -60,7 +59,9 @@ class Node:
     "bend". Above it stands the name of a result, below it a derivative and a shape. `edges` are
     those that arrive, with labels `pitch` apart. `x` and `y` are its middle, from the upper left
     corner; `half` and `box` half the height and the width of its box, `up`, `down` and `width`
-    those with all texts. `ends` are the ends of its column's parts, from left to right.
+    those with all texts. `row` and `column` are numbered from 0, and `ends` are the ends of the
+    column's parts, from left to right. `before` and `after` are its neighbours in the columns
+    beside, with the places where edges arrive at these.
     """
 
     kind: str
@@ -68,11 +69,11 @@ class Node:
     above: str = ""
     derivative: str = ""
     shape: str = ""
-    edges: list[Edge] = field(default_factory=list)
-    x = y = 0.0
-    ends = ()
+    edges: Sequence[Edge] = ()
+    row = column = y = 0
 
     def __post_init__(self):
+        self.before, self.after = [], []
         n, operation = len(self.edges), self.kind == "operation"
         for i, edge in enumerate(self.edges):
             edge.place = i - (n - 1) / 2
@@ -92,113 +93,99 @@ class Node:
 
 
 def lay_out(outputs, flow, width):
-    """Return the rows of a drawing, which are lists of columns of nodes, and its size."""
+    """Return the nodes of a drawing, with their edges and places."""
     rows = _rows(outputs, flow, width)
     sources = [node for row in rows for node in row[0]]
     widest = max((node.width for node in sources), default=0)
     for node in sources:
         node.box = node.width = widest
-    size, top = 0.0, 0.0
+    top = 0.0
     for row in rows:
-        _choose_heights(row)
-        nodes = [node for column in row for node in column]
-        down, right = top - min(node.y - node.up for node in nodes), 0.0
+        _choose_heights(row, top)
+        right = 0.0
         for column in row:
             _, *ends = accumulate(_widths(column), initial=right)
             right = ends[-1]
             for node in column:
-                node.x, node.y, node.ends = (ends[-2] + right) / 2, node.y + down, ends
-        size = max(size, right)
-        top = max(node.y + node.down for node in nodes) + ROW_GAP
-    return rows, (size, top - ROW_GAP)
+                node.x, node.ends = (ends[-2] + right) / 2, ends
+        top = max(node.y + node.down for column in row for node in column) + ROW_GAP
+    return [node for row in rows for column in row for node in column]
 
 
 def _wrapped(nodes, width):
-    """Return the operations as rows of layers, which fill the width."""
+    """Return rows of columns: an empty one, layers of operations to fill `width`, an empty one."""
     distance = defaultdict(int)  # the length of the longest path to an output
     for v in reversed(nodes):
         for x in v.inputs:
             distance[x] = max(distance[x], distance[v] + 1)
-    rows, room = [[]], width
+    rows, room = [[[]]], width
     by_layer = sorted(nodes, key=lambda v: -distance[v])
     for _, layer in groupby(by_layer, lambda v: distance[v]):
-        layer = list(layer)
-        needed = sum(_widths([nodes[v] for v in layer]))
-        if needed > room and rows[-1]:
-            rows.append([])
+        column = [nodes[v] for v in layer]
+        needed = sum(_widths(column))
+        if needed > room and len(rows[-1]) > 1:
+            rows.append([[]])
             room = width
-        rows[-1].append(layer)
+        for node in column:
+            node.row, node.column = len(rows) - 1, len(rows[-1])
+        rows[-1].append(column)
         room -= needed
-    return rows
+    return [[*row, []] for row in rows]
 
 
 def _rows(outputs, flow, width):
     """Return the rows. What goes on in a later row ends in a link, and begins there with one."""
-    order = ancestors(outputs)
-    nodes = {v: _operation(v, flow, outputs) for v in order if v.operation is not None}
-    leaves = [_leaf(v, flow).width for v in order if v not in nodes and not is_plain(v)]
-    rows = _wrapped(nodes, width - max(leaves, default=0) - 0.5)  # which is left for a link
-    row_of = {v: i for i, row in enumerate(rows) for layer in row for v in layer}
+    nodes = {v: _node(v, flow, outputs) for v in ancestors(outputs)}
+    operations = {v: node for v, node in nodes.items() if v.operation is not None}
+    leaves = [nodes[v].width for v in nodes if v not in operations and not is_plain(v)]
+    rows = _wrapped(operations, width - max(leaves, default=0) - 0.5)  # left for a link
     ends, links = [], {}
-    for v in row_of:
-        if any(v in user.inputs and row_of[user] > row_of[v] for user in nodes):
+    for v, node in sorted(operations.items(), key=lambda item: (item[1].row, item[1].column)):
+        if any(v in user.inputs and nodes[user].row > node.row for user in operations):
             name = cut(v.name or "")
             unique = name and name not in links.values()
             links[v] = name if unique else f"{name} ({len(links) + 1})".strip()
-            ends.append((v, Node("link", links[v], edges=[Edge(v)])))
+            ends.append(Node("link", links[v], edges=[Edge(v)]))
     for i, v in enumerate(outputs):
         name = cut(v.name or f"output {i}" * (len(outputs) > 1))
-        ends.append((v, Node("output", name, edges=[_edge(v, flow, flow.total.get(v))])))
+        ends.append(Node("output", name, edges=[Edge(v, *flow[None, i])]))
+    for end in ends:
+        last = nodes[end.edges[0].source]
+        rows[last.row][last.column + 1].append(end)
 
-    drawn = []
     for i, row in enumerate(rows):
-        columns = [[], *[[nodes[v] for v in layer] for layer in row], []]
-        starts = {v: (c, nodes[v]) for c, layer in enumerate(row, 1) for v in layer}
-        for v, node in ends:
-            if row_of.get(v, 0) == i:
-                columns[starts.get(v, (0,))[0] + 1].append(node)
-        for c, node in [(c, node) for c, column in enumerate(columns) for node in column]:
+        starts = {v: node for v, node in operations.items() if node.row == i}
+        for c, node in [(c, node) for c, column in enumerate(row) for node in column]:
             for edge in node.edges:
                 x = edge.source
                 if is_plain(x):
                     continue
                 if x not in starts:
-                    starts[x] = 0, Node("link", links[x]) if x in links else _leaf(x, flow)
-                    columns[0].append(starts[x][1])
-                first, source = starts[x]
-                edge.course = [source]
-                for column in columns[first + 1 : c]:
+                    starts[x] = Node("link", links[x]) if x in links else _node(x, flow, outputs)
+                    row[0].append(starts[x])
+                edge.course = [starts[x]]
+                for column in row[starts[x].column + 1 : c]:
                     edge.course.append(Node("bend"))
                     column.append(edge.course[-1])
-        drawn.append(columns)
-    return drawn
+                for a, b in pairwise([*edge.course, node]):
+                    a.after.append((b, edge.place))
+                    b.before.append((a, 0.0))
+    return rows
 
 
-def _operation(v, flow, outputs):
-    edges = [_edge(x, flow, flow.contribution.get((v, i))) for i, x in enumerate(v.inputs)]
-    for i, edge in enumerate(edges):
-        edge.dotted = not v.operation.connected(i)
-        if len(edges) > 1 and v.operation.name not in COMMUTATIVE:
-            edge.mark = str(i + 1)
-    name = "" if v in outputs else cut(v.name or "")  # else it's beside the arrow
-    return Node("operation", _symbol(v), name, *_below(v, flow), edges)
-
-
-def _edge(x, flow, derivative):
-    value = x.value if is_plain(x) else flow.value.get(x)
-    return Edge(x, readable(value), readable(derivative))
-
-
-def _leaf(v, flow):
+def _node(v, flow, outputs):
+    """Return the node of an operation or a leaf."""
     kinds = {Constant: "constant", Shared: "shared"}
-    return Node(kinds.get(type(v), "input"), cut(v.name or f"<{v.dtype}>"), "", *_below(v, flow))
-
-
-def _below(v, flow):
-    """Return what stands below: the sum of several edges' derivatives, and the shape."""
-    dims = flow.value[v].shape if flow.value else v.dims
-    several = sum(user.inputs[i] is v for user, i in flow.contribution) > 1
-    return f"Σ {readable(flow.total[v])}" if several else "", str(dims) if dims else ""
+    if v.operation is None:
+        text = cut(v.name or f"<{v.dtype}>")
+        return Node(kinds.get(type(v), "input"), text, "", *flow[v])
+    ordered = len(v.inputs) > 1 and v.operation.name not in COMMUTATIVE
+    edges = [
+        Edge(x, *flow[v, i], not v.operation.connected(i), str(i + 1) * ordered)
+        for i, x in enumerate(v.inputs)
+    ]
+    name = "" if v in outputs else cut(v.name or "")  # else it's beside the arrow
+    return Node("operation", _symbol(v), name, *flow[v], edges)
 
 
 def _symbol(v):
@@ -220,11 +207,10 @@ def cut(text, longest=28):
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-@cache
 def text_width(text, size, weight="normal"):
     """Return how wide a text is, in inches."""
     font = FontProperties(size=size, weight=weight)
-    return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72 if text else 0.0
+    return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72
 
 
 def _widths(column):
@@ -238,56 +224,50 @@ def _widths(column):
     return gap, labels, heads, max((node.width for node in column), default=0)
 
 
-def _choose_heights(columns):
-    """Order the nodes of each column, and give them heights.
+def _choose_heights(columns, top):
+    """Order the nodes of each column, and give them heights below `top`.
 
     Each sweep orders the columns, from the left or from the right, as their neighbours stand. In
     that order the nodes of the first column are packed, and all others move to the middle of those
     where their edges start. The heights that make edges shortest are kept: then few edges cross.
     """
-    before, after = defaultdict(list), defaultdict(list)
-    for node in [node for column in columns for node in column]:
-        for edge in node.edges:
-            for a, b in pairwise([*edge.course, node] if edge.course else ()):
-                before[b].append((a, 0.0))
-                after[a].append((b, edge.place))
-    shortest = np.inf
+    found = []
     for i in range(SWEEPS):
         for column in columns[::-1] if i % 2 else columns:
-            _move(column, after if i % 2 else before, reorder=True)
+            _move(column, "after" if i % 2 else "before", reorder=True)
         for node in columns[0]:
             node.y = 0.0
         for column in columns:
-            _move(column, before)
-        steps = [(a.y, b.y + place * b.pitch) for a in after for b, place in after[a]]
-        length = sum(abs(end - start) for start, end in steps)
-        if length < shortest:
-            shortest, best = length, {node: node.y for column in columns for node in column}
+            _move(column, "before")
+        nodes = [node for column in columns for node in column]
+        steps = [b.y + place * b.pitch - a.y for a in nodes for b, place in a.after]
+        found.append((sum(map(abs, steps)), i, {node: node.y for node in nodes}))
+    _, _, best = min(found)
+    top -= min(y - node.up for node, y in best.items())
     for column in columns:
         column.sort(key=best.get)
         for node in column:
-            node.y = best[node]
+            node.y = best[node] + top
 
 
-def _move(column, near, reorder=False):
+def _move(column, side, reorder=False):
     """Move nodes to the middle of their neighbours, or as near as they can be and keep apart.
 
     This is isotonic regression: nodes that would overlap move as one block.
     """
     wish = {}
     for node in column:
-        heights = [other.y + place * other.pitch for other, place in near[node]]
-        wish[node] = sum(heights) / len(heights) if heights else node.y
+        heights = [other.y + place * other.pitch for other, place in getattr(node, side)]
+        wish[node] = fmean(heights) if heights else node.y
     if reorder:
         column.sort(key=wish.get)
     starts = [*accumulate((a.down + BETWEEN + b.up for a, b in pairwise(column)), initial=0)]
-    blocks = []  # the mean of what is wished for the height of the first node, and how many wish
+    blocks = []  # what its nodes wish for the height of the first node
     for node, start in zip(column, starts, strict=False):
-        mean, n = wish[node] - start, 1
-        while blocks and blocks[-1][0] > mean:
-            other, m = blocks.pop()
-            mean, n = (mean * n + other * m) / (n + m), n + m
-        blocks.append((mean, n))
-    first = [mean for mean, n in blocks for _ in range(n)]
+        block = [wish[node] - start]
+        while blocks and fmean(blocks[-1]) > fmean(block):
+            block = blocks.pop() + block
+        blocks.append(block)
+    first = [fmean(block) for block in blocks for _ in block]
     for node, start, height in zip(column, starts, first, strict=False):
         node.y = start + height

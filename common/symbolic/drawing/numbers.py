@@ -1,8 +1,8 @@
-"""The numbers of a drawing: values that flow forward, derivatives that flow backward."""
+"""The numbers of a drawing, as texts: values that flow forward, derivatives that flow backward."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,57 +17,51 @@ from common.symbolic.graph import (
     described,
 )
 
-__all__ = ["Flow", "flow_of", "is_plain", "readable"]
-
-
-class Flow(NamedTuple):
-    """What flows through a graph, as arrays; all is empty without values."""
-
-    value: dict  # of each variable
-    contribution: dict  # of (variable, i): the term of its input number i's derivative
-    total: dict  # of each variable on a path to `wrt`: its derivative
+__all__ = ["flow_of", "is_plain"]
 
 
 def flow_of(outputs, leaves, values, wrt):
-    """Return what flows through a graph. `leaves` has the leaf that stands in it for an input."""
-    if values is None:
-        if wrt is not None:
-            raise ValueError("wrt tells which derivatives to draw, and those need values")
-        return Flow({}, {}, {})
+    """Return what flows through a graph, as pairs of texts, which are empty where nothing is known.
+
+    Of (v, i), the edge that is input i of v, these are its value and derivative; (None, i) is the
+    edge to output i. Of a variable they are the sum of several edges' derivatives, and its shape.
+    `leaves` has the leaf that stands in the graph for an input.
+    """
+    order = ancestors(outputs)
+    value, derivative, total = {}, {}, {}
+    if values is not None:
+        value, derivative, total = _computed(outputs, order, leaves, values, wrt)
+    elif wrt is not None:
+        raise ValueError("wrt tells which derivatives to draw, and those need values")
+    value |= {v: v.value for v in order if is_plain(v)}
+    uses = Counter(v.inputs[i] for v, i in derivative)
+    sums = {v: f"Σ {readable(total[v])}" for v, n in uses.items() if n > 1}
+    shapes = {v: value[v].shape if v in value else v.dims for v in order}
+    edges = {(v, i): x for v in order for i, x in enumerate(v.inputs)}
+    edges |= {(None, i): v for i, v in enumerate(outputs)}
+    derivative[None, 0] = total.get(outputs[0])
+    flow = {v: (sums.get(v, ""), str(shape) if shape else "") for v, shape in shapes.items()}
+    for edge, x in edges.items():
+        flow[edge] = readable(value.get(x)), readable(derivative.get(edge))
+    return flow
+
+
+def _computed(outputs, order, leaves, values, wrt):
+    """Return three dicts: values, derivatives of edges, and derivatives of variables."""
     if not isinstance(values, Mapping):
         raise TypeError(f"values must be a dict of variables and their values, got {values!r}")
-    order = ancestors(outputs)
     inputs = {v for v in (*order, *leaves) if isinstance(leaves.get(v, v), Input)}
     for v in values:
         if isinstance(v, Variable) and v not in inputs:
             raise ValueError(f"values have {described(v)}, which is no input of what is drawn")
     given = {leaves.get(v, v): value for v, value in values.items()}
 
-    paths = dict.fromkeys(_differentiated(outputs, order, leaves, wrt))
-    for v in order:
-        used = [x for i, x in enumerate(v.inputs) if v.operation.connected(i)]
-        if v.kind == "f" and any(x in paths for x in used):
-            paths[v] = None
-    walk = Walk(outputs[0], outputs[0].name) if paths else None
-    total = {v: g for v in paths if (g := walk.adjoint(v)) is not None}
-    edges = [(v, i) for v in paths for i, x in enumerate(v.inputs) if x in total]
-    connected = [(v, i) for v, i in edges if v.operation.connected(i)]
-    contribution = {edge: walk.contributions.get(edge, Constant(0)) for edge in connected}
-    asked = [*order, *contribution.values(), *total.values()]
-    compute = function(list(given), asked, on_unused_input="ignore", name="draw")
-    with np.errstate(all="ignore"):  # the drawing shows where something is infinite
-        results = iter(compute(*given.values()))
-    return Flow(*({key: next(results) for key in keys} for keys in (order, contribution, total)))
-
-
-def _differentiated(outputs, order, leaves, wrt):
-    """Return what to differentiate with respect to."""
-    differentiable = len(outputs) == 1 and outputs[0].ndim == 0 and outputs[0].kind == "f"
+    real = len(outputs) == 1 and outputs[0].ndim == 0 and outputs[0].kind == "f"
     if wrt is None:
-        if not differentiable or any(v.kind == "c" for v in order):
-            return []
-        return [v for v in order if v.operation is None and v.kind == "f" and not is_plain(v)]
-    if not differentiable:
+        wrt = [v for v in order if v.operation is None and v.kind == "f" and not is_plain(v)]
+        if not real or any(v.kind == "c" for v in order):
+            wrt = []
+    elif not real:
         raise ValueError(f"derivatives are drawn of one real number, not of {outputs!r}")
     wrt = [leaves.get(v, v) for v in ([wrt] if isinstance(wrt, Variable) else wrt)]
     for v in wrt:
@@ -75,7 +69,21 @@ def _differentiated(outputs, order, leaves, wrt):
             raise TypeError(f"wrt must be real variables, got {v!r}")
         if v not in order:
             raise DisconnectedInputError(f"what is drawn doesn't depend on {described(v)}")
-    return wrt
+
+    edges = [(v, i) for v in order for i in range(len(v.inputs)) if v.operation.connected(i)]
+    paths = dict.fromkeys(wrt)
+    for v, i in edges:
+        if v.kind == "f" and v.inputs[i] in paths:
+            paths[v] = None
+    walk = Walk(outputs[0], outputs[0].name)
+    total = {v: g for v in paths if (g := walk.adjoint(v)) is not None}
+    edges = [(v, i) for v, i in edges if v in paths and v.inputs[i] in total]
+    contribution = {edge: walk.contributions.get(edge, Constant(0)) for edge in edges}
+    asked = [*order, *contribution.values(), *total.values()]
+    compute = function(list(given), asked, on_unused_input="ignore", name="draw")
+    with np.errstate(all="ignore"):  # the drawing shows where something is infinite
+        results = iter(compute(*given.values()))
+    return [{key: next(results) for key in keys} for keys in (order, contribution, total)]
 
 
 def is_plain(v):

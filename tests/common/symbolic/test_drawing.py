@@ -349,12 +349,12 @@ def test_operations_stand_between_their_inputs_and_edges_cross_only_if_they_must
         assert heights in (sorted(heights), sorted(heights, reverse=True))
 
 
-def test_inputs_stand_close_together():
+def test_inputs_stand_close_together_in_the_order_in_which_no_edges_cross():
     x, y = T.dscalars("x", "y")
     for values in (None, {x: 1, y: 2}):
         drawn = read((x + 2 * y) ** 2, values=values)
-        boxes = sorted((drawn.boxes[drawn.named(name)[0]] for name in "xy"), key=lambda b: b.y0)
-        assert 0 < boxes[1].y0 - boxes[0].y1 < 0.3
+        above, below = (drawn.boxes[drawn.named(name)[0]] for name in "xy")
+        assert 0 < below.y0 - above.y1 < 0.3
 
 
 def test_a_long_graph_is_wrapped_into_rows():
