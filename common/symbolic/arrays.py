@@ -34,7 +34,7 @@ def _axis_text(axes):
 # Axes
 
 
-class Dimshuffle(Operation, name="dimshuffle", view=True, fields=("pattern", "ndim")):
+class Dimshuffle(Operation, name="dimshuffle", fields=("pattern", "ndim"), view=True, moves=True):
     """The `ndim` axes in the order of `pattern`, as of `dimshuffle` below."""
 
     def infer(self, x):
@@ -116,7 +116,7 @@ def shape_padaxis(x, axis: int) -> Variable:
     return expand(x, [axis])
 
 
-class Copy(Operation, name="copy", template="{0}", view=True):
+class Copy(Operation, name="copy", template="{0}", view=True, moves=True):
     """The same value as a variable of its own."""
 
 
@@ -132,6 +132,8 @@ class AddBroadcast(Copy, name="addbroadcast", fields=("axes",)):
 class Print(Copy, name="print", template="show({0}, {op.message!a})", fields=("message",)):
     """The input; when it is computed, its value is printed after `message`."""
 
+    moves = False
+
     def __init__(self, message: str = "", attrs=("__str__",)):
         super().__init__(str(message))
 
@@ -139,10 +141,10 @@ class Print(Copy, name="print", template="show({0}, {op.message!a})", fields=("m
 # Shapes
 
 
-class ShapeOf(Operation, name="size", fields=("axis",), dtype="int64", n_values=0):
+class ShapeOf(Operation, name="size", template="{0}.shape[{op.axis}]", fields=("axis",)):
     """The size of one axis, int64."""
 
-    template = "{0}.shape[{op.axis}]"
+    dtype, n_values, shape_only = "int64", 0, 0
 
     def infer(self, x):
         return self.dtype, ()
@@ -182,7 +184,8 @@ def size(x) -> Variable:
 class BroadcastLike(Operation, name="broadcast", template="np.broadcast_to({0}, {1}.shape)"):
     """The first input, broadcast to the shape of the second."""
 
-    view, n_values = True, 1
+    view = moves = True
+    n_values = shape_only = 1
 
     def infer(self, x, like):
         return x.dtype, like.dims
@@ -208,7 +211,7 @@ class Alloc(Operation, name="alloc", template="np.full(({1}), {0})", n_values=1)
         return self.template.format(x, ", ".join(sizes) + "," * (len(sizes) == 1))
 
 
-class Reshape(Alloc, name="reshape", template="np.reshape({0}, ({1}))", view=True):
+class Reshape(Alloc, name="reshape", template="np.reshape({0}, ({1}))", view=True, moves=True):
     """The elements of the first input in a shape given by the other inputs; a size of −1 fits."""
 
     vjp = ReshapeLike.vjp

@@ -351,8 +351,7 @@ def _fitted(what, old, new):
     """Return `new` in dtype and broadcastable axes of `old`, which it must fit into."""
     new = as_variable(new)
     if isinstance(new, Constant):
-        value = new.value.item() if new.weak else new.value
-        return Constant(as_value(what, value, old.dtype, old.dims), new.name)
+        return Constant(as_value(what, new.operand, old.dtype, old.dims), new.name)
     sizes = enumerate(zip(old.dims, new.dims, strict=False))
     narrowed = [axis for axis, (n, m) in sizes if n == 1 != m]
     grows = any(isinstance(new.dims[axis], int) for axis in narrowed)

@@ -24,6 +24,7 @@ from common.symbolic.graph import (
     made_here,
     users_place,
 )
+from common.symbolic.indexing import Index
 from common.symbolic.products import Dot, Softmax
 from common.symbolic.rewrites import stabilized
 
@@ -216,11 +217,11 @@ def _ignored_by(user, x):
     if not operation.selects:
         return NOTHING
     rows = isinstance(x.operation, Softmax) and (x.inputs[0].ndim, x.operation.axes) == (2, (1,))
-    if rows and operation.name == "index" and operation.pattern == ("rows", "array"):
+    if rows and type(operation) is Index and operation.pattern == ("rows", "array"):
         n, labels = user.inputs[1].dims[0], user.inputs[2]
         if n == x.dims[0] or (n == labels.dims[-1] and getattr(n, "of_leaf", False)):
             return ELEMENTS
-    return ELEMENTS if operation.name == "relu" else SLICES
+    return ELEMENTS if operation is ew.relu else SLICES
 
 
 def _zeros(x):
