@@ -283,19 +283,12 @@ def hessian(cost, wrt, consider_constant=(), disconnected_inputs="raise"):
     return _like_asked(wrt, [jacobian(g, v, consider_constant, "ignore") for g, v in pairs])
 
 
-class _ZeroGrad(arrays.Copy, name="zero_grad", differentiable=False):
+class ZeroGrad(arrays.Copy, name="zero_grad", differentiable=False):
     """The input, with a derivative of 0."""
 
 
-class _DisconnectedGrad(arrays.Copy, name="disconnected_grad", n_values=0):
-    """The input, which doesn't connect the output with it."""
+class DisconnectedGrad(arrays.Copy, name="disconnected_grad", n_values=0):
+    """The input, for a gradient not to be differentiated through."""
 
 
-def zero_grad(x: Variable) -> Variable:
-    """Return `x`, with a derivative of 0."""
-    return _ZeroGrad()(x)
-
-
-def disconnected_grad(x: Variable) -> Variable:
-    """Return `x`, for a gradient not to be differentiated through."""
-    return _DisconnectedGrad()(x)
+zero_grad, disconnected_grad = ZeroGrad(), DisconnectedGrad()
