@@ -470,7 +470,7 @@ class Join(Operation, name="concatenate", fields=("axis",)):
                 )
             total = builtins.sum(known) if len(known) == len(xs) else Dim()
             dims.append(total if axis == self.axis else [*known, *sizes][0])
-        return np.result_type(*(x.dtype for x in xs)).name, tuple(dims)
+        return ew.common_dtype(xs), tuple(dims)
 
     def vjp(self, i, out, g, *xs):
         if out not in _starts:

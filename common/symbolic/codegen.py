@@ -30,8 +30,6 @@ from common.symbolic.printing import formula, without_parentheses
 from common.symbolic.products import Dot
 from common.symbolic.runtime import NAMESPACE
 
-__all__ = ["Program"]
-
 # Operators as calls of NumPy's ufuncs, which take an argument out=, the array for the result.
 AS_CALL = {
     "{0} + {1}": "np.add({0}, {1})",

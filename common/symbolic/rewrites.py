@@ -26,8 +26,6 @@ from common.symbolic.graph import Constant, Input, Variable, ancestors, rebuilt
 from common.symbolic.indexing import Put
 from common.symbolic.products import LogSoftmax, LogSumExp, Softmax
 
-__all__ = ["rewrite", "stabilized", "substitute"]
-
 LARGEST = 1000  # elements of a constant that is folded, or compared with others
 
 
