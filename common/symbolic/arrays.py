@@ -161,18 +161,7 @@ def shape(x) -> Variable:
     """Return the shape of `x`, a vector of int64."""
     x = as_variable(x)
     sizes = [ShapeOf(a)(x) for a in range(x.ndim)]
-    return stack(sizes) if sizes else Constant(np.zeros(0, np.int64))
-
-
-def is_shape(x: Variable) -> bool:
-    """Return whether `x` is what `shape` returns, or successive parts of it."""
-    sizes = x.inputs if isinstance(x.operation, MakeVector) else ()
-    return bool(sizes) and builtins.all(
-        type(n.operation) is ShapeOf
-        and n.inputs == sizes[0].inputs
-        and n.operation.axis == sizes[0].operation.axis + k
-        for k, n in enumerate(sizes)
-    )
+    return Shape()(*sizes) if sizes else Constant(np.zeros(0, np.int64))
 
 
 def size(x) -> Variable:
@@ -494,6 +483,10 @@ class MakeVector(Operation, name="stack"):
 
     def code(self, *xs):
         return f"np.array([{', '.join(xs)}])"
+
+
+class Shape(MakeVector):
+    """The sizes of successive axes of one array."""
 
 
 def concatenate(tensor_list, axis=0) -> Variable:

@@ -103,14 +103,15 @@ def index(x: Variable, key) -> Variable:
         If a part isn't a slice, an integer, an array of integers or booleans, None or an ellipsis.
     """
     pattern, inputs = _parsed(x, key if isinstance(key, tuple) else (key,))
-    if arrays.is_shape(x) and len(pattern) == 1 and not inputs and pattern != (None,):
+    if isinstance(x.operation, arrays.Shape) and len(pattern) == 1 and not inputs:
         [part], n = pattern, len(x.inputs)
         if isinstance(part, int):
             if not -n <= part < n:
                 raise IndexError(f"{x!r} has {n} elements, so it has no element {part}")
             return x.inputs[part]
-        if x.inputs[slice(*part)]:
-            return arrays.stack(x.inputs[slice(*part)])
+        sizes = x.inputs[slice(*part)] if part else ()
+        if sizes:
+            return arrays.Shape()(*sizes) if part[2] is None else arrays.stack(sizes)
     if all(part in (None, ALL) for part in pattern):
         new = [k for k, part in enumerate(pattern) if part is None]
         # x[:] isn't x, but a part of it, which set_subtensor can replace.
