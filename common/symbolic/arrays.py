@@ -447,6 +447,8 @@ _starts = weakref.WeakKeyDictionary()
 class Join(Operation, name="concatenate", fields=("axis",)):
     """Arrays one after the other along an axis."""
 
+    template = "np.concatenate([{all}], axis={op.axis})"
+
     def infer(self, *xs):
         dims = []
         for axis, sizes in enumerate(zip_longest(*(x.dims for x in xs))):
@@ -468,11 +470,8 @@ class Join(Operation, name="concatenate", fields=("axis",)):
         start, stop = _starts[out][i : i + 2]
         return ReshapeLike()(at(g, self.axis, slice(start, stop)), xs[i])
 
-    def code(self, *xs):
-        return f"np.concatenate([{', '.join(xs)}], axis={self.axis})"
 
-
-class MakeVector(Operation, name="stack"):
+class MakeVector(Operation, name="stack", template="np.array([{all}])"):
     """A vector of scalars of one dtype."""
 
     def infer(self, *xs):
@@ -480,9 +479,6 @@ class MakeVector(Operation, name="stack"):
 
     def vjp(self, i, out, g, *xs):
         return g[i]
-
-    def code(self, *xs):
-        return f"np.array([{', '.join(xs)}])"
 
 
 class Shape(MakeVector):

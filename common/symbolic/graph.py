@@ -67,7 +67,7 @@ class Operation:
     fields : tuple of str
         Names of its parameters, which are hashable, such as the axes of a sum.
     template : str
-        The NumPy expression, with {0}, {1}, … for the inputs and {op} for the operation.
+        The NumPy expression, with {0}, {1}, … or {all} for the inputs and {op} for the operation.
     n_values : int or None
         How many inputs, from the first, the result depends on by their values. The others give
         only a shape or an index, and no derivative passes to them. None for all.
@@ -140,7 +140,7 @@ class Operation:
 
     def code(self, *args: str) -> str:
         """Return the NumPy expression that computes it; `args` are the texts of its inputs."""
-        return self.template.format(*args, op=self)
+        return self.template.format(*args, op=self, all=", ".join(args))
 
     def __repr__(self):
         return self.name
