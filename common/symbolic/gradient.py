@@ -154,7 +154,7 @@ class Walk:
         self._called = called or "cost"
         self._users = {v: [] for v in ancestors([cost])}
         for v in self._users:
-            if v.operation is not None and v not in constant:
+            if v not in constant:
                 for i, x in enumerate(v.inputs):
                     if v.operation.connected(i):
                         self._users[x].append((v, i))
