@@ -155,8 +155,7 @@ def function(
         returns, outputs = list(outputs), outputs.values()
     elif returns == "one":
         outputs = [] if outputs is None else [outputs]
-    outputs = [as_variable(o) for o in outputs]
-    outputs = [cast(o, o.dtype) for o in outputs]  # Python numbers, too
+    outputs = [cast(o, o.dtype) for o in map(as_variable, outputs)]  # Python numbers, too
     written = [*outputs, *updates.values()]
     results = substitute(written, givens)
     needed = [] if no_default_updates is True else ancestors(results)
@@ -167,8 +166,7 @@ def function(
             results += substitute([updates[s]], givens)
             needed += ancestors(results[-1:])
     results = substitute(results, {i.variable: i.leaf for i in ins if i.leaf is not i.variable})
-    order = ancestors(results)
-    _check_inputs(ins, order, written, on_unused_input)
+    _check_inputs(ins, ancestors(results), written, on_unused_input)
     return Function(ins, results, list(updates), returns, name)
 
 
