@@ -177,7 +177,7 @@ def inc_subtensor(x, y) -> Variable:
 
 def _subtensor(name, x, y):
     operation, y = getattr(x, "operation", None), as_variable(y)
-    if isinstance(operation, arrays.ShapeOf):  # x is a part of a shape, y.shape[i]
+    if type(operation) is arrays.ShapeOf:  # x is a part of a shape, y.shape[i]
         array, pattern, inputs = arrays.shape(x.inputs[0]), (operation.axis,), ()
     elif type(operation) is Index:
         (array, *inputs), pattern = x.inputs, operation.pattern
