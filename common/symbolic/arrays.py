@@ -34,7 +34,7 @@ def _axis_text(axes):
 # Axes
 
 
-class Dimshuffle(Operation, name="dimshuffle", view=True, fields=("pattern", "ndim")):
+class Dimshuffle(Operation, name="dimshuffle", fields=("pattern", "ndim"), view=True, moves=True):
     """The `ndim` axes of the input, in the order of a `pattern` as `dimshuffle` takes it."""
 
     def infer(self, x):
@@ -116,7 +116,7 @@ def shape_padaxis(x, axis: int) -> Variable:
     return expand(x, [axis])
 
 
-class Copy(Operation, name="copy", template="{0}", view=True):
+class Copy(Operation, name="copy", template="{0}", view=True, moves=True):
     """The same value as a variable of its own."""
 
 
@@ -132,6 +132,8 @@ class AddBroadcast(Copy, name="addbroadcast", fields=("axes",)):
 class Print(Copy, name="print", template="show({0}, {op.message!a})", fields=("message",)):
     """The input; when it is computed, its value is printed after `message`."""
 
+    moves = False
+
     def __init__(self, message: str = "", attrs=("__str__",)):
         super().__init__(str(message))
 
@@ -139,10 +141,10 @@ class Print(Copy, name="print", template="show({0}, {op.message!a})", fields=("m
 # Shapes
 
 
-class ShapeOf(Operation, name="size", fields=("axis",), dtype="int64", n_values=0):
+class ShapeOf(Operation, name="size", template="{0}.shape[{op.axis}]", fields=("axis",)):
     """The size of one axis, int64."""
 
-    template = "{0}.shape[{op.axis}]"
+    dtype, n_values, shape_only = "int64", 0, 0
 
     def infer(self, x):
         return self.dtype, ()
@@ -159,18 +161,7 @@ def shape(x) -> Variable:
     """Return the shape of `x`, a vector of int64."""
     x = as_variable(x)
     sizes = [ShapeOf(a)(x) for a in range(x.ndim)]
-    return stack(sizes) if sizes else Constant(np.zeros(0, np.int64))
-
-
-def is_shape(x: Variable) -> bool:
-    """Return whether `x` is what `shape` returns, or successive parts of it."""
-    sizes = x.inputs if isinstance(x.operation, MakeVector) else ()
-    return bool(sizes) and builtins.all(
-        type(n.operation) is ShapeOf
-        and n.inputs == sizes[0].inputs
-        and n.operation.axis == sizes[0].operation.axis + k
-        for k, n in enumerate(sizes)
-    )
+    return Shape()(*sizes) if sizes else Constant(np.zeros(0, np.int64))
 
 
 def size(x) -> Variable:
@@ -182,7 +173,8 @@ def size(x) -> Variable:
 class BroadcastLike(Operation, name="broadcast", template="np.broadcast_to({0}, {1}.shape)"):
     """The first input, broadcast to the shape of the second."""
 
-    view, n_values = True, 1
+    view = moves = True
+    n_values = shape_only = 1
 
     def infer(self, x, like):
         return x.dtype, like.dims
@@ -208,7 +200,7 @@ class Alloc(Operation, name="alloc", template="np.full(({1}), {0})", n_values=1)
         return self.template.format(x, ", ".join(sizes) + "," * (len(sizes) == 1))
 
 
-class Reshape(Alloc, name="reshape", template="np.reshape({0}, ({1}))", view=True):
+class Reshape(Alloc, name="reshape", template="np.reshape({0}, ({1}))", view=True, moves=True):
     """The elements of the first input in a shape given by the other inputs; a size of −1 fits."""
 
     vjp = ReshapeLike.vjp
@@ -455,6 +447,8 @@ _starts = weakref.WeakKeyDictionary()
 class Join(Operation, name="concatenate", fields=("axis",)):
     """Arrays one after the other along an axis."""
 
+    template = "np.concatenate([{all}], axis={op.axis})"
+
     def infer(self, *xs):
         dims = []
         for axis, sizes in enumerate(zip_longest(*(x.dims for x in xs))):
@@ -467,7 +461,7 @@ class Join(Operation, name="concatenate", fields=("axis",)):
                 )
             total = builtins.sum(known) if len(known) == len(xs) else Dim()
             dims.append(total if axis == self.axis else [*known, *sizes][0])
-        return np.result_type(*(x.dtype for x in xs)).name, tuple(dims)
+        return ew.common_dtype(xs), tuple(dims)
 
     def vjp(self, i, out, g, *xs):
         if out not in _starts:
@@ -476,11 +470,8 @@ class Join(Operation, name="concatenate", fields=("axis",)):
         start, stop = _starts[out][i : i + 2]
         return ReshapeLike()(at(g, self.axis, slice(start, stop)), xs[i])
 
-    def code(self, *xs):
-        return f"np.concatenate([{', '.join(xs)}], axis={self.axis})"
 
-
-class MakeVector(Operation, name="stack"):
+class MakeVector(Operation, name="stack", template="np.array([{all}])"):
     """A vector of scalars of one dtype."""
 
     def infer(self, *xs):
@@ -489,8 +480,9 @@ class MakeVector(Operation, name="stack"):
     def vjp(self, i, out, g, *xs):
         return g[i]
 
-    def code(self, *xs):
-        return f"np.array([{', '.join(xs)}])"
+
+class Shape(MakeVector):
+    """The sizes of successive axes of one array."""
 
 
 def concatenate(tensor_list, axis=0) -> Variable:

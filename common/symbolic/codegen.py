@@ -22,16 +22,13 @@ from functools import cache
 
 import numpy as np
 
-from common.symbolic.arrays import AddBroadcast, Dimshuffle
-from common.symbolic.elementwise import Elementwise
+from common.symbolic.arrays import AddBroadcast, Dimshuffle, Print, ShapeOf
+from common.symbolic.elementwise import Elementwise, add, mul
 from common.symbolic.graph import Constant, Variable, ancestors
 from common.symbolic.indexing import Index, SetAt
 from common.symbolic.printing import formula, without_parentheses
 from common.symbolic.products import Dot
-from common.symbolic.rewrites import SHAPE_ONLY
 from common.symbolic.runtime import NAMESPACE
-
-__all__ = ["Program"]
 
 # Operators as calls of NumPy's ufuncs, which take an argument out=, the array for the result.
 AS_CALL = {
@@ -126,12 +123,12 @@ class Program:
             if operation is None:
                 self._memory[x] = []
                 continue
-            shape_only = SHAPE_ONLY.get(operation.name)
-            used = [y for i, y in enumerate(x.inputs) if i != shape_only or y in self._inlined]
+            only = operation.shape_only
+            used = [y for i, y in enumerate(x.inputs) if i != only or y in self._inlined]
             read = [m for y in used for m in self._memory[y]]
             n_inlined = 1 + sum([self._inlined.get(y, 0) for y in x.inputs])
             cheap = operation.view or x.ndim == 0 or x.dtype == "bool"
-            once = times[x] == 1 and x.name is None and operation.name != "print"
+            once = times[x] == 1 and x.name is None and not isinstance(operation, Print)
             if cheap and once and n_inlined <= MOST_INLINED:
                 self._inlined[x], self._memory[x] = n_inlined, read
             else:
@@ -169,14 +166,14 @@ class Program:
         texts, operation = [self.texts[y] for y in x.inputs], x.operation
         if not isinstance(operation, Elementwise | Dimshuffle):
             return texts
-        call, operands = _as_call(operation.template), x.inputs[operation.name == "switch" :]
-        beside = [y.dtype for y in operands if not isinstance(y, Constant)]
+        call = _as_call(operation.template)
+        beside = [y.dtype for y in x.inputs if not isinstance(y, Constant)]
         for i, y in enumerate(x.inputs):
             if isinstance(y, Constant):
                 # Beside an array of its dtype it can be a Python scalar, but not in -2.0 ** x.
                 plain = y.ndim == 0 and y.name is None and y.dtype == x.dtype in beside
                 texts[i] = (plain and call and _literal(y)) or texts[i]
-            elif y.operation is not None and y.operation.name == "size":
+            elif type(y.operation) is ShapeOf:
                 # NumPy's shapes hold Python integers; as operands they must be int64.
                 texts[i] = f"np.int64({texts[i]})"
         return list(map(without_parentheses, texts)) if call == operation.template else texts
@@ -198,7 +195,7 @@ class Program:
         if not free:
             return f"{name} = {x.operation.code(*args)}"
         args = list(map(without_parentheses, args))
-        if x.operation.name in ("add", "mul") and name == args[1]:
+        if x.operation in (add, mul) and name == args[1]:
             args.reverse()
         if name == args[0] and template.startswith("{0} "):
             return f"{name} {template.split()[1]}= {args[1]}"
@@ -240,7 +237,7 @@ class Program:
         name = self._new_name(x.name, "constant")
         about = f"# {name}: a constant array of {x.dtype}, shape {x.value.shape}"
         self.lines.insert(len(self._data), (f"{name} = {text}" if text else about, None, None))
-        self._data[name] = x.value.item() if x.weak else x.value[()]
+        self._data[name] = x.operand
         return name
 
 

@@ -80,12 +80,12 @@ class Elementwise(Operation):
             one_array = len(inputs) == 1 and not inputs[0].weak
             dtype = np.result_type(inputs[0].dtype, "float32") if one_array else "floatX"
             return [cast(x, dtype) for x in inputs]
-        if self.name == "switch":  # whose dtype doesn't depend on that of the condition
+        if self is switch:  # whose dtype doesn't depend on that of the condition
             inputs = cast(inputs[0], "bool"), *inputs[1:]
         return settled(inputs)
 
     def infer(self, *inputs):
-        dtypes = tuple([type(x.value.item()) if x.weak else x.dtype for x in inputs])
+        dtypes = tuple([type(x.operand) if x.weak else x.dtype for x in inputs])
         try:
             dtype = dtype_of(self.template, dtypes)
         except TypeError as error:
@@ -132,7 +132,7 @@ def settled(operands):
 
     def in_own_dtype(number):
         dtype = "int64" if number.kind == "i" and not arrays else number.dtype
-        by_numpy, by_rule = (np.result_type(x, *arrays) for x in (number.value.item(), dtype))
+        by_numpy, by_rule = (np.result_type(x, *arrays) for x in (number.operand, dtype))
         return number if arrays and by_numpy == by_rule else cast(number, dtype)
 
     # An integer beside a Python float takes the dtype of that.
@@ -142,7 +142,7 @@ def settled(operands):
 
 def common_dtype(operands) -> str:
     """Return the dtype that the rule gives to several variables together."""
-    seen = [x.value.item() if x.weak else x.dtype for x in settled(operands)]
+    seen = [x.operand if x.weak else x.dtype for x in settled(operands)]
     return np.result_type(*seen).name
 
 
@@ -170,7 +170,7 @@ def broadcast(name, *inputs):
     return tuple(result[::-1])
 
 
-class Cast(Operation, name="cast", view=True, fields=("dtype",)):
+class Cast(Operation, name="cast", view=True, moves=True, fields=("dtype",)):
     """The same numbers in another dtype."""
 
     template = "np.asarray({0}, np.{op.dtype})"
@@ -208,7 +208,7 @@ def _unless_0(g, f):
 def _pow_base(g, y, a, b):
     """Return g b aᵇ⁻¹, but 0 where b = 0, even if aᵇ⁻¹ is infinite there."""
     if isinstance(b, Constant) and b.ndim == 0:
-        n = b.value.item() if b.weak else b.value[()]
+        n = b.operand
         if n == 0:
             return None
         f = n * a ** (n - 1)

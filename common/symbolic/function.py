@@ -139,8 +139,7 @@ def function(
     _pairs("inputs", [(i.variable, i) for i in ins], (Variable, Input), no_value)
     givens = _pairs("givens", givens, (Variable, Input, Constant, Shared), "variables")
     givens = {v: _fitted(f"what is given for {v!r}", v, new) for v, new in givens.items()}
-    updates = _pairs("updates", updates, (Shared,), "shared variables")
-    updates = {s: _update(s, new) for s, new in updates.items()}
+    updates = {s: _update(s, new) for s, new in _pairs("updates", updates).items()}
     for i in ins:
         v = i.leaf = i.variable  # `leaf` is the variable that the program takes for the input
         i.downcast = allow_input_downcast if i.downcast is None else i.downcast
@@ -156,8 +155,7 @@ def function(
         returns, outputs = list(outputs), outputs.values()
     elif returns == "one":
         outputs = [] if outputs is None else [outputs]
-    outputs = [as_variable(o) for o in outputs]
-    outputs = [cast(o, o.dtype) for o in outputs]  # Python numbers, too
+    outputs = [cast(o, o.dtype) for o in map(as_variable, outputs)]  # Python numbers, too
     written = [*outputs, *updates.values()]
     results = substitute(written, givens)
     needed = [] if no_default_updates is True else ancestors(results)
@@ -168,10 +166,8 @@ def function(
             results += substitute([updates[s]], givens)
             needed += ancestors(results[-1:])
     results = substitute(results, {i.variable: i.leaf for i in ins if i.leaf is not i.variable})
-    order = ancestors(results)
-    _check_inputs(ins, order, written, on_unused_input)
-    updates = dict(zip(updates, results[len(outputs) :], strict=True))
-    return Function(ins, results[: len(outputs)], updates, returns, name)
+    _check_inputs(ins, ancestors(results), written, on_unused_input)
+    return Function(ins, results, list(updates), returns, name)
 
 
 class Function:
@@ -197,21 +193,21 @@ class Function:
 
     _updating = threading.RLock()  # held while shared variables are read, until they are updated
 
-    def __init__(self, ins, outputs, updates, returns, name):
-        self._made_from = ins, outputs, updates, returns, name
+    def __init__(self, ins, results, updated, returns, name):
+        # `results` are the outputs, and after them the new values of the variables in `updated`.
+        self._made_from = ins, results, updated, returns, name
         self._ins = [i for i in ins if i.update is None]
-        self._updated, self._returns = list(updates), returns
-        self._lock = self._updating if updates else nullcontext()
+        self._updated, self._returns = updated, returns
+        self._lock = self._updating if updated else nullcontext()
         self.name, self._title = name, name or "the function"
         self.inputs = [i.variable for i in self._ins]
         self._titles = [f"{self._title}, input {described(v)}" for v in self.inputs]
-        everything = [*outputs, *updates.values()]
-        order = ancestors(everything)
+        order = ancestors(results)
         self.shared = [v for v in order if isinstance(v, Shared)]
         self.leaves = {i.variable: i.leaf for i in ins} | {s: s for s in self.shared}
         with made_here():
-            rewritten = rewrite(everything)
-        self.outputs = rewritten[: len(outputs)]
+            rewritten = rewrite(results)
+        self.outputs = rewritten[: len(results) - len(updated)]
         self.program = Program([*(i.leaf for i in self._ins), *self.shared], rewritten, order)
 
     @property
@@ -239,15 +235,15 @@ class Function:
         `name`.
         `share_memory` and `profile` have no effect.
         """
-        ins, outputs, updates, returns, _ = self._made_from
-        swap = _pairs("swap", swap, (Shared,), "shared variables")
+        ins, results, updated, returns, _ = self._made_from
+        swap = _pairs("swap", swap)
         for s, new in swap.items():
             if not isinstance(new, Shared) or new.type != s.type:
                 raise TypeError(f"swap must replace {s!r} by another shared {s.type}, got {new!r}")
-        new = substitute([*outputs, *updates.values()], swap)
-        pairs = zip([swap.get(s, s) for s in updates], new[len(outputs) :], strict=True)
-        updates = {} if delete_updates else _pairs("swap", pairs, (Shared,), "shared variables")
-        return Function(ins, new[: len(outputs)], updates, returns, name)
+        updated = [] if delete_updates else [swap.get(s, s) for s in updated]
+        _pairs("swap", [(s, s) for s in updated])  # none is there twice
+        results = substitute(results, swap)[: len(self.outputs) + len(updated)]
+        return Function(ins, results, updated, returns, name)
 
     def __getitem__(self, variable):
         """Return the value of an input with an update, or of a shared variable."""
@@ -332,7 +328,7 @@ def _with_shape(text, frame):
         return text
 
 
-def _pairs(name, pairs, kinds, expected):
+def _pairs(name, pairs, kinds=(Shared,), expected="shared variables"):
     """Return an argument as a dict, whose keys are variables of some kinds."""
     result, pairs = {}, pairs.items() if isinstance(pairs, Mapping) else pairs or ()
     is_list = isinstance(pairs, Iterable) and not isinstance(pairs, Variable)
@@ -352,8 +348,7 @@ def _fitted(what, old, new):
     """Return `new` with dtype and broadcastable axes of `old`, or raise TypeError."""
     new = as_variable(new)
     if isinstance(new, Constant):
-        value = new.value.item() if new.weak else new.value
-        return Constant(as_value(what, value, old.dtype, old.dims), new.name)
+        return Constant(as_value(what, new.operand, old.dtype, old.dims), new.name)
     sizes = enumerate(zip(old.dims, new.dims, strict=False))
     narrowed = [axis for axis, (n, m) in sizes if n == 1 != m]
     grows = any(isinstance(new.dims[axis], int) for axis in narrowed)

@@ -24,6 +24,7 @@ from common.symbolic.graph import (
     made_here,
     users_place,
 )
+from common.symbolic.indexing import Index
 from common.symbolic.products import Dot, Softmax
 from common.symbolic.rewrites import replaced, stabilized
 
@@ -161,7 +162,7 @@ class Walk:
         self._called = called or "cost"
         self._users = {v: [] for v in ancestors([cost])}
         for v in self._users:
-            if v.operation is not None and v not in constant:
+            if v not in constant:
                 for i, x in enumerate(v.inputs):
                     if v.operation.connected(i):
                         self._users[x].append((v, i))
@@ -224,11 +225,11 @@ def _ignored_by(user, x):
     if not operation.selects:
         return NOTHING
     rows = isinstance(x.operation, Softmax) and (x.inputs[0].ndim, x.operation.axes) == (2, (1,))
-    if rows and operation.name == "index" and operation.pattern == ("rows", "array"):
+    if rows and type(operation) is Index and operation.pattern == ("rows", "array"):
         n, labels = user.inputs[1].dims[0], user.inputs[2]
         if n == x.dims[0] or (n == labels.dims[-1] and getattr(n, "of_leaf", False)):
             return ELEMENTS
-    return ELEMENTS if operation.name == "relu" else SLICES
+    return ELEMENTS if operation is ew.relu else SLICES
 
 
 def _zeros(x):
@@ -290,19 +291,12 @@ def hessian(cost, wrt, consider_constant=(), disconnected_inputs="raise"):
     return _like_asked(wrt, [jacobian(g, v, consider_constant, "ignore") for g, v in pairs])
 
 
-class _ZeroGrad(arrays.Copy, name="zero_grad", differentiable=False):
+class ZeroGrad(arrays.Copy, name="zero_grad", differentiable=False):
     """The input, with a derivative of 0."""
 
 
-class _DisconnectedGrad(arrays.Copy, name="disconnected_grad", n_values=0):
+class DisconnectedGrad(arrays.Copy, name="disconnected_grad", n_values=0):
     """The input, for a gradient not to be differentiated through."""
 
 
-def zero_grad(x: Variable) -> Variable:
-    """Return `x`, with a derivative of 0."""
-    return _ZeroGrad()(x)
-
-
-def disconnected_grad(x: Variable) -> Variable:
-    """Return `x`, for a gradient not to be differentiated through."""
-    return _DisconnectedGrad()(x)
+zero_grad, disconnected_grad = ZeroGrad(), DisconnectedGrad()

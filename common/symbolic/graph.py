@@ -67,10 +67,14 @@ class Operation:
     fields : tuple of str
         Names of its parameters, which are hashable, such as the axes of a sum.
     template : str
-        The NumPy expression, with {0}, {1}, … for the inputs and {op} for the operation.
+        The NumPy expression, with {0}, {1}, … or {all} for the inputs and {op} for the operation.
     n_values : int or None
         How many inputs, from the first, the result depends on by their values. The others give
         only a shape or an index, and no derivative passes to them. None for all.
+    shape_only : int or None
+        Which input counts only by its shape, so that its values needn't be computed.
+    moves : bool
+        Whether the result has elements of the first input, perhaps at other places.
     view : bool
         Whether the result may be a view of the first input, which shares its memory.
     differentiable : bool
@@ -82,8 +86,8 @@ class Operation:
 
     name = template = ""
     fields = parameters = ()
-    n_values = None
-    view = selects = False
+    n_values = shape_only = None
+    view = moves = selects = False
     differentiable = True
 
     def __init_subclass__(cls, **attributes):
@@ -137,7 +141,7 @@ class Operation:
 
     def code(self, *args: str) -> str:
         """Return the NumPy expression that computes it; `args` are the texts of its inputs."""
-        return self.template.format(*args, op=self)
+        return self.template.format(*args, op=self, all=", ".join(args))
 
     def __repr__(self):
         return self.name
@@ -246,6 +250,7 @@ class Constant(Variable):
     def __init__(self, value, name: str | None = None, *, dtype=None, weak=False):
         self.value = np.array(value, None if weak else dtype)
         self.value.setflags(write=False)
+        self.operand = self.value.item() if weak else self.value  # as NumPy should take it
         self.weak = weak
         super().__init__(None, (), checked_dtype(dtype or self.value.dtype), self.value.shape, name)
 

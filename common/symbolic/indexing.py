@@ -11,7 +11,7 @@ from common.symbolic.graph import Constant, Dim, Operation, Variable, as_variabl
 ALL = (None, None, None)  # the bounds of the slice [:]
 
 
-class Index(Operation, name="index", fields=("pattern",), n_values=1, first=1, selects=True):
+class Index(Operation, name="index", fields=("pattern",), moves=True, selects=True):
     """x[…], a part of the first input.
 
     Parameters
@@ -24,6 +24,7 @@ class Index(Operation, name="index", fields=("pattern",), n_values=1, first=1, s
     """
 
     template = "{0}[{index}]"
+    n_values = first = 1
 
     @property
     def view(self):
@@ -67,7 +68,7 @@ class Index(Operation, name="index", fields=("pattern",), n_values=1, first=1, s
         return self.template.format(*args, op=self, index=", ".join(map(text, self.pattern)))
 
 
-class Put(Index, name="put", first=2, view=False, selects=False):
+class Put(Index, name="put", first=2, shape_only=1, view=False, moves=False, selects=False):
     """Zeros in the shape of the second input, with the first one added at […]."""
 
     template = "put({0}, {1}.shape, np.index_exp[{index}])"
@@ -79,7 +80,7 @@ class Put(Index, name="put", first=2, view=False, selects=False):
         return Index(self.pattern)(gg, *inputs)
 
 
-class SetAt(Index, fields=("pattern", "name"), first=2, view=False, n_values=2):
+class SetAt(Index, fields=("pattern", "name"), first=2, n_values=2, view=False, moves=False):
     """The first input with the second one at […], or, if it is inc_subtensor, added there."""
 
     template = "{op.name}({0}, np.index_exp[{index}], {1})"
@@ -102,14 +103,15 @@ def index(x: Variable, key) -> Variable:
         If a part isn't a slice, an integer, an array of integers or booleans, None or an ellipsis.
     """
     pattern, inputs = _parsed(x, key if isinstance(key, tuple) else (key,))
-    if arrays.is_shape(x) and len(pattern) == 1 and not inputs and pattern != (None,):
+    if isinstance(x.operation, arrays.Shape) and len(pattern) == 1 and not inputs:
         [part], n = pattern, len(x.inputs)
         if isinstance(part, int):
             if not -n <= part < n:
                 raise IndexError(f"{x!r} has {n} elements, so it has no element {part}")
             return x.inputs[part]
-        if x.inputs[slice(*part)]:
-            return arrays.stack(x.inputs[slice(*part)])
+        sizes = x.inputs[slice(*part)] if part else ()
+        if sizes:
+            return arrays.Shape()(*sizes) if part[2] is None else arrays.stack(sizes)
     if all(part in (None, ALL) for part in pattern):
         new = [k for k, part in enumerate(pattern) if part is None]
         # x[:] isn't x, but a part of it, which set_subtensor can replace.
@@ -175,7 +177,7 @@ def inc_subtensor(x, y) -> Variable:
 
 def _subtensor(name, x, y):
     operation, y = getattr(x, "operation", None), as_variable(y)
-    if isinstance(operation, arrays.ShapeOf):  # x is a part of a shape, y.shape[i]
+    if type(operation) is arrays.ShapeOf:  # x is a part of a shape, y.shape[i]
         array, pattern, inputs = arrays.shape(x.inputs[0]), (operation.axis,), ()
     elif type(operation) is Index:
         (array, *inputs), pattern = x.inputs, operation.pattern
@@ -184,7 +186,7 @@ def _subtensor(name, x, y):
         pattern = tuple(None if a == "x" else ALL for a in operation.pattern) or (Ellipsis,)
     else:
         raise TypeError(f"{name}: the first argument must be an indexed variable, x[…], got {x!r}")
-    if np.result_type(array.dtype, y.value.item() if y.weak else y.dtype) != array.dtype:
+    if np.result_type(array.dtype, y.operand if y.weak else y.dtype) != array.dtype:
         raise TypeError(f"{name}: {y!r} of {y.dtype} doesn't fit into {x!r} of {array.dtype}")
     return SetAt(pattern, name)(array, y if y.weak else ew.cast(y, array.dtype), *inputs)
 

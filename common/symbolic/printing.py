@@ -4,9 +4,11 @@ from itertools import count, product
 from string import ascii_uppercase
 
 from common.symbolic.absent import absent_from
-from common.symbolic.arrays import Print  # noqa: F401 (theano.printing.Print)
-from common.symbolic.elementwise import Elementwise
+from common.symbolic.arrays import Dimshuffle, Join, ShapeOf
+from common.symbolic.arrays import Print as Print  # theano.printing.Print
+from common.symbolic.elementwise import Cast, Elementwise, pow
 from common.symbolic.graph import Variable, ancestors, as_variable
+from common.symbolic.indexing import Index
 
 __getattr__ = absent_from(__name__)
 
@@ -51,16 +53,16 @@ def formula(variable: Variable) -> str:
 def _text(v, args):
     """Return the formula of `v`, given the formulas of its inputs."""
     operation, name = v.operation, v.operation.name
-    template = "{0} ** {1}" if name == "pow" else operation.template
+    template = "{0} ** {1}" if operation is pow else operation.template
     if isinstance(operation, Elementwise) and template.startswith(("{", "-{", "~{")):  # an operator
         return f"({template.format(*args)})"
-    if name in ("index", "dimshuffle", "size"):
+    if type(operation) in (Index, Dimshuffle, ShapeOf):
         return operation.code(*args)
-    axes = (operation.axis,) if name == "concatenate" else getattr(operation, "axes", ())
+    axes = (operation.axis,) if isinstance(operation, Join) else getattr(operation, "axes", ())
     last = "softmax" in name and axes == (v.ndim - 1,)
     if axes and len(axes) < v.inputs[0].ndim and not last:
         args = [*args, f"axis={','.join(map(str, axes))}"]
-    if name == "cast":
+    if isinstance(operation, Cast):
         args = [*args, v.dtype]
     return f"{name}({', '.join(map(without_parentheses, args))})"
 

@@ -21,7 +21,7 @@ class Dot(Operation, name="dot", template="{0} @ {1}"):
         n, m = a.dims[-1], b.dims[-2:][0]
         if isinstance(n, int) and isinstance(m, int) and n != m:
             raise ValueError(f"dot: {n} columns but {m} rows: {a!r} {a.dims} and {b!r} {b.dims}")
-        return np.result_type(a.dtype, b.dtype).name, (*a.dims[:-1], *b.dims[1:][-1:])
+        return ew.common_dtype((a, b)), (*a.dims[:-1], *b.dims[1:][-1:])
 
     def vjp(self, i, out, g, a, b):
         """Return g bᵀ or aᵀ g."""

@@ -23,9 +23,8 @@ from common.symbolic import arrays, runtime
 from common.symbolic import elementwise as ew
 from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Constant, Input, Variable, ancestors, rebuilt
+from common.symbolic.indexing import Put
 from common.symbolic.products import LogSoftmax, LogSumExp, Softmax
-
-__all__ = ["SHAPE_ONLY", "replaced", "rewrite", "stabilized", "substitute"]
 
 LARGEST = 1000  # elements of a constant that is folded, or compared with others
 
@@ -137,21 +136,18 @@ def _value(x):
     return x
 
 
-def _name(x):
-    return None if x.operation is None else x.operation.name
+def _is_sum(x):
+    return isinstance(x.operation, arrays.Reduction) and x.operation.name == "sum"
 
 
 # Stable forms are found through operations that only move elements, and in constants, of which
 # `folded` tells what they were computed from.
 
-MOVES = {"index", "dimshuffle", "reshape", "reshape_like", "broadcast", "copy", "cast"}
-MOVES |= {"disconnected_grad", "zero_grad", "addbroadcast"}
-
 
 def _through(folded, x):
     """Return the variable whose elements `x` shows, and the moves between, the last one first."""
     moves, x = [], folded.get(x, x)
-    while _name(x) in MOVES and x.kind == x.inputs[0].kind:
+    while getattr(x.operation, "moves", False) and x.kind == x.inputs[0].kind:
         moves.append(x)
         x = folded.get(x.inputs[0], x.inputs[0])
     return x, moves
@@ -180,9 +176,9 @@ def _stable(folded, x):
 def _log(folded, x):
     """Return the logarithm of a softmax or of a sum of exponentials."""
     y, moves = _through(folded, x)
-    if _name(y) == "softmax":
+    if type(y.operation) is Softmax:
         return _moved(LogSoftmax(y.operation.axes)(*y.inputs), moves)
-    z = _exponent(folded, y.inputs[0]) if _name(y) == "sum" else None
+    z = _exponent(folded, y.inputs[0]) if _is_sum(y) else None
     return None if z is None else _moved(LogSumExp(y.operation.axes)(z), moves)
 
 
@@ -195,7 +191,7 @@ def _exponent(folded, x):
 def _softmax(folded, a, b):
     """Return exp(z) / Σ exp(z) as a softmax, if a sum contains what is divided by it."""
     total, pattern = _turned(folded, b)
-    if _name(total) != "sum" or b.ndim > a.ndim:
+    if not _is_sum(total) or b.ndim > a.ndim:
         return None
     z, summed = _exponent(folded, a), _exponent(folded, total.inputs[0])
     if z is None or summed is None:
@@ -216,7 +212,7 @@ def _softmax(folded, a, b):
 def _turned(folded, x):
     """Return what `x` is a dimshuffle of, and which of its axes each axis of `x` is."""
     pattern, x = list(range(x.ndim)), folded.get(x, x)
-    while _name(x) == "dimshuffle":
+    while isinstance(x.operation, arrays.Dimshuffle):
         pattern = ["x" if a == "x" else x.operation.pattern[a] for a in pattern]
         x = folded.get(x.inputs[0], x.inputs[0])
     return x, pattern
@@ -224,14 +220,11 @@ def _turned(folded, x):
 
 # Cheaper forms that aren't equations
 
-# Which input of an operation counts only by its shape.
-SHAPE_ONLY = {"broadcast": 1, "reshape_like": 1, "put": 1, "size": 0, "count": 0}
-
 
 def _scalar_in(x):
     """Return the scalar that the array `x` is filled with, else None."""
     start = x
-    while _name(x) in ("broadcast", "dimshuffle", "alloc"):
+    while type(x.operation) in (arrays.BroadcastLike, arrays.Dimshuffle, arrays.Alloc):
         x = x.inputs[0]
     if isinstance(x, Constant) and x.ndim and x.value.size == 1 and not x.name:
         x = Constant(x.value.reshape(()), dtype=x.dtype)
@@ -247,7 +240,7 @@ def _unfilled(x):
             continue
         if any(_covers(z, y) for z in inputs[:i] + inputs[i + 1 :]):
             return x.operation(*inputs[:i], scalar, *inputs[i + 1 :])
-        if len(inputs) == 1 and _name(y) == "broadcast":
+        if len(inputs) == 1 and type(y.operation) is arrays.BroadcastLike:
             return arrays.broadcast_like(x.operation(scalar), y.inputs[1])
     return None
 
@@ -265,18 +258,18 @@ def _covers(y, x):
 
 def _cheaper(x):
     """Return the cheaper form of `x`, or None."""
-    name, inputs = x.operation.name, x.inputs
-    if name == "copy":
+    kind, inputs = type(x.operation), x.inputs
+    if kind is arrays.Copy:
         return inputs[0]
-    if name == "dimshuffle":
+    if kind is arrays.Dimshuffle:
         start, pattern = _turned({}, x)
         turned = arrays.dimshuffle(start, pattern)
         return None if start is inputs[0] and turned is not start else turned
-    if name == "zero_or_product":
+    if x.operation is ew.zero_or_product:
         g, f = [y.value if isinstance(y, Constant) else None for y in inputs]
         finite, nonzero = f is not None and np.isfinite(f).all(), g is not None and g.all()
         return ew.mul(*inputs) if finite or nonzero else None
-    if name in ("broadcast", "put"):
+    if kind in (arrays.BroadcastLike, Put):
         scalar = _scalar_in(inputs[0])
         return None if scalar is None else x.operation(scalar, *inputs[1:])
     return _by_equation(CHEAPER, x)
@@ -287,9 +280,9 @@ def _folded(x):
     if not x.inputs or not all(isinstance(y, Constant) and not y.name for y in x.inputs):
         return None
     size = math.prod([n if isinstance(n, int) else math.inf for n in x.dims])
-    if not size <= LARGEST or x.operation.name in ("print", "draw"):
+    if not size <= LARGEST or isinstance(x.operation, arrays.Print):
         return None
-    values = {f"x{i}": y.value.item() if y.weak else y.value for i, y in enumerate(x.inputs)}
+    values = {f"x{i}": y.operand for i, y in enumerate(x.inputs)}
     try:
         with np.errstate(all="ignore"):
             value = eval(x.operation.code(*values), runtime.NAMESPACE | values)
@@ -359,11 +352,11 @@ class _Rewriter:
 
     def measured_first(self, x):
         """Return `x` with a shape taken from the first variable that has it, or None."""
-        i = SHAPE_ONLY.get(x.operation.name)
+        i = x.operation.shape_only
         if i is None:
             return None
         y = x.inputs[i]
-        if x.operation.name != "size":
+        if type(x.operation) is not arrays.ShapeOf:
             first = self.first.get(y.dims, y)
             return None if first is y else x.operation(*x.inputs[:i], first, *x.inputs[i + 1 :])
         n = y.dims[x.operation.axis]

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-__all__ = ["NAMESPACE"]
-
 
 def sigmoid(x, out=None):
     """Return 1 / (1 + exp(−x)), in `out` if that is given; it may be `x`."""

@@ -23,12 +23,10 @@ from common.symbolic.elementwise import (
     tanh, true_div, xor,
 )
 from common.symbolic.gradient import grad, hessian, jacobian
-from common.symbolic.graph import AXES as _AXES
-from common.symbolic.graph import TensorType, shared
-from common.symbolic.graph import Constant as TensorConstant
-from common.symbolic.graph import Shared as TensorSharedVariable
-from common.symbolic.graph import Variable as TensorVariable
-from common.symbolic.graph import as_variable as as_tensor_variable
+from common.symbolic.graph import (
+    AXES as _AXES, Constant as TensorConstant, Shared as TensorSharedVariable, TensorType,
+    Variable, as_variable as as_tensor_variable, shared,
+)
 from common.symbolic.indexing import diag, inc_subtensor, nonzero, set_subtensor, take
 from common.symbolic.products import batched_dot, dot, outer, tensordot
 from common.symbolic.tensor import nnet, shared_randomstreams, signal
@@ -38,7 +36,7 @@ abs_ = abs
 bitwise_and, bitwise_or, bitwise_xor, bitwise_not = and_, or_, xor, invert
 square, sign, reciprocal, power, not_equal, where = sqr, sgn, inv, pow, neq, switch
 scalar_from_tensor = tensor_from_scalar = as_tensor_variable
-Variable = TensorVariable
+TensorVariable = Variable
 
 __getattr__ = _absent_from(__name__)
 

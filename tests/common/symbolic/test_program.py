@@ -396,3 +396,25 @@ def test_draws_with_probabilities_of_float32_and_without_replacement():
     assert (streams.multinomial((4,), 9, pvals).eval().sum(axis=1) == 9).all()
     numbers = streams.choice((5,), 5, replace=False).eval()
     np.testing.assert_array_equal(np.sort(numbers), np.arange(5))
+
+
+@pytest.mark.parametrize("name", ["copy", "dimshuffle", "zero_or_product", "sum", "relu", "print"])
+def test_a_new_operation_may_have_the_name_of_another(name):
+    new = Elementwise(name, "2 * {0}", None, lambda g, y, x: 2 * g)
+    x, y = T.dvectors("x", "y")
+    check([x], [T.log(new(T.exp(x))), T.grad(T.sum(new(x) ** 2), x)], [1.0, 2.0])
+    for name, template in (("switch", "{0} + 3 * {1}"), ("mul", "{0} - {1}")):
+        check([x, y], [Elementwise(name, template, None)(x, T.exp(y))], [1.0, 2.0], [3.0, 4.0])
+
+
+def test_what_is_printed_is_printed_when_it_is_computed_and_as_it_is(capsys):
+    x = T.dscalar("x")
+    shown = printing.Print("constant")(2.0), T.log(printing.Print("p")(T.nnet.sigmoid(x)))
+    f = function([x], shown)
+    assert not capsys.readouterr().out
+    f(0.0)
+    assert sorted(capsys.readouterr().out.split("\n")) == [
+        "",
+        "constant __str__ = 2.0",
+        "p __str__ = 0.5",
+    ]

@@ -411,6 +411,7 @@ BAD = {
     "doesn't fit into": lambda x: T.set_subtensor(x[0].astype("float32")[0], T.dscalar()),
     "1.5 of float64 doesn't fit into": lambda x: T.set_subtensor(x.astype("int32")[0], 1.5),
     "must be an indexed variable": lambda x: T.inc_subtensor(x, 1),
+    "must be an indexed variable, .* got count": lambda x: T.set_subtensor(x.size, 1),
     "axis 3 is out of bounds": lambda x: T.shape_padaxis(x, 3),
     "axis 5 is out of bounds": lambda x: T.stack([x, x], axis=5),
     "tensordot: axis 2 is out of bounds": lambda x: T.tensordot(x, x, [[2], [0]]),
