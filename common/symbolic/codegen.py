@@ -113,8 +113,7 @@ class Program:
         A variable is inlined if it has no name, is used once, and takes next to no time: views,
         scalars, comparisons. `_memory` has the variables whose arrays must be intact to read a
         variable (several, for one that is inlined), `_last` the variable that reads such an array
-        last.
-        Inputs and constants aren't in it, since nothing is ever written into them.
+        last. Inputs and constants aren't in it, since nothing is ever written into them.
         """
         times = Counter(itertools.chain(outputs, outputs, *(x.inputs for x in order)))
         self._inlined, self._memory, self._last = {}, {}, {}

@@ -231,9 +231,8 @@ class Function:
     def copy(self, share_memory=False, swap=None, delete_updates=False, name=None, profile=None):
         """Return a function with other shared variables (`swap`: old to new), or without updates.
 
-        A TypeError is raised if a new variable hasn't the type of the old one. The copy is called
-        `name`.
-        `share_memory` and `profile` have no effect.
+        The copy is called `name`. `share_memory` and `profile` have no effect. A TypeError is
+        raised if a new variable hasn't the type of the old one.
         """
         ins, results, updated, returns, _ = self._made_from
         swap = _pairs("swap", swap)
