@@ -39,16 +39,18 @@ def test_operations_return_the_dtype_that_they_declare(name, floatX):
 
 # Expressions by their dtype. One or two numbers stand for every operation that takes them.
 RULE = {
-    "bool": "eq(ivector(), 1); eq(ivector(), 1) + eq(ivector(), 1); eq(2, 0.5)",
+    "bool": "eq(ivector(), 1); eq(ivector(), 1) + eq(ivector(), 1); eq(2, 0.5); "
+    "diag(tensor('bool', [False]))",
     "int8": "bvector() + 1; switch(bvector(), 1, 0); switch(fvector(), 1, 0); switch(2, 1, 0); "
-    "constant(2); fill(dvector(), 2); flatten(2); Print()(2)",
+    "constant(2); fill(dvector(), 2); flatten(2); Print()(2); repeat(2, 2); diag(bvector())",
+    "uint8": "diag(tensor('uint8', [False]))",
     "int16": "bvector() + 300; switch(fvector(), bvector(), 300); stack([bscalar(), 300])",
     "int64": "ivector() + 2**40; constant(2) * 3; -constant(2); maximum(1, 2); stack([1, 2]); "
     "imatrix().sum(); imatrix().sum(axis=[]); arange(iscalar(), iscalar(), iscalar()); arange(2); "
     "dmatrix().shape[0]; fmatrix().argmax()",
     "uint64": "abs(constant(2**63)); tensor('uint8', [False]).sum()",
     "float32": "fvector() * 0.1; fvector() * 100_000; exp(bvector()); exp(wvector()); "
-    "fmatrix().mean(); arange(fscalar()); arange(0, fscalar(), 0.5); "
+    "fmatrix().mean(); arange(fscalar()); arange(0, fscalar(), 0.5); outer(2, fvector()); "
     "stack([fscalar(), 0.1, 2**40])",
     "float64": "ivector() * 0.5; ivector() / 0.5; fvector() + ivector(); exp(ivector()); "
     "imatrix().mean(); fmatrix().mean(dtype='float64'); arange(0, iscalar(), 0.5); "
@@ -59,7 +61,7 @@ RULE = {
     "switch(bvector(), 100_000, 0.5); switch(fvector(), 1, 0.5); "
     "nnet.hard_sigmoid(2); nnet.elu(2); nnet.softmax(ivector()); "
     "stack([100_000, 0.5]); arange(0, 1, 0.1); arange(0, bscalar(), 0.5); matrix(dtype='floatX'); "
-    "fill(dvector(), 0.5); repeat(0.5, 2); outer(2, 0.5)",
+    "fill(dvector(), 0.5); repeat(0.5, 2); outer(2, 0.5); take(0.5, constant([0]))",
     "complex64": "fvector() * 1j",
     "complex128": "ivector() * 1j; constant(2) * 1j; 0.5 + constant(1j)",
 }

@@ -81,6 +81,7 @@ def test_input_that_does_not_matter_in_the_end_is_used():
     equal(function([v], T.zeros_like(v))([1, 2]), [0, 0])
     for cost, derivative in ((3 * x, 3), (x**1, 1), (T.floor(x), 0), (x * w, 1)):
         assert function([x], T.grad(cost, x))(5) == derivative
+        assert function([x], 2 * T.grad(cost, x))(5) == 2 * derivative
     function([x], [], updates={w: w * x})(3)
     assert w.get_value() == 3
 

@@ -9,7 +9,6 @@ import common.symbolic.tensor as T
 from common.symbolic import function, printing, runtime, shared
 from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Constant, Operation, Shared, ancestors
-from common.symbolic.tensor.shared_randomstreams import RandomStreams
 
 ALONE = {k: v for k, v in runtime.NAMESPACE.items() if k != "__builtins__"}
 PLAIN = (ast.Assert, ast.Assign, ast.AugAssign, ast.Expr, ast.Return)
@@ -388,11 +387,3 @@ def test_only_elementwise_operations_write_into_an_input():
 def test_the_program_of_a_new_operation_must_name_its_inputs():
     with pytest.raises(ValueError, match=r"its first input \{0\}, got 'x \+ 1'"):
         Elementwise("new", "x + 1", "float")
-
-
-def test_draws_with_probabilities_of_float32_and_without_replacement():
-    streams, pvals = RandomStreams(0), np.array([0.1] * 10 + [0.0], np.float32)
-    assert pvals.sum(dtype=np.float64) > 1
-    assert (streams.multinomial((4,), 9, pvals).eval().sum(axis=1) == 9).all()
-    numbers = streams.choice((5,), 5, replace=False).eval()
-    np.testing.assert_array_equal(np.sort(numbers), np.arange(5))
