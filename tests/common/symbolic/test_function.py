@@ -428,6 +428,7 @@ def test_givens_of_intermediates_constants_and_shared_variables():
         ({T.drow("x"): np.ones((2, 3))}, ["x", r"size 1|\(1, \?\)"]),
         ({T.drow("x"): T.dvector("v").reshape((2, 3))}, ["x", r"\(1, \?\)", r"\(2, 3\)"]),
         ({3: T.dscalar("x")}, "3"),
+        (shared(1.0, "w"), "givens must be a dict or a list of pairs, got w"),
         ([T.dscalar("x")], "givens"),
         (3, "givens"),
         ([(T.dscalar("x"), 1, 2)], "givens"),

@@ -122,14 +122,3 @@ def test_debugprint_of_large_and_deep_expressions():
     assert [debugprint(chain, depth=d, file="str").count("\n") for d in (1, 2)] == [0, 1]
     for depth in (-1, 99):
         assert debugprint(power, depth=depth, file="str") == debugprint(power, file="str")
-
-
-@pytest.mark.parametrize("name", ["", "a b", "x\ny", "'", "🐍", "[A]", "%s{0}", "x" * 3000])
-def test_odd_names_do_not_break_printing(name):
-    a = T.dscalar(name)
-    h = T.exp(a)
-    h.name = name
-    assert isinstance(pp(h * a), str)
-    assert debugprint(h * a, file="str").startswith("mul [A]")
-    assert isinstance(repr(a), str)
-    assert isinstance(repr(function([a], h, name=name)), str)

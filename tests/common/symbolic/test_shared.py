@@ -66,6 +66,14 @@ def test_lists_with_variables_are_stacked():
     assert T.sum([x, w[1], 3]).eval({x: 5.0}) == 9
 
 
+@pytest.mark.parametrize("name", [3, True, b"x", ["x"], T.dscalar])
+def test_name_must_be_a_string(name):
+    with pytest.raises(TypeError, match="name"):
+        T.dscalar(name)
+    with pytest.raises(TypeError, match="name of a shared variable must be a string, got"):
+        shared(np.ones(2), name)
+
+
 @pytest.mark.parametrize("options", [{}, {"borrow": False}, {"borrow": True}])
 def test_arrays_are_shared_only_if_they_are_borrowed(options):
     borrow = options.get("borrow", False)
@@ -132,6 +140,7 @@ def test_updates_keep_the_dtype():
         (lambda w: {T.dmatrix("x"): w}, TypeError, "updates must be of shared variables"),
         (lambda w: {w * 2: w}, TypeError, "updates must be of shared variables"),
         (lambda w: {"w": w}, TypeError, "updates must be of shared variables"),
+        (lambda w: w, TypeError, "updates must be a dict or a list of pairs, got weight"),
         (lambda w: [w, w], TypeError, "updates must be a dict or a list of pairs"),
         (lambda w: [(w, w, w)], TypeError, "updates must be a dict or a list of pairs"),
         (lambda w: [(w, w + 1), (w, w + 2)], ValueError, "updates have weight twice"),

@@ -126,19 +126,6 @@ def test_all_of_an_array_is_a_part_of_it():
         assert "put" not in function([m], g).source
 
 
-def test_constants_of_a_dtype():
-    for x, dtype in ((3, "int8"), (3, "float32"), (2.5, "int64"), ([1, 2.5], "float32")):
-        c = T.constant(x, name="c", dtype=dtype)
-        assert (type(c), c.dtype, c.name) == (T.TensorConstant, dtype, "c")
-        result = (c + T.zeros_like(c)).eval()
-        equal(result, np.asarray(x, dtype))
-        assert result.dtype == dtype
-    assert (T.fvector("v") * T.constant(0.1)).dtype == "float32"
-    assert (T.fvector("v") * T.constant(0.1, dtype="float64")).dtype == "float64"
-    with pytest.raises(TypeError, match="got 'flaot'"):
-        T.constant(1, dtype="flaot")
-
-
 def test_parameters_have_the_names_and_order_of_theano():
     x, t = T.dvector("x"), T.dtensor3("t")
     f = function([x, theano.In(t, "images", np.ones((1, 2, 3)))], [x.sum(), t.sum()])
@@ -148,17 +135,6 @@ def test_parameters_have_the_names_and_order_of_theano():
     equal(T.concatenate(tensor_list=[x, x], axis=0).eval({x: [1, 2]}), [1, 2, 1, 2])
     for y in (T.flatten(t, outdim=2), t.flatten(outdim=2), T.flatten(t, 2), t.flatten(ndim=2)):
         assert y.eval({t: np.ones((2, 3, 4))}).shape == (2, 12)
-
-
-def test_errors_name_the_argument():
-    x, s = T.dscalar("x"), shared(1.0)
-    with pytest.raises(TypeError, match="updates must be a dict or a list of pairs, got x"):
-        function([x], x, updates=x)
-    with pytest.raises(TypeError, match="givens must be a dict or a list of pairs, got s"):
-        function([x], x, givens=shared(1.0, "s"))
-    for name in (3, True, s):
-        with pytest.raises(TypeError, match="name of a shared variable must be a string, got"):
-            shared(np.ones(2), name)
 
 
 def test_norms():
