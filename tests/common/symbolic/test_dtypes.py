@@ -93,7 +93,9 @@ def test_small_integers_neither_overflow_nor_lose_accuracy():
     assert (b + 300).eval({b: 1}) == 301
     assert (i + 2**40).eval({i: [1]}) == 2**40 + 1
     assert T.cast(300, "int8").eval() == 44  # modulo 2⁸, as NumPy casts arrays
-    assert T.constant(2.5, dtype="int64").eval() == 2
+    constant = T.constant([1, 2.5], name="c", dtype="int64")
+    assert (type(constant), constant.name) == (T.TensorConstant, "c")
+    np.testing.assert_array_equal(constant.eval(), [1, 2])
     assert T.grad(2**x, x).eval({x: 0.0}) == np.log(2)
     assert T.grad(b**x, x).eval({x: 0.0, b: 100}) == np.log(100)
 

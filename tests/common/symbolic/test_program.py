@@ -142,6 +142,7 @@ def named(variable, name):
         (T.switch(x > 0, x, -x), ["t1 = -x", "t2 = np.where(x > 0, x, t1)"]),
         (x.sum() / x.shape[0], ["t1 = x.sum() / np.int64(x.shape[0])"]),
         (x[1:], ["t1 = x[1:]", "result = np.array(t1)"]),
+        (T.exp(x[:, :]), ["t1 = np.exp(x)"]),
         (
             T.zeros_like(x),
             ["t1 = np.broadcast_to(np.float64(0.0), x.shape)", "result = np.array(t1)"],

@@ -113,19 +113,6 @@ def test_variances_count_degrees_of_freedom(given, dtype):
         close(result, expected, rtol=1e-6)
 
 
-def test_all_of_an_array_is_a_part_of_it():
-    m, v, at = T.dmatrix("m"), T.dvector("v"), np.arange(6.0).reshape(2, 3)
-    for whole in (m[:], m[...], m[:, :]):
-        f = function([m, v], [T.set_subtensor(whole, v), T.inc_subtensor(whole, 2 * whole)])
-        replaced, added = f(at, [7, 8, 9])
-        equal(replaced, [[7, 8, 9], [7, 8, 9]])
-        equal(added, 3 * at)
-        g = T.grad((T.sqr(whole) + m).sum(), [whole, m])
-        equal(function([m], g)(at), [2 * at, 2 * at + 1])
-        assert function([m], T.exp(whole)).source == function([m], T.exp(m)).source
-        assert "put" not in function([m], g).source
-
-
 def test_parameters_have_the_names_and_order_of_theano():
     x, t = T.dvector("x"), T.dtensor3("t")
     f = function([x, theano.In(t, "images", np.ones((1, 2, 3)))], [x.sum(), t.sum()])
