@@ -52,30 +52,6 @@ def check(inputs, outputs, *values):
     return f
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda x: [T.nnet.softmax(x), T.nnet.log_softmax(x), T.nnet.relu(x), T.nnet.softplus(x)],
-        lambda x: [x[::-1, 1:], x[0], x[None], x[..., 0], x.reshape((-1,)), x.flatten(), x.T],
-        lambda x: [x.sum(axis=0), x.mean(), x.max(axis=1), x.argmax(), x.var(axis=0), x.shape],
-        lambda x: [T.grad(x[0].sum() ** 2 + x[1:].max(), x), T.outer(x[0], x[1])],
-        lambda x: [T.cast(x, "float32"), T.cast(x > 0, "int8"), T.zeros_like(x), T.ones_like(x)],
-        lambda x: [T.concatenate([x, x[:1]]), T.clip(x, -0.5, 0.5), T.switch(x > 0, x, 1)],
-        lambda x: [x * np.float32(0.5), x + np.int64(2), x**-2.0, x // 0.5, x % 2, abs(x), -x],
-        lambda x: [x[T.arange(x.shape[0]), T.argmin(x, axis=1)], T.nnet.sigmoid(x), x * 1j],
-        lambda x: [T.minimum(x, np.inf), x[np.array([2, 0])], x * np.nan, T.constant(2.0, "c") * x],
-        lambda x: [
-            T.set_subtensor(x[0], x[1]),
-            T.log(T.nnet.softmax(x))[0, 1],
-            x + np.array([1, np.inf]),
-        ],
-    ],
-)
-def test_every_kind_of_operation(make):
-    x = T.dmatrix("x")
-    check([x], make(x), np.random.default_rng(0).standard_normal((3, 2)))
-
-
 # Precedence: the text of one operation within that of another.
 
 BINARY = [

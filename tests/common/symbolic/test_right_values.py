@@ -197,7 +197,6 @@ PROBABILITIES = {
     "vector": (lambda m: T.exp(m[0]) / total(m[0]), [0, -1000]),
     "keepdims": (lambda m: T.exp(m) / total(m, 1, True), [[0, -1000], [-1000, 0]]),
     "new axis": (lambda m: T.exp(m) / total(m, 1)[:, None], [[0, -1000], [-1000, 0]]),
-    "dimshuffle": (lambda m: T.exp(m) / total(m, 1).dimshuffle(0, "x"), [[0, -1000], [-1000, 0]]),
     "columns": (lambda m: T.exp(m) / total(m, 0), [[0, -LOG2], [-2000, -LOG2]]),
     "all": (lambda m: T.exp(m).T / total(m), [[0, -2000], [-1000, -1000]]),
     "column": (lambda m: T.exp(m[0])[:, None] / total(m[0]), [[0], [-1000]]),
@@ -205,7 +204,6 @@ PROBABILITIES = {
     "of the transpose": (lambda m: T.exp(m).T / T.sum(T.exp(m).T, 0), [[0, -1000], [-1000, 0]]),
     "above the transpose": (lambda m: T.exp(m).T / total(m.T, 0), [[0, -1000], [-1000, 0]]),
     "below the transpose": (lambda m: T.exp(m.T) / total(m, 1), [[0, -1000], [-1000, 0]]),
-    "sigmoid": (lambda m: T.exp(m) / (1 + T.exp(m)), [[0, -LOG2], [-1000, -LOG2]]),
 }
 
 

@@ -56,7 +56,6 @@ def test_methods_are_those_of_numpy_and_theano():
         close(eval(method).eval({x: value}), eval(method, {"x": value}))
     close(x.dimshuffle(0, "x", 2, 1).eval({x: value}), value.transpose(0, 2, 1)[:, None])
     close(x.dimshuffle([2, 1, 0]).eval({x: value}), value.T)
-    close(x.flatten(outdim=2).eval({x: value}), value.reshape(2, 12))
     close(x.norm(2).eval({x: value}), np.sqrt((value**2).sum()))
 
 

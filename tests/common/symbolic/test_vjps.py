@@ -166,6 +166,10 @@ NOT_EMPTY = [
     ("stack scalars", ["n"], real, lambda m, x: m.stack([x[0] ** 2, 2 * x[-1]])),
     ("addbroadcast", ["n"], real, lambda m, x: m.addbroadcast(x[:1], 0) * x),
     ("reshape", ["nkm"], real, lambda m, x: x.reshape((x.shape[1], -1)) ** 2),
+    (
+        *("reshape and broadcast", ["nk"], real),
+        lambda m, x: m.reshape(x, (x.shape[0], 1, -1)) * m.reshape(x, (1, -1, x.shape[1])),
+    ),
     ("tile", ["nk"], real, lambda m, x: m.tile(x, (2, 1)) ** 2),
     ("diag", ["nn"], real, lambda m, x: m.diag(x) ** 2),
     ("softmax", ["nk"], real, lambda m, x: m.softmax(x)),
