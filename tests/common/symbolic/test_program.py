@@ -119,6 +119,7 @@ def named(variable, name):
         (x.sum() / x.shape[0], ["t1 = x.sum() / np.int64(x.shape[0])"]),
         (x[1:], ["t1 = x[1:]", "result = np.array(t1)"]),
         (T.exp(x[:, :]), ["t1 = np.exp(x)"]),
+        ((x**2 + T.exp(x)).shape[1:], ["t1 = np.array([x.shape[1]])"]),
         (
             T.zeros_like(x),
             ["t1 = np.broadcast_to(np.float64(0.0), x.shape)", "result = np.array(t1)"],

@@ -353,11 +353,3 @@ def test_sizes_that_never_broadcast():
         m + np.ones(3) + np.ones(4)
     with pytest.raises(ValueError, match="m has 2 axes, more than x, 1"):
         T.fill(T.dvector("x"), m)
-
-
-def test_shape_does_not_compute_what_has_it():
-    x = T.dmatrix("x")
-    f = theano.function([x], (x**2 + T.exp(x)).shape)
-    assert "square" not in f.source
-    assert "exp" not in f.source
-    np.testing.assert_array_equal(f(np.ones((2, 3))), [2, 3])

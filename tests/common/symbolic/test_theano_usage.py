@@ -138,35 +138,6 @@ def test_copies_of_a_function():
                 f.copy(swap=wrong)
 
 
-def test_logistic_regression_by_updates():
-    rng = np.random.default_rng(0)
-    n, feats = 100, 20
-    data = rng.standard_normal((n, feats)), rng.integers(size=n, low=0, high=2)
-    x, y = T.dmatrix("x"), T.dvector("y")
-    w = theano.shared(rng.standard_normal(feats), name="w")
-    b = theano.shared(0.0, name="b")
-    hand_w, hand_b = w.get_value(), 0.0
-
-    p_1 = 1 / (1 + T.exp(-T.dot(x, w) - b))
-    prediction = p_1 > 0.5
-    xent = -y * T.log(p_1) - (1 - y) * T.log(1 - p_1)
-    cost = xent.mean() + 0.01 * (w**2).sum()
-    gw, gb = T.grad(cost, [w, b])
-    train = theano.function(
-        inputs=[x, y],
-        outputs=[prediction, xent],
-        updates=((w, w - 0.1 * gw), (b, b - 0.1 * gb)),
-    )
-    for _ in range(100):
-        p = 1 / (1 + np.exp(-data[0] @ hand_w - hand_b))
-        guess, loss = train(*data)
-        equal(guess, p > 0.5)
-        close(loss, -np.log(np.where(data[1], p, 1 - p)), rtol=1e-9)
-        hand_w = hand_w - 0.1 * (data[0].T @ (p - data[1]) / n + 0.02 * hand_w)
-        hand_b = hand_b - 0.1 * (p - data[1]).mean()
-        close([*w.get_value(), b.get_value()], [*hand_w, hand_b], rtol=1e-9)
-
-
 def test_derivative_of_a_square():
     x = T.dscalar("x")
     gy = T.grad(x**2, x)
