@@ -54,9 +54,8 @@ RULE = {
     "uint64": "abs(constant(2**63)); tensor('uint8', [False]).sum()",
     "float32": "constant(3, dtype='float32'); constant([1, 2.5], dtype='float32'); "
     "fvector() * constant(0.1); fvector() * 0.1; fvector() * 100_000; exp(bvector()); "
-    "exp(wvector()); "
-    "fmatrix().mean(); arange(fscalar()); arange(0, fscalar(), 0.5); outer(2, fvector()); "
-    "stack([fscalar(), 0.1, 2**40])",
+    "exp(wvector()); fmatrix().mean(); arange(fscalar()); arange(0, fscalar(), 0.5); "
+    "outer(2, fvector()); stack([fscalar(), 0.1, 2**40])",
     "float64": "ivector() * 0.5; ivector() / 0.5; fvector() + ivector(); exp(ivector()); "
     "imatrix().mean(); fmatrix().mean(dtype='float64'); arange(0, iscalar(), 0.5); "
     "stack([iscalar(), 0.5]); dvector() * 0.1; fvector() * constant(0.1, dtype='float64')",

@@ -121,11 +121,6 @@ def test_gradients_jointly_and_in_turn(cost, wrt, expected):
         assert derived_by(lambda: [adjoints.grad(variable) for variable in wrt])[1] == 1
 
 
-def test_gradient_with_respect_to_an_intermediate_can_be_computed_from_it():
-    h = T.exp(x)
-    assert function([h], T.grad(h**3, h))(2) == 12
-
-
 def test_gradients_are_named_after_cost_and_variable():
     h = T.exp(x)
     h.name = "h"
@@ -226,14 +221,6 @@ def test_disconnected_variable_can_be_warned_of(ask):
 def test_ignored_disconnected_variable_gives_zeros(variable):
     g = T.grad(x**2, variable, disconnected_inputs="ignore")
     check(g, variable, np.zeros(np.shape(AT[variable])))
-
-
-def test_ignored_zeros_have_the_size_of_a_shared_variable_at_the_call():
-    s = shared(np.ones(2))
-    f = function([], T.grad(shared(1.0) * 2, s, disconnected_inputs="ignore"))
-    assert f().shape == (2,)
-    s.set_value(np.ones(5))
-    assert f().shape == (5,)
 
 
 def test_derivative_with_respect_to_an_integer_has_floatX(monkeypatch):
@@ -337,23 +324,13 @@ def test_adjoints_kept_derive_no_more_than_one_joint_call():
     assert len({f.source.count("\n") for f in fs}) == 1
 
 
-def test_work_grows_with_the_length_of_the_expression_not_with_the_number_of_paths():
-    def derived(n):
-        h = x
-        for _ in range(n):
-            h = T.sin(h) * h
-        return derived_by(lambda: T.grad(h, x))[1]
-
-    assert derived(400) <= 2.2 * derived(200) < 400 * 10
-
-
-@pytest.mark.parametrize("n", [1_000, 100_000])
-def test_long_chain_of_operations(n):
+@pytest.mark.parametrize("n", [300, 33_000])
+def test_work_grows_with_the_length_of_an_expression_not_with_the_number_of_paths(n):
     h = x
     for _ in range(n):
-        h = h + x
+        h = (h + h) / 2 + x  # of two times as many paths
     g, derived = derived_by(lambda: T.grad(h, x))
-    assert derived <= 2 * n
+    assert derived <= 3.1 * n
     assert function([x], [h, g])(0.5) == [0.5 * (n + 1), n + 1]
     assert len(pp(h)) < 10_000
     assert debugprint(h, depth=3, file="str").count("\n") < 10

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import common.symbolic.tensor as T
-from common.symbolic import debugprint, function, pp, printing, runtime, shared
+from common.symbolic import debugprint, function, pp, runtime, shared
 from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Constant, Operation, Shared, ancestors
 
@@ -168,13 +168,6 @@ def test_shapes_that_depend_on_values_are_taken_before_these_are_overwritten():
     t = T.exp(x)
     for make in (T.zeros_like, lambda part: part.shape[0] * 2, lambda part: T.grad(part.sum(), x)):
         check([x], [-t, make(x[: T.argmax(t)])], [1.0, 2.0, 5.0, 3.0])
-
-
-def test_what_was_printed_is_not_written_into(capsys):
-    x = T.dvector("x")
-    t = T.exp(x)
-    check([x], [printing.Print("t is")(t) + 1, t], [0.0, 1.0])
-    assert "t is" in capsys.readouterr().out
 
 
 # Names that Python or the program has, or that want to be run.

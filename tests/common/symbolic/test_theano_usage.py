@@ -138,15 +138,10 @@ def test_copies_of_a_function():
                 f.copy(swap=wrong)
 
 
-def test_derivative_of_a_square():
+def test_the_graph_of_a_function():
     x = T.dscalar("x")
-    gy = T.grad(x**2, x)
-    f = theano.function([x], gy)
-    assert f(4) == 8.0
-    assert np.allclose(f(94.2), 188.4)
-    assert "x" in pp(gy)
+    f = theano.function([x], T.grad(x**2, x))
     [optimized] = f.outputs
-    assert f.maker.fgraph.outputs == [optimized]
-    assert f.maker.fgraph.toposort() == [optimized]
-    assert optimized.eval({x: 4}) == 8.0
-    assert pp(optimized) in ("(2.0 * x)", "(x * 2.0)", "(x * 2)", "(2 * x)")
+    assert f.maker.fgraph.outputs == f.maker.fgraph.toposort() == [optimized]
+    assert optimized.eval({x: 4}) == f(4) == 8
+    assert pp(optimized) == "(2 * x)"

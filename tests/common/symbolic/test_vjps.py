@@ -401,6 +401,8 @@ BAD = {
     "must be integers or a mask, got True": lambda x: x[True],
     "doesn't fit into": lambda x: T.set_subtensor(x[0].astype("float32")[0], T.dscalar()),
     "1.5 of float64 doesn't fit into": lambda x: T.set_subtensor(x.astype("int32")[0], 1.5),
+    "can't be broadcast to each other": lambda x: x + np.ones(3) + np.ones(4),
+    "x has 2 axes, more than row, 1": lambda x: T.fill(T.dvector("row"), x),
     "must be an indexed variable": lambda x: T.inc_subtensor(x, 1),
     "axis 3 is out of bounds": lambda x: T.shape_padaxis(x, 3),
     "axis 5 is out of bounds": lambda x: T.stack([x, x], axis=5),
