@@ -74,6 +74,7 @@ BOUNDED = {
     "softplus(x)": (lambda x, same: nnet.softplus(same(x)), SOFTPLUS),
     "tanh(x)": (lambda x, same: T.tanh(same(x)), TANH),
 }
+# These have a stable form only once they are simplified, which sees through no folded constant.
 NEGATED = {
     "-sigmoid(-x) + 1": (lambda x, same: -same(nnet.sigmoid(-x)) + 1, SIGMOID),
     "-(sigmoid(-x) - 1)": (lambda x, same: -same(nnet.sigmoid(-x) - 1), SIGMOID),

@@ -120,9 +120,6 @@ def test_norms():
             v.norm(L)
 
 
-# More examples.
-
-
 def test_copies_of_a_function():
     state, new_state, inc = theano.shared(0), theano.shared(10, name="new"), T.iscalar("inc")
     accumulator = theano.function([inc], state * 2, updates=[(state, state + inc)], name="add")
