@@ -6,7 +6,6 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 import pytest
-from hypothesis import strategies as st
 
 import common.symbolic.tensor as T
 from common.symbolic import shared
@@ -43,9 +42,6 @@ NUMPY = SimpleNamespace(
         "batched_dot": lambda a, b: anp.einsum("bnk,bkm->bnm", a, b),
     }
 )
-
-
-seeds = st.integers(0, 2**32 - 1)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """One dtype rule, Theano's: what a variable declares is what the compiled program returns."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -39,27 +40,32 @@ def test_operations_return_the_dtype_that_they_declare(name, floatX):
 
 # Expressions by their dtype. One or two numbers stand for every operation that takes them.
 RULE = {
-    "bool": "eq(ivector(), 1); eq(ivector(), 1) + eq(ivector(), 1); eq(2, 0.5)",
+    "bool": "eq(ivector(), 1); eq(ivector(), 1) + eq(ivector(), 1); eq(2, 0.5); "
+    "diag(tensor('bool', [False]))",
     "int8": "bvector() + 1; switch(bvector(), 1, 0); switch(fvector(), 1, 0); switch(2, 1, 0); "
-    "constant(2); fill(dvector(), 2); flatten(2); Print()(2)",
+    "constant(2); fill(dvector(), 2); flatten(2); Print()(2); repeat(2, 2); diag(bvector())",
+    "uint8": "diag(tensor('uint8', [False]))",
     "int16": "bvector() + 300; switch(fvector(), bvector(), 300); stack([bscalar(), 300])",
-    "int64": "ivector() + 2**40; constant(2) * 3; -constant(2); maximum(1, 2); stack([1, 2]); "
+    "int32": "switch(lvector(), ivector(), 3)",
+    "int64": "switch(lvector(), ivector(), constant(3, dtype='int64')); "
+    "ivector() + 2**40; constant(2) * 3; -constant(2); maximum(1, 2); stack([1, 2]); "
     "imatrix().sum(); imatrix().sum(axis=[]); arange(iscalar(), iscalar(), iscalar()); arange(2); "
     "dmatrix().shape[0]; fmatrix().argmax()",
     "uint64": "abs(constant(2**63)); tensor('uint8', [False]).sum()",
-    "float32": "fvector() * 0.1; fvector() * 100_000; exp(bvector()); exp(wvector()); "
-    "fmatrix().mean(); arange(fscalar()); arange(0, fscalar(), 0.5); "
-    "stack([fscalar(), 0.1, 2**40])",
+    "float32": "constant(3, dtype='float32'); constant([1, 2.5], dtype='float32'); "
+    "fvector() * constant(0.1); fvector() * 0.1; fvector() * 100_000; exp(bvector()); "
+    "exp(wvector()); fmatrix().mean(); arange(fscalar()); arange(0, fscalar(), 0.5); "
+    "outer(2, fvector()); stack([fscalar(), 0.1, 2**40])",
     "float64": "ivector() * 0.5; ivector() / 0.5; fvector() + ivector(); exp(ivector()); "
     "imatrix().mean(); fmatrix().mean(dtype='float64'); arange(0, iscalar(), 0.5); "
-    "stack([iscalar(), 0.5]); dvector() * 0.1",
+    "stack([iscalar(), 0.5]); dvector() * 0.1; fvector() * constant(0.1, dtype='float64')",
     "floatX": "bvector() * 0.5; bvector() / 0.5; ivector() / ivector(); ivector() / 2; exp(2.0); "
     "exp(2); floor(2); inv(2); constant(1) / 2; constant(100_000) * 0.5; 0.5 - constant(100_000); "
     "constant(2) ** 0.5; constant(7) // 0.5; maximum(100_000, 0.5); "
     "switch(bvector(), 100_000, 0.5); switch(fvector(), 1, 0.5); "
     "nnet.hard_sigmoid(2); nnet.elu(2); nnet.softmax(ivector()); "
     "stack([100_000, 0.5]); arange(0, 1, 0.1); arange(0, bscalar(), 0.5); matrix(dtype='floatX'); "
-    "fill(dvector(), 0.5); repeat(0.5, 2); outer(2, 0.5)",
+    "fill(dvector(), 0.5); repeat(0.5, 2); outer(2, 0.5); take(0.5, constant([0]))",
     "complex64": "fvector() * 1j",
     "complex128": "ivector() * 1j; constant(2) * 1j; 0.5 + constant(1j)",
 }
@@ -86,14 +92,18 @@ def test_small_integers_neither_overflow_nor_lose_accuracy():
     assert (b + 300).eval({b: 1}) == 301
     assert (i + 2**40).eval({i: [1]}) == 2**40 + 1
     assert T.cast(300, "int8").eval() == 44  # modulo 2⁸, as NumPy casts arrays
+    constant = T.constant([1, 2.5], name="c", dtype="int64")
+    assert (type(constant), constant.name) == (T.TensorConstant, "c")
+    np.testing.assert_array_equal(constant.eval(), [1, 2])
     assert T.grad(2**x, x).eval({x: 0.0}) == np.log(2)
     assert T.grad(b**x, x).eval({x: 0.0, b: 100}) == np.log(100)
 
 
-def test_dtypes_and_kinds_that_are_refused():
-    for make in (T.matrix, lambda dtype: T.cast(2, dtype), lambda dtype: T.zeros((3,), dtype)):
-        with pytest.raises(TypeError, match="float16 isn't supported"):
-            make(dtype="float16")
+def test_dtypes_kinds_and_templates_that_are_refused():
+    for make in (T.matrix, partial(T.cast, 2), partial(T.zeros, (3,)), partial(T.constant, 1)):
+        for dtype in ("float16", "flaot"):
+            with pytest.raises(TypeError, match=r"float16 isn't supported|got 'flaot'"):
+                make(dtype=dtype)
     for x in (1j, T.zscalar()):
         with pytest.raises(TypeError, match="is complex, so it can't be cast to float32"):
             T.cast(x, "float32")
@@ -101,3 +111,5 @@ def test_dtypes_and_kinds_that_are_refused():
         theano.shared(np.ones(3, "float16"))
     with pytest.raises(ValueError, match="kind must be None, 'float' or 'bool', got 'int'"):
         Elementwise("new", "{0}", "int")
+    with pytest.raises(ValueError, match=r"its first input \{0\}, got 'x \+ 1'"):
+        Elementwise("new", "x + 1", "float")

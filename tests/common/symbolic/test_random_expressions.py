@@ -11,6 +11,7 @@ import pytest
 
 import common.symbolic.tensor as T
 from common import symbolic as theano
+from common.symbolic import Shared
 
 N_STEPS = 50
 LARGEST = 40  # elements
@@ -108,13 +109,17 @@ FLAVOURS = {
 @pytest.mark.parametrize("flavour", FLAVOURS)
 @pytest.mark.parametrize("seed", range(10))
 def test_random_expression(ref, flavour, dtypes, seed):
-    """Values, gradients with respect to inputs and intermediate variables, dtypes, memory."""
+    """Values, gradients, dtypes and memory, and updates of some inputs, which read old values."""
     (shapes, known), rng = FLAVOURS[flavour], np.random.default_rng(seed)
     xs = [rng.uniform(-2, 2, shape).astype("float32").astype("float64") for shape in shapes]
     given = [x.astype(rng.choice(dtypes)) for x in xs]
     for x in given:
         x.flags.writeable = False
-    inputs = [T.TensorType(x.dtype, [known and k == 1 for k in x.shape])() for x in given]
+    kinds = [T.TensorType(x.dtype, [known and k == 1 for k in x.shape]) for x in given]
+    inputs = [
+        kind() if rng.random() < 0.6 else theano.shared(x, broadcastable=kind.broadcastable)
+        for x, kind in zip(given, kinds, strict=True)
+    ]
     steps, values, numbers = random_expression(ref, rng, inputs, xs)
     n = len(steps)
     shown, places = (rng.permutation(n)[: rng.choice([0, 5, n])].tolist() for _ in range(2))
@@ -126,6 +131,10 @@ def test_random_expression(ref, flavour, dtypes, seed):
     assert [g.dtype for g in gradients] == [x.dtype for x in wrt]
     assert {v.dtype for v in values} <= set(dtypes)
     outputs = [cost, *inputs, *(values[i] for i in [*shown, *shown]), *gradients]
+    shared = {w: x for w, x in zip(inputs, given, strict=True) if isinstance(w, Shared)}
+    number_of = dict(zip([*inputs, *values], [*xs, *numbers], strict=True))
+    fitting = {w: [v for v in number_of if v.type == w.type] for w in shared}
+    updates = {w: variables[rng.integers(len(variables))] for w, variables in fitting.items()}
 
     def cost_with(*xs):
         xs, more = [*xs[: len(shapes)]], dict(zip(places, xs[len(shapes) :], strict=True))
@@ -134,13 +143,18 @@ def test_random_expression(ref, flavour, dtypes, seed):
         return total(ref.NUMPY, xs[len(shapes) :])
 
     nothing = [np.zeros(np.shape(numbers[i])) for i in places]
-    expected = [total(ref.NUMPY, numbers), *xs, *(numbers[i] for i in [*shown, *shown])]
+    expected = [number_of[v] for v in updates.values()]
+    expected += [total(ref.NUMPY, numbers), *xs, *(numbers[i] for i in [*shown, *shown])]
     n_values = len(expected)
     expected += ref.autograd_gradients(cost_with)(*xs, *nothing)
-    f = theano.function(inputs, outputs, on_unused_input="ignore")
+    free = {v: x for v, x in zip(inputs, given, strict=True) if v not in shared}
+    f = theano.function(list(free), outputs, updates=updates, on_unused_input="ignore")
     for _ in range(2):  # nothing is left of the first call
-        results = f(*given)
-        assert [result.dtype for result in results] == [y.dtype for y in outputs]
+        for w, x in shared.items():
+            w.set_value(x, borrow=True)
+        results = f(*free.values())
+        results = [*(w.get_value(borrow=True) for w in shared), *results]
+        assert [result.dtype for result in results] == [y.dtype for y in [*shared, *outputs]]
         for k, (result, e) in enumerate(zip(results, expected, strict=True)):
             if dtypes == ["float64"]:
                 ref.assert_close(result, e, 1e-10, scale=1e-3)

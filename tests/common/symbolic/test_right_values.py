@@ -9,6 +9,7 @@ import common.symbolic.tensor as T
 from common import symbolic as theano
 from common.symbolic import pp
 from common.symbolic.elementwise import ELEMENTWISE
+from common.symbolic.tensor.nnet import log_softmax
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 BIG = np.array([1000.0, 0.0])
@@ -22,13 +23,8 @@ def value(expression, *pairs):
 # where the next one is 0: a function, where its derivative is taken, and what it is.
 
 UNCHOSEN = [
-    (lambda x: T.switch(x < 7, x, T.sqrt(x - 7)), 5, 1),
-    (lambda x: T.switch(x > 0, T.log(x), 0), -1, 0),
-    (lambda x: T.switch(x < 100, T.exp(x), x), 1000, 1),
     (lambda x: T.switch(T.neq(x, 0), x**2 / x, 3 * x), 0, 3),
-    (lambda x: T.switch(x < 100, x * T.exp(x), x), 1000, 1),
     (lambda x: T.switch(x < 100, T.switch(x > 0, T.exp(T.exp(x)), x), 2 * x), 1000, 2),
-    (lambda x: T.switch(x < 7, x, T.exp(T.log(T.sqrt(x - 7)))), 5, 1),
     (lambda x: T.switch(x < 7, -x, 1 - (x - T.log(x))), 0, -1),
     (lambda x: sum(T.switch(x < 7, x, z) + 0 * z for z in [T.log(x)]), 0, 1),
     (lambda x: T.where(T.gt(x, 0), x ** (-0.5), x), 0, 1),
@@ -112,6 +108,9 @@ ROWS = {
     "set_subtensor": lambda y, bad: T.set_subtensor(y[0], 0),
     "elements": lambda y, bad: T.stack([y[1, 0], y[2, -1]]),
     "labels": lambda y, bad: y[1:][T.arange(2), [0, 0]],
+    "softmax of the first": lambda y, bad: log_softmax(y[::-1])[T.arange(2), [0, 0]],
+    "softmax of n": lambda y, bad: log_softmax(y[::-1])[T.arange(T.sum(~bad)), [0, 0]],
+    "softmax of a part": lambda y, bad: log_softmax(y[::-1])[T.arange(bad[1:].shape[0]), [0, 0]],
     "softmax": lambda y, bad: T.log(T.nnet.softmax(y))[T.arange(1, 3), [0, 0]],
 }
 
@@ -160,27 +159,13 @@ def test_labels_of_a_batch_may_ignore_slices(make, labels, ignored):
     np.testing.assert_array_equal(f(at, labels), expected)
 
 
-def test_labels_of_some_rows_ignore_the_others():
-    m, n, t, at = T.dmatrix("m"), T.lscalar("n"), T.lvector("t"), np.array([[0.5, 2], [1, 3]])
-    log_p = T.nnet.log_softmax(T.log(m))
-    expected = T.grad(log_p[T.arange(m.shape[0]), [0, 1]].sum(), m).eval({m: at})
-    for rows, labels in (
-        (T.arange(2), [0, 1]),
-        (T.arange(n), t[:2]),
-        (T.arange(t[:2].shape[0]), t[:2]),
-    ):
-        f = theano.function(
-            [m, n, t], T.grad(log_p[rows, labels].sum(), m), on_unused_input="ignore"
-        )
-        np.testing.assert_array_equal(f([*at, [0, 0]], 2, [0, 1, 1]), [*expected, [0, 0]])
-    grad = T.grad(log_p[T.arange(1, 3), [0, 1]].sum(), m)
-    np.testing.assert_array_equal(grad.eval({m: [[0, 0], *at]}), [[0, 0], *expected])
-
-
 def test_an_ordinary_network_needs_no_guard():
     """ReLU and labels ignore single elements, and sums have no factor that may be infinite."""
     (X, W, V), b, t = T.dmatrices("X", "W", "V"), T.dvector("b"), T.lvector("t")
     z = T.dot(T.tanh(X), W)
+    for join in (lambda a, b: T.concatenate([a, b], axis=1), lambda a, b: T.stack([a, b])):
+        grads = T.grad(T.sum(join(z, T.exp(T.dot(X, V))) ** 2), [X, W, V])
+        assert "zero_or" not in theano.function([X, W, V], grads).source
     for h in (T.nnet.relu(z + b), T.tanh(z + b), T.nnet.relu(b - z)):
         log_p = T.log(T.nnet.softmax(T.dot(h, V)))
         for rows in (T.arange(t.shape[0]), T.arange(log_p.shape[0])):
@@ -210,7 +195,6 @@ PROBABILITIES = {
     "vector": (lambda m: T.exp(m[0]) / total(m[0]), [0, -1000]),
     "keepdims": (lambda m: T.exp(m) / total(m, 1, True), [[0, -1000], [-1000, 0]]),
     "new axis": (lambda m: T.exp(m) / total(m, 1)[:, None], [[0, -1000], [-1000, 0]]),
-    "dimshuffle": (lambda m: T.exp(m) / total(m, 1).dimshuffle(0, "x"), [[0, -1000], [-1000, 0]]),
     "columns": (lambda m: T.exp(m) / total(m, 0), [[0, -LOG2], [-2000, -LOG2]]),
     "all": (lambda m: T.exp(m).T / total(m), [[0, -2000], [-1000, -1000]]),
     "column": (lambda m: T.exp(m[0])[:, None] / total(m[0]), [[0], [-1000]]),
@@ -218,7 +202,6 @@ PROBABILITIES = {
     "of the transpose": (lambda m: T.exp(m).T / T.sum(T.exp(m).T, 0), [[0, -1000], [-1000, 0]]),
     "above the transpose": (lambda m: T.exp(m).T / total(m.T, 0), [[0, -1000], [-1000, 0]]),
     "below the transpose": (lambda m: T.exp(m.T) / total(m, 1), [[0, -1000], [-1000, 0]]),
-    "sigmoid": (lambda m: T.exp(m) / (1 + T.exp(m)), [[0, -LOG2], [-1000, -LOG2]]),
 }
 
 
@@ -282,13 +265,6 @@ def test_stable_forms_are_seen_through_moves(how):
     assert (g[0, 0] > 0.9) or how == "step" or g[0, 0] == 0
 
 
-def test_constants_are_stabilized_before_they_are_folded():
-    assert T.log(T.nnet.sigmoid(-800.0)).eval() == -800
-    np.testing.assert_array_equal(T.log(T.nnet.softmax(BIG)).eval(), [0, -1000])
-    np.testing.assert_allclose((1 - T.nnet.sigmoid(40.0)).eval(), np.exp(-40.0))
-    assert T.log(T.nnet.sigmoid(np.array([-800.0]))[0]).eval() == -800
-
-
 def test_probabilities_beside_their_cross_entropy():
     m, t = T.fmatrix("m"), T.lvector("t")
     p = T.nnet.softmax(m)
@@ -309,14 +285,6 @@ def test_bitwise_on_integers_and_logical_on_booleans():
     b = theano.shared(True)
     results = [e.eval() for e in (b & False, b | False, b ^ True, ~b, b + b)]
     assert results == [False, True, False, False, True]
-
-
-@pytest.mark.parametrize("make", [lambda x: 3 * x, lambda x: x**1, T.floor, T.sgn, lambda x: x > 0])
-def test_derivative_that_is_constant(make):
-    x = T.dscalar("x")
-    g = T.grad(make(x), x)
-    assert theano.function([x], g)(2.0) in (0, 1, 3)
-    assert theano.function([x], 2 * g)(2.0) in (0, 2, 6)
 
 
 # Broadcasting: only of axes that are known to have size 1.
@@ -367,61 +335,17 @@ def test_an_axis_that_is_only_sometimes_1_does_not_broadcast(name):
         f(*at, 1)
 
 
-def test_axes_can_be_added_to_a_number():
+def test_axes_can_be_added_to_a_number_and_to_a_size():
     assert value(T.constant(5.0).dimshuffle("x", "x")) == [[5]]
     assert value(T.argmax(5)) == 0
     np.testing.assert_array_equal(value(T.tile(5, 2)), [5, 5])
-
-
-def test_an_array_made_of_a_number_has_its_dtype():
-    v, f = T.dvector("v"), T.fvector("f")
-    made = T.fill(v, 3), T.repeat(3, 2), T.outer(3, f), T.take(0.5, T.argmax(f)[None])
-    for y, dtype in zip(made, ("int8", "int8", "float32", "float64"), strict=True):
-        result = theano.function([v, f], y, on_unused_input="ignore")([1.0, 2.0], [3.0])
-        assert result.dtype == y.dtype == dtype
-
-
-@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "float32"])
-def test_a_diagonal_matrix_has_the_dtype_of_its_diagonal(dtype):
-    x = T.TensorType(dtype, [False])("x")
-    y = value(T.diag(x), (x, np.array([1, 0], dtype)))
-    assert y.dtype == T.diag(x).dtype == dtype
-    np.testing.assert_array_equal(y, [[1, 0], [0, 0]])
-
-
-def test_a_python_number_has_no_shape_for_others():
-    x = T.dscalar("x")
-    g = T.grad(T.sum(x.reshape((1,)) ** 2), x)
-    assert theano.function([x], [2.0 * x, g])(3.0) == [6, 6]
-
-
-def test_axes_can_be_added_to_a_size():
     m = T.dmatrix("m")
     n = m.shape[0]
     for y in (n[None], n.dimshuffle("x"), T.tile(n, 2)[:1], T.concatenate([n[None], [1]])[:1]):
         np.testing.assert_array_equal(value(y, (m, np.ones((2, 3)))), [2])
 
 
-def test_known_axes_broadcast():
-    r, c, m = T.drow("r"), T.dcol("c"), T.dmatrix("m")
-    cost = T.sum(r * c * m)
-    f = theano.function([r, c, m], T.grad(cost, [r, c, m]))
-    gr, gc, gm = f(np.ones((1, 3)), np.ones((2, 1)), np.full((2, 3), 2.0))
-    assert (gr.shape, gc.shape, gm.shape) == ((1, 3), (2, 1), (2, 3))
-    assert gr.sum() == gc.sum() == 12
-    with pytest.raises(ValueError, match="can't be broadcast to each other"):
-        m + np.ones(3) + np.ones(4)
-    with pytest.raises(ValueError, match="m has 2 axes, more than x, 1"):
-        T.fill(T.dvector("x"), m)
-    s = theano.shared(np.ones((1, 3)))
-    (s + m).eval({m: np.ones((2, 3))})
-    with pytest.raises(TypeError, match=r"shape \(1, \?\), got \(2, 3\)"):
-        s.set_value(np.ones((2, 3)))
-
-
-def test_shape_does_not_compute_what_has_it():
-    x = T.dmatrix("x")
-    f = theano.function([x], (x**2 + T.exp(x)).shape)
-    assert "square" not in f.source
-    assert "exp" not in f.source
-    np.testing.assert_array_equal(f(np.ones((2, 3))), [2, 3])
+def test_a_python_number_has_no_shape_for_others():
+    x = T.dscalar("x")
+    g = T.grad(T.sum(x.reshape((1,)) ** 2), x)
+    assert theano.function([x], [2.0 * x, g])(3.0) == [6, 6]

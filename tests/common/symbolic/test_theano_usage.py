@@ -5,7 +5,7 @@ import pytest
 
 import common.symbolic.tensor as T
 from common import symbolic as theano
-from common.symbolic import function, pp, shared
+from common.symbolic import function, pp
 
 equal, close = np.testing.assert_array_equal, np.testing.assert_allclose
 
@@ -15,8 +15,6 @@ DIFFERENCES = [[[1, 0], [-1, -2]], [[1, 0], [1, 2]], [[1, 0], [1, 4]]]
 SQUASHED, RECTIFIED = [[-0.5, 0.75], [0.3, 1]], [[2 * np.expm1(-1), 3], [-0.1, 3]]
 EXPRESSIONS = [
     ("lscalar", lambda x: x * 2, [3], 6),
-    ("dscalar dscalar", lambda x, y: x + y, [16.3, 12.1], 28.4),
-    ("dmatrix dmatrix", lambda x, y: x + y, [[[1, 2]], [[10, 20]]], [[11, 22]]),
     ("row matrix", lambda r, m: r + m, [[[1, 2]], [[0, 0], [1, 1]]], [[1, 2], [2, 3]]),
     ("vector", lambda a: a + a**10, [[0, 1, 2]], [0, 2, 1026]),
     ("vector vector", lambda a, b: a**2 + b**2 + 2 * a * b, [[1, 2], [4, 5]], [25, 49]),
@@ -25,7 +23,6 @@ EXPRESSIONS = [
     ("dmatrix dmatrix", lambda a, b: [a - b, abs(a - b), (a - b) ** 2], MATRICES, DIFFERENCES),
     ("scalar scalar row", lambda a, b, r: T.switch(T.lt(a, b), r.max(), 0), [0, 1, [[2, 3]]], 3),
     ("scalar scalar row", lambda a, b, r: T.switch(T.lt(a, b), r.max(), 0), [1, 0, [[2, 3]]], 0),
-    ("dscalar dscalar", lambda x, y: T.grad((x + 2 * y) ** 2, [x, y]), [1, 2], [10, 20]),
     ("vector", lambda x: [T.nnet.softsign(x), T.nnet.hard_sigmoid(x)], [[-1, 3]], SQUASHED),
     ("vector", lambda x: [T.nnet.elu(x, 2), T.nnet.relu(x, 0.1)], [[-1, 3]], RECTIFIED),
     ("dvector", lambda x: T.grad(T.grad((x**3).sum(), x)[1], x), [[4, 5]], [0, 30]),
@@ -41,15 +38,6 @@ def test_expressions(kinds, make, values, expected):
         close(results, expected, atol=1e-8)
         for result in results if isinstance(results, list) else [results]:
             assert (type(result), result.dtype) == (np.ndarray, inputs[0].dtype)
-
-
-def test_gradient_descent_on_one_number():
-    x, c = T.dvector("x"), shared(0.0, name="c")
-    y = T.sum((x - c) ** 2)
-    gc = T.grad(y, c)
-    step = function([x], y, updates={c: c - 0.05 * gc})
-    for cost, after in [(55, 1.5), (21.25, 2.25), (12.8125, 2.625)]:
-        assert (step([1, 2, 3, 4, 5]), c.get_value()) == (cost, after)
 
 
 # The package.
@@ -113,32 +101,6 @@ def test_variances_count_degrees_of_freedom(given, dtype):
         close(result, expected, rtol=1e-6)
 
 
-def test_all_of_an_array_is_a_part_of_it():
-    m, v, at = T.dmatrix("m"), T.dvector("v"), np.arange(6.0).reshape(2, 3)
-    for whole in (m[:], m[...], m[:, :]):
-        f = function([m, v], [T.set_subtensor(whole, v), T.inc_subtensor(whole, 2 * whole)])
-        replaced, added = f(at, [7, 8, 9])
-        equal(replaced, [[7, 8, 9], [7, 8, 9]])
-        equal(added, 3 * at)
-        g = T.grad((T.sqr(whole) + m).sum(), [whole, m])
-        equal(function([m], g)(at), [2 * at, 2 * at + 1])
-        assert function([m], T.exp(whole)).source == function([m], T.exp(m)).source
-        assert "put" not in function([m], g).source
-
-
-def test_constants_of_a_dtype():
-    for x, dtype in ((3, "int8"), (3, "float32"), (2.5, "int64"), ([1, 2.5], "float32")):
-        c = T.constant(x, name="c", dtype=dtype)
-        assert (type(c), c.dtype, c.name) == (T.TensorConstant, dtype, "c")
-        result = (c + T.zeros_like(c)).eval()
-        equal(result, np.asarray(x, dtype))
-        assert result.dtype == dtype
-    assert (T.fvector("v") * T.constant(0.1)).dtype == "float32"
-    assert (T.fvector("v") * T.constant(0.1, dtype="float64")).dtype == "float64"
-    with pytest.raises(TypeError, match="got 'flaot'"):
-        T.constant(1, dtype="flaot")
-
-
 def test_parameters_have_the_names_and_order_of_theano():
     x, t = T.dvector("x"), T.dtensor3("t")
     f = function([x, theano.In(t, "images", np.ones((1, 2, 3)))], [x.sum(), t.sum()])
@@ -150,43 +112,12 @@ def test_parameters_have_the_names_and_order_of_theano():
         assert y.eval({t: np.ones((2, 3, 4))}).shape == (2, 12)
 
 
-def test_errors_name_the_argument():
-    x, s = T.dscalar("x"), shared(1.0)
-    with pytest.raises(TypeError, match="updates must be a dict or a list of pairs, got x"):
-        function([x], x, updates=x)
-    with pytest.raises(TypeError, match="givens must be a dict or a list of pairs, got s"):
-        function([x], x, givens=shared(1.0, "s"))
-    for name in (3, True, s):
-        with pytest.raises(TypeError, match="name of a shared variable must be a string, got"):
-            shared(np.ones(2), name)
-
-
 def test_norms():
     v, at = T.dvector("v"), [3.0, -4.0]
     close([v.norm(L).eval({v: at}) for L in (1, 2, T.constant(2), -1)], [7, 5, 5, 12 / 7])
     for L in (0, 0.0, np.inf, -np.inf):
         with pytest.raises(ValueError, match="L must be finite and not 0, got"):
             v.norm(L)
-
-
-# More examples.
-
-
-def test_shared_variables_and_accumulators():
-    state, inc, vector = theano.shared(0), T.iscalar("inc"), theano.shared(np.array([1, 2, 3]))
-    product = theano.function([inc], vector * inc)
-    equal(product(2), [2, 4, 6])
-    vector.set_value([10, 11, 12])
-    equal(product(2), [20, 22, 24])
-    accumulator = theano.function([inc], state, updates=[(state, state + inc)])
-    decrementor = theano.function([inc], state, updates=[(state, state - inc)])
-    assert [int(accumulator(1)), int(accumulator(300)), int(state.get_value())] == [0, 1, 301]
-    state.set_value(-1)
-    assert [int(accumulator(3)), int(decrementor(2)), int(state.get_value())] == [-1, 2, 0]
-    foo = T.scalar(dtype=state.dtype)
-    skip_shared = theano.function([inc, foo], state * 2 + inc, givens=[(state, foo)])
-    assert skip_shared(1, 3) == 7
-    assert state.get_value() == 0
 
 
 def test_copies_of_a_function():
@@ -204,44 +135,10 @@ def test_copies_of_a_function():
                 f.copy(swap=wrong)
 
 
-def test_logistic_regression_by_updates():
-    rng = np.random.default_rng(0)
-    n, feats = 100, 20
-    data = rng.standard_normal((n, feats)), rng.integers(size=n, low=0, high=2)
-    x, y = T.dmatrix("x"), T.dvector("y")
-    w = theano.shared(rng.standard_normal(feats), name="w")
-    b = theano.shared(0.0, name="b")
-    hand_w, hand_b = w.get_value(), 0.0
-
-    p_1 = 1 / (1 + T.exp(-T.dot(x, w) - b))
-    prediction = p_1 > 0.5
-    xent = -y * T.log(p_1) - (1 - y) * T.log(1 - p_1)
-    cost = xent.mean() + 0.01 * (w**2).sum()
-    gw, gb = T.grad(cost, [w, b])
-    train = theano.function(
-        inputs=[x, y],
-        outputs=[prediction, xent],
-        updates=((w, w - 0.1 * gw), (b, b - 0.1 * gb)),
-    )
-    for _ in range(100):
-        p = 1 / (1 + np.exp(-data[0] @ hand_w - hand_b))
-        guess, loss = train(*data)
-        equal(guess, p > 0.5)
-        close(loss, -np.log(np.where(data[1], p, 1 - p)), rtol=1e-9)
-        hand_w = hand_w - 0.1 * (data[0].T @ (p - data[1]) / n + 0.02 * hand_w)
-        hand_b = hand_b - 0.1 * (p - data[1]).mean()
-        close([*w.get_value(), b.get_value()], [*hand_w, hand_b], rtol=1e-9)
-
-
-def test_derivative_of_a_square():
+def test_the_graph_of_a_function():
     x = T.dscalar("x")
-    gy = T.grad(x**2, x)
-    f = theano.function([x], gy)
-    assert f(4) == 8.0
-    assert np.allclose(f(94.2), 188.4)
-    assert "x" in pp(gy)
+    f = theano.function([x], T.grad(x**2, x))
     [optimized] = f.outputs
-    assert f.maker.fgraph.outputs == [optimized]
-    assert f.maker.fgraph.toposort() == [optimized]
-    assert optimized.eval({x: 4}) == 8.0
-    assert pp(optimized) in ("(2.0 * x)", "(x * 2.0)", "(x * 2)", "(2 * x)")
+    assert f.maker.fgraph.outputs == f.maker.fgraph.toposort() == [optimized]
+    assert optimized.eval({x: 4}) == f(4) == 8
+    assert pp(optimized) == "(2 * x)"

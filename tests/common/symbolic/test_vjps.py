@@ -166,6 +166,10 @@ NOT_EMPTY = [
     ("stack scalars", ["n"], real, lambda m, x: m.stack([x[0] ** 2, 2 * x[-1]])),
     ("addbroadcast", ["n"], real, lambda m, x: m.addbroadcast(x[:1], 0) * x),
     ("reshape", ["nkm"], real, lambda m, x: x.reshape((x.shape[1], -1)) ** 2),
+    (
+        *("reshape and broadcast", ["nk"], real),
+        lambda m, x: m.reshape(x, (x.shape[0], 1, -1)) * m.reshape(x, (1, -1, x.shape[1])),
+    ),
     ("tile", ["nk"], real, lambda m, x: m.tile(x, (2, 1)) ** 2),
     ("diag", ["nn"], real, lambda m, x: m.diag(x) ** 2),
     ("softmax", ["nk"], real, lambda m, x: m.softmax(x)),
@@ -347,10 +351,13 @@ def test_replacing_a_part(ref, key):
         )
 
 
-def test_all_of_a_number():
+def test_all_of_a_number_and_of_an_array():
     s = T.dscalar("s")
     results = [T.set_subtensor(s[...], 3.0), T.inc_subtensor(s[()], 3.0), s.size]
     assert theano.function([s], results)(1.0) == [3, 4, 1]
+    m, v = T.dmatrix("m"), T.dvector("v")
+    replaced = T.set_subtensor(m[:, :], v).eval({m: np.ones((2, 3)), v: [7, 8, 9]})
+    np.testing.assert_array_equal(replaced, [[7, 8, 9]] * 2)
 
 
 def test_gradient_of_many_joined_parts():
@@ -368,27 +375,11 @@ def test_parts_of_a_shape():
     parts = [x.shape[1], x.shape[-1], *x.shape[:2], x.shape[1:n].sum(), x.shape[n:].sum()]
     parts += [x.shape[2][None], T.argmax(x.shape[1])]
     assert T.zeros(T.drow().shape[:]).broadcastable == (True, False)
-    vectors = [
-        x.shape[9:],
-        x.shape[None, 1:][0],
-        T.stack([n, n + 1])[[1, 0]],
-        T.set_subtensor(x.shape[1], n + 3),
-    ]
-    results = theano.function([x, n], [*parts, *vectors])(np.zeros((2, 3, 4)), 2)
-    assert [r.tolist() for r in results] == [
-        3,
-        4,
-        2,
-        3,
-        3,
-        4,
-        [4],
-        0,
-        [],
-        [3, 4],
-        [3, 2],
-        [2, 5, 4],
-    ]
+    parts += [x.shape[9:], x.shape[None, 1:][0], T.stack([n, n + 1])[[1, 0]]]
+    parts += [T.set_subtensor(x.shape[1], n + 3)]
+    results = theano.function([x, n], parts)(np.zeros((2, 3, 4)), 2)
+    expected = [3, 4, 2, 3, 3, 4, [4], 0, [], [3, 4], [3, 2], [2, 5, 4]]
+    assert [r.tolist() for r in results] == expected
 
 
 def test_parts_of_what_was_stacked():
@@ -410,6 +401,8 @@ BAD = {
     "must be integers or a mask, got True": lambda x: x[True],
     "doesn't fit into": lambda x: T.set_subtensor(x[0].astype("float32")[0], T.dscalar()),
     "1.5 of float64 doesn't fit into": lambda x: T.set_subtensor(x.astype("int32")[0], 1.5),
+    "can't be broadcast to each other": lambda x: x + np.ones(3) + np.ones(4),
+    "x has 2 axes, more than row, 1": lambda x: T.fill(T.dvector("row"), x),
     "must be an indexed variable": lambda x: T.inc_subtensor(x, 1),
     "must be an indexed variable, .* got count": lambda x: T.set_subtensor(x.size, 1),
     "axis 3 is out of bounds": lambda x: T.shape_padaxis(x, 3),
