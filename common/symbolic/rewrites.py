@@ -256,7 +256,7 @@ def _covers(y, x):
     )
 
 
-def _cheaper(x):
+def _cheaper(x, folded):
     """Return the cheaper form of `x`, or None."""
     kind, inputs = type(x.operation), x.inputs
     if kind is arrays.Copy:
@@ -272,7 +272,7 @@ def _cheaper(x):
     if kind in (arrays.BroadcastLike, Put):
         scalar = _scalar_in(inputs[0])
         return None if scalar is None else x.operation(scalar, *inputs[1:])
-    return _by_equation(CHEAPER, x)
+    return _by_equation(CHEAPER, x, folded)
 
 
 def _folded(x):
@@ -327,7 +327,7 @@ class _Rewriter:
         new = _with_inputs(x, self.new)
         if new.operation is None:
             return new
-        for rule in (self.stable_form, self.measured_first, _cheaper, _unfilled):
+        for rule in (self.stable_form, self.measured_first, self.cheaper, _unfilled):
             found = rule(new)
             if found is None or found.weak or (found.dtype, found.ndim) != (new.dtype, new.ndim):
                 continue
@@ -349,6 +349,11 @@ class _Rewriter:
                 if self.first.get(n) in x.inputs:
                     del self.first[n]
         return found
+
+    def cheaper(self, x):
+        """Return the cheaper form of `x`, or None. Constants may hide a stable one: −(−σ(c))."""
+        constant = all(isinstance(y, Constant) for y in x.inputs)
+        return _cheaper(x, self.folded if constant else None)
 
     def measured_first(self, x):
         """Return `x` with a shape taken from the first variable that has it, or None."""
