@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from common.symbolic.arrays import addbroadcast
+from common.symbolic.arrays import AddBroadcast, addbroadcast
 from common.symbolic.codegen import Program
 from common.symbolic.elementwise import cast
 from common.symbolic.gradient import cost_of
@@ -303,11 +303,16 @@ class Function:
             kind, guard = ValueError, statement.strip()
             sides = guard.removeprefix("assert ").split(" == ")
             texts = [side.rpartition(".shape[")[0] for side in sides]
-            problem = (
-                f"{guard}: the sizes of axes differ. An axis whose size isn't known when a "
-                "function is compiled doesn't broadcast; declare it as 1 with T.row, T.col, "
-                "dimshuffle or T.addbroadcast"
+            hint = (
+                "The axis must have size 1, as T.addbroadcast declares, or as that of the row, "
+                "column or shared variable in whose place it stands"
             )
+            if not isinstance(variable.operation, AddBroadcast):
+                hint = (
+                    "An axis whose size isn't known when a function is compiled doesn't broadcast; "
+                    "declare it as 1 with T.row, T.col, dimshuffle or T.addbroadcast"
+                )
+            problem = f"{guard}: the sizes of axes differ. {hint}"
         shapes = " and ".join(_with_shape(text, frame) for text in texts if text)
         return kind(
             f"{self._title}: {variable.operation.name} failed for {shapes}: {problem}; "
