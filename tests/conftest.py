@@ -1,11 +1,12 @@
 """No test may reach the real network, the real cache folder or a display."""
 
+import ctypes
 import os
 import shutil
 import sys
 import tempfile
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,6 @@ if ORIGINAL_MNIST_DIR:
 
 # Port 9 ("discard") is never listened to nowadays; on loopback it refuses at once.
 CLOSED = "http://127.0.0.1:9/"
-NOBODY = 65534
 
 # How long examples take depends on what else the machine does. They are the same in every run, so
 # that no test fails by chance; `pytest --hypothesis-profile=explore` draws others each time.
@@ -94,18 +94,32 @@ def read_only():
 
 @contextmanager
 def _read_only(folder: Path):
-    as_root = os.geteuid() == 0
     folder.chmod(0o555)
     try:
-        if as_root:
-            try:
-                os.seteuid(NOBODY)
-            except OSError:
-                pytest.skip("needs to be able to give up root's rights")
-        if os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
-            pytest.skip("this file system has no read-only folders")
+        with _owners_rights() if os.geteuid() == 0 else nullcontext():
+            if os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+                pytest.skip("this file system has no read-only folders")
+            yield
+    finally:
+        folder.chmod(0o755)
+
+
+@contextmanager
+def _owners_rights():
+    """Take from root the capabilities CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH of Linux.
+
+    What belongs to root can still be read: as another user, the tests could import nothing more.
+    """
+    libc = ctypes.CDLL(None)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this thread
+    data = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable: the first 32, the rest
+    if not hasattr(libc, "capset") or libc.capget(header, data):
+        pytest.skip("needs to be able to give up root's rights")
+    before = data[0]
+    data[0] &= ~(1 << 1 | 1 << 2)
+    libc.capset(header, data)
+    try:
         yield
     finally:
-        if as_root:
-            os.seteuid(0)
-        folder.chmod(0o755)
+        data[0] = before
+        libc.capset(header, data)
