@@ -102,7 +102,7 @@ class Operation:
     @property
     def key(self):
         """What it has in common with operations that do the same."""
-        return (self.name, self.parameters)
+        return (type(self), self.parameters)
 
     def __call__(self, *inputs) -> "Variable":
         """Return the variable that this operation computes from `inputs`."""

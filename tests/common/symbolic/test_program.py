@@ -356,6 +356,17 @@ def test_a_new_operation_may_have_the_name_of_another(name):
         check([x, y], [Elementwise(name, template, None)(x, T.exp(y))], [1.0, 2.0], [3.0, 4.0])
 
 
+def test_two_new_operations_may_have_the_same_name():
+    class Twice(Operation, name="scaled", template="2 * {0}"):
+        """The input times 2."""
+
+    class Thrice(Operation, name="scaled", template="3 * {0}"):
+        """The input times 3."""
+
+    x = T.dscalar("x")
+    assert function([x], [Twice()(x), Thrice()(x)])(1.0) == [2, 3]
+
+
 def test_what_is_printed_is_printed_when_it_is_computed_and_as_it_is(capsys):
     x = T.dscalar("x")
     shown = printing.Print("constant")(2.0), T.log(printing.Print("p")(T.nnet.sigmoid(x)))
